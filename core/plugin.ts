@@ -1,0 +1,190 @@
+/** The contract between the core and a message type. A plugin is three files, and each calls one function of this one. */
+import type { ComponentType } from "preact";
+import { Reject } from "./errors.ts";
+
+export { Reject };
+
+/** `log` is kept and replicated, `state` is the last value per key while its node lives, `signal` is never kept. */
+export type Kind = "log" | "state" | "signal";
+/** What a log message does: stand in the timeline, belong to another message, supersede it, or empty it. */
+export type Role = "row" | "mark" | "replace" | "erase";
+
+export type Person = { readonly id: string; readonly name: string };
+export type Session = { readonly id: string; readonly person: Person };
+
+/** A message as browsers and plugins see it. `body` is missing where it was erased or this side cannot read it. */
+export type Message<Body = unknown> = {
+  readonly type: string;
+  readonly id: string;
+  readonly room: string;
+  readonly author: Person;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** Sorts messages of a room in the same order on every node. */
+  readonly key: string;
+  readonly origin: string;
+  readonly n: number;
+  readonly ref?: string;
+  /** One line that stands for the body. */
+  readonly alt?: string;
+  readonly erased?: true;
+  readonly body?: Body;
+};
+
+// message.ts: what the message is, in browser and server alike
+
+export type MessageType<Input = unknown, Body = Input> = {
+  readonly type: string;
+  /** Goes up when `pack` changes; `unpack` is told the version that a body was packed with. */
+  readonly version: number;
+  readonly kind: Kind;
+  /** Log types only; `row` unless said. */
+  readonly role?: Role;
+  /** What a client sent, made trustworthy; throws `Reject`. */
+  parse(input: unknown): Input;
+  /** What `unpack` read from a peer or the disk, made trustworthy; `parse` unless given. */
+  check?(body: unknown): Body;
+  /** Cluster serialization; MessagePack of the body unless given. */
+  pack?(body: Body): Uint8Array;
+  unpack?(bytes: Uint8Array, version: number): unknown;
+  /** One line of plain text: for search, notifications, and whoever lacks this plugin. */
+  summary(body: Body): string;
+  /** State only: which value this one replaces. */
+  key?(body: Body): string;
+  /** State only: one value out of those that several nodes hold under one key; the newest, which is last, unless given. */
+  merge?(bodies: Body[]): Body;
+};
+
+// server.ts: what the server does with it
+
+/** What a hook returns to have something sent; `body: null` with `key` ends a state value. */
+export type Delivery =
+  | { readonly body: unknown; readonly to: "all" | { readonly room: string } | { readonly session: string } }
+  | { readonly body: null; readonly key: string };
+
+export type ServerContext = {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** A log message that this node holds. */
+  find(id: string): Promise<Message | undefined>;
+  /** The figures of this node. */
+  node(): NodeFigures;
+};
+export type Receiving = ServerContext & { readonly from: Session; readonly room: string; readonly ref?: string };
+
+export type ServerHooks<Input, Body> = {
+  /** A client sent one: accept and complete it, or throw `Reject`. Without this hook clients cannot send the type. */
+  receive?(input: Input, context: Receiving): Body | Promise<Body>;
+  /** A session connected to, or left, this node. */
+  joined?(session: Session, context: ServerContext): Delivery[];
+  left?(session: Session, context: ServerContext): Delivery[];
+  /** Once a second. */
+  tick?(context: ServerContext): Delivery[];
+};
+
+/** What a node knows of itself. Sizes in bytes, times in milliseconds. */
+export type NodeFigures = {
+  id: string;
+  name: string;
+  version: string;
+  startedAt: number;
+  clients: number;
+  messagesPerSecond: number;
+  rssBytes: number;
+  lagMs: number;
+  busOpen: boolean;
+  peers: { id: string; name: string; up: boolean; rttMs: number | null; behind: number }[];
+};
+
+// client.tsx: how people see and make it
+
+/** What the shell gives to a plugin's components. Reading a property in a component subscribes it to changes. */
+export type Shell<Input = unknown, Body = Input> = {
+  readonly me: Person;
+  /** Log messages go through the outbox and survive a reload; the others are sent only while connected. */
+  send(body: Input, to?: { room?: string; ref?: string }): void;
+  /** State types: the values that hold now. */
+  readonly values: readonly { readonly key: string; readonly body: Body; readonly nodes: readonly string[] }[];
+  /** Signal types: calls back for each one; returns a function that stops it. */
+  listen(heard: (signal: { body: Body; room: string; author: Person }) => void): () => void;
+  /** The name of the node that this browser is connected to. */
+  readonly node: string;
+  /** A text of the plugin's own `strings`, in the reader's language. */
+  t(key: string, values?: Record<string, string | number>): string;
+  /** The language that the page is shown in: `en` or `zh`. */
+  readonly language: string;
+};
+
+type Slot<Input, Body, Props = unknown> = ComponentType<{ shell: Shell<Input, Body> } & Props>;
+export type ClientHooks<Input, Body> = {
+  /** A row of the timeline. */
+  Row?: Slot<Input, Body, { message: Message<Body> & { readonly body: Body } }>;
+  /** What people write it with, below the timeline. Calls `typed` for each change. */
+  Composer?: Slot<Input, Body, { room: string; roomName: string; typed(): void }>;
+  /** A pane of its own beside the timeline; `title` is a key of `strings`. */
+  panel?: { title: string; Component: Slot<Input, Body, { people: readonly Person[] }> };
+  /** A short figure in the room's header. */
+  Badge?: Slot<Input, Body, { room: string }>;
+  /** A line between timeline and composer. */
+  Hint?: Slot<Input, Body, { room: string }>;
+  /** What a reader can do to a message; `label` is a key of `strings`. */
+  action?: {
+    label: string;
+    offered(message: Message, shell: Shell<Input, Body>): boolean;
+    run(message: Message, shell: Shell<Input, Body>): void;
+  };
+  /** The session began; returns what ends it. */
+  started?(shell: Shell<Input, Body>): () => void;
+  /** The reader changed the text of a composer. */
+  typed?(room: string, shell: Shell<Input, Body>): void;
+  strings?: Record<string, Record<string, string>>;
+};
+
+export type ServerPlugin<Input = unknown, Body = Input> = {
+  readonly message: MessageType<Input, Body>;
+  /** Makes the hooks anew for each node, so that nodes in one process share nothing. */
+  readonly hooks: () => ServerHooks<Input, Body>;
+};
+export type ClientPlugin<Input = unknown, Body = Input> = {
+  readonly message: MessageType<Input, Body>;
+  readonly hooks: ClientHooks<Input, Body>;
+};
+// biome-ignore lint/suspicious/noExplicitAny: a list of plugins holds bodies of any type, and the core looks into none
+export type AnyServerPlugin = ServerPlugin<any, any>;
+// biome-ignore lint/suspicious/noExplicitAny: as above
+export type AnyClientPlugin = ClientPlugin<any, any>;
+
+export function defineMessage<Input, Body = Input>(message: MessageType<Input, Body>): MessageType<Input, Body> {
+  return message;
+}
+
+/** `hooks` as plain data, or a function that makes them where they hold state. */
+export function defineServer<Input, Body>(
+  message: MessageType<Input, Body>,
+  hooks: ServerHooks<Input, Body> | (() => ServerHooks<Input, Body>),
+): ServerPlugin<Input, Body> {
+  return { message, hooks: typeof hooks === "function" ? hooks : () => hooks };
+}
+
+export function defineClient<Input, Body>(
+  message: MessageType<Input, Body>,
+  hooks: ClientHooks<Input, Body>,
+): ClientPlugin<Input, Body> {
+  return { message, hooks };
+}
+
+/** As much of the Standard Schema interface (standardschema.dev) as `parseWith` needs; valibot, zod and others have it. */
+type Schema<Output> = {
+  readonly "~standard": {
+    validate(value: unknown): { value: Output } | { issues: readonly { message: string }[] } | Promise<unknown>;
+  };
+};
+
+/** Makes a `parse` of a schema; what the schema refuses is `invalid`, with the schema's own words. */
+export function parseWith<Output>(schema: Schema<Output>): (input: unknown) => Output {
+  return input => {
+    const result = schema["~standard"].validate(input);
+    if ("value" in result) return result.value;
+    throw new Reject("invalid", "issues" in result ? result.issues[0]?.message : "the schema is asynchronous");
+  };
+}

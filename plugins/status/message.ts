@@ -1,0 +1,30 @@
+import * as v from "valibot";
+import { defineMessage, parseWith } from "../../core/plugin.ts";
+
+const amount = v.pipe(v.number(), v.minValue(0));
+const name = v.pipe(v.string(), v.maxLength(64));
+const peer = v.object({ id: name, name, up: v.boolean(), rttMs: v.nullable(amount), behind: amount });
+
+const figures = v.object({
+  id: name,
+  name,
+  version: v.pipe(v.string(), v.maxLength(32)),
+  startedAt: amount,
+  clients: amount,
+  messagesPerSecond: amount,
+  rssBytes: amount,
+  lagMs: amount,
+  busOpen: v.boolean(),
+  peers: v.pipe(v.array(peer), v.maxLength(256)),
+});
+
+/** How a node is, and how it sees the others. `behind` counts the envelopes that a peer still lacks. */
+export default defineMessage({
+  type: "status",
+  version: 1,
+  kind: "state",
+  parse: parseWith(figures),
+  summary: ({ name, clients, messagesPerSecond }) =>
+    `${name}: ${clients} clients, ${messagesPerSecond.toFixed(1)} messages a second`,
+  key: ({ id }) => id,
+});
