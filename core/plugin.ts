@@ -103,7 +103,7 @@ export type Shell<Input = unknown, Body = Input> = {
   readonly me: Person;
   /** Log messages go through the outbox and survive a reload; the others are sent only while connected. */
   send(body: Input, to?: { room?: string; ref?: string }): void;
-  /** State types: the values that hold now. */
+  /** State types: the values that hold now, and the names of the nodes that hold them. */
   readonly values: readonly { readonly key: string; readonly body: Body; readonly nodes: readonly string[] }[];
   /** Signal types: calls back for each one; returns a function that stops it. */
   listen(heard: (signal: { body: Body; room: string; author: Person }) => void): () => void;
@@ -113,30 +113,36 @@ export type Shell<Input = unknown, Body = Input> = {
   t(key: string, values?: Record<string, string | number>): string;
   /** The language that the page is shown in: `en` or `zh`. */
   readonly language: string;
+  /** A text that the plugin keeps in this browser until the person logs out; `""` forgets it. */
+  remember(key: string, text: string): void;
+  recall(key: string): string;
+  /** A person's picture, the same wherever it stands. */
+  readonly Avatar: ComponentType<{ person: Person }>;
 };
 
 type Slot<Input, Body, Props = unknown> = ComponentType<{ shell: Shell<Input, Body> } & Props>;
 export type ClientHooks<Input, Body> = {
   /** A row of the timeline. */
   Row?: Slot<Input, Body, { message: Message<Body> & { readonly body: Body } }>;
-  /** What people write it with, below the timeline. Calls `typed` for each change. */
-  Composer?: Slot<Input, Body, { room: string; roomName: string; typed(): void }>;
-  /** A pane of its own beside the timeline; `title` is a key of `strings`. */
+  /** What people write it with, below the timeline. Says of each change whether something unsent is left. */
+  Composer?: Slot<Input, Body, { room: string; roomName: string; typed(unsent: boolean): void }>;
+  /** A pane of its own beside the timeline; `title` is a key of `strings`, `people` are those seen in the room. */
   panel?: { title: string; Component: Slot<Input, Body, { people: readonly Person[] }> };
   /** A short figure in the room's header. */
   Badge?: Slot<Input, Body, { room: string }>;
   /** A line between timeline and composer. */
   Hint?: Slot<Input, Body, { room: string }>;
-  /** What a reader can do to a message; `label` is a key of `strings`. */
+  /** What a reader can do to a message; `label` and `confirm`, which is asked first, are keys of `strings`. */
   action?: {
     label: string;
+    confirm?: string;
     offered(message: Message, shell: Shell<Input, Body>): boolean;
     run(message: Message, shell: Shell<Input, Body>): void;
   };
-  /** The session began; returns what ends it. */
+  /** A connection began, the first or a later one; returns what ends it. */
   started?(shell: Shell<Input, Body>): () => void;
-  /** The reader changed the text of a composer. */
-  typed?(room: string, shell: Shell<Input, Body>): void;
+  /** The reader changed what stands in a composer. */
+  typed?(room: string, unsent: boolean, shell: Shell<Input, Body>): void;
   strings?: Record<string, Record<string, string>>;
 };
 
