@@ -1,0 +1,212 @@
+/** A message as the core sees it, and its form between nodes. */
+import { createHash } from "node:crypto";
+import { Decoder, Encoder } from "@msgpack/msgpack";
+import { Reject } from "./errors.ts";
+import { assertBounded } from "./msgpack-bounds.ts";
+
+export type Envelope = {
+  /** The stream that it belongs to, and its position there: 1, 2, 3, … without gaps. */
+  origin: string;
+  seq: number;
+  room: string;
+  /** Position within (room, origin), without gaps. */
+  n: number;
+  hlc: number;
+  type: string;
+  version: number;
+  role: string;
+  author: string;
+  authorName: string;
+  id: string;
+  ref: string | null;
+  /** `alt`, `body` and `salt` are null, and `blobs` is empty, where the message was erased. */
+  alt: string | null;
+  body: Uint8Array | null;
+  blobs: string[];
+  salt: Uint8Array | null;
+  /** SHA-256 of salt, alt, blobs and body; outlives them. */
+  contentHash: Uint8Array;
+  /** Header fields of newer versions, kept and passed on as they came. */
+  extra: Uint8Array | null;
+};
+
+/** An own message before the log gives it its place. */
+export type Draft = Omit<Envelope, "origin" | "seq" | "n" | "salt" | "contentHash">;
+
+/** Room of the core's own facts: names, sessions, rooms. No browser can join it. */
+export const FACTS = "chat:facts";
+/** Role of the core's own facts. */
+export const FACT = "fact";
+
+export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
+export const MAX_BODY_BYTES = 256 * 1024;
+const MAX_STRING_BYTES = 64 * 1024;
+const MAX_ITEMS = 16 * 1024;
+const MAX_DEPTH = 16;
+
+const encoder = new Encoder({ maxDepth: MAX_DEPTH, ignoreUndefined: true });
+const decoder = new Decoder({
+  maxStrLength: MAX_STRING_BYTES,
+  maxBinLength: MAX_FRAME_BYTES,
+  maxArrayLength: MAX_ITEMS,
+  maxMapLength: MAX_ITEMS,
+  maxExtLength: 0,
+});
+
+/** MessagePack of a value; throws `Reject` where it cannot be written. */
+export function encode(value: unknown): Uint8Array<ArrayBuffer> {
+  try {
+    return encoder.encode(value);
+  } catch (error) {
+    throw new Reject("invalid", `cannot be serialized: ${(error as Error).message}`);
+  }
+}
+
+/** The value of a MessagePack text from outside; throws `Reject` for whatever is damaged, too deep or too large. */
+export function decode(bytes: Uint8Array): unknown {
+  if (bytes.byteLength > MAX_FRAME_BYTES) throw new Reject("too-large", "the frame is too large");
+  assertBounded(bytes, { maxDepth: MAX_DEPTH, maxItems: MAX_ITEMS });
+  try {
+    return decoder.decode(bytes);
+  } catch (error) {
+    throw new Reject("invalid", `not MessagePack: ${(error as Error).message}`);
+  }
+}
+
+/** The sortable text of (hlc, origin, n): the order of a room, the same on every node. */
+export function keyOf({ hlc, origin, n }: Pick<Envelope, "hlc" | "origin" | "n">): string {
+  const count = n.toString(36);
+  // The length in front makes numbers of different lengths sort as numbers do.
+  return `${hlc.toString(36).padStart(11, "0")}${origin}${count.length.toString(36)}${count}`;
+}
+
+/** The hlc, origin and n of a key; undefined where the text is none. */
+export function placeOf(key: string): Pick<Envelope, "hlc" | "origin" | "n"> | undefined {
+  const match = /^([0-9a-z]{11})([0-9a-z]{16})[0-9a-z]([0-9a-z]{1,11})$/.exec(key);
+  if (!match) return undefined;
+  const [, hlc = "", origin = "", n = ""] = match;
+  return { hlc: Number.parseInt(hlc, 36), origin, n: Number.parseInt(n, 36) };
+}
+
+/** Length in characters of an origin's id. */
+export const ORIGIN_LENGTH = 16;
+
+/** SHA-256 of salt, alt, blobs and body, each with its length in front, so that no two contents read alike. */
+export function hashContent(
+  salt: Uint8Array,
+  alt: string | null,
+  blobs: string[],
+  body: Uint8Array | null,
+): Uint8Array {
+  const text = Buffer.from(JSON.stringify([alt, blobs]));
+  const lengths = Buffer.alloc(8);
+  lengths.writeUInt32BE(salt.length, 0);
+  lengths.writeUInt32BE(text.length, 4);
+  return createHash("sha256")
+    .update(lengths)
+    .update(salt)
+    .update(text)
+    .update(body ?? "")
+    .digest();
+}
+
+/** An envelope as the array that crosses the cluster. New header fields go into `extra`, so that the form stays. */
+export function toWire(e: Envelope): unknown[] {
+  return [
+    e.origin,
+    e.seq,
+    e.room,
+    e.n,
+    e.hlc,
+    e.type,
+    e.version,
+    e.role,
+    e.author,
+    e.authorName,
+    e.id,
+    e.ref,
+    e.alt,
+    e.body,
+    e.blobs,
+    e.salt,
+    e.contentHash,
+    e.extra,
+  ];
+}
+
+/** The envelope in what a peer sent; throws `Reject` unless every field has its form. */
+export function fromWire(wire: unknown): Envelope {
+  if (!Array.isArray(wire) || wire.length !== 18) throw new Reject("invalid", "an envelope is an array of 18");
+  const [
+    origin,
+    seq,
+    room,
+    n,
+    hlc,
+    type,
+    version,
+    role,
+    author,
+    authorName,
+    id,
+    ref,
+    alt,
+    body,
+    blobs,
+    salt,
+    hash,
+    extra,
+  ] = wire;
+  const erased = body === null && salt === null;
+  if (
+    !(
+      isText(origin, ORIGIN_LENGTH) &&
+      /^[0-9a-z]{16}$/.test(origin) &&
+      isCount(seq) &&
+      isText(room, 128) &&
+      isCount(n) &&
+      isCount(hlc) &&
+      isText(type, 64) &&
+      isCount(version) &&
+      isText(role, 16) &&
+      isText(author, 64) &&
+      isText(authorName, 128) &&
+      isText(id, 64) &&
+      (ref === null || isText(ref, 64)) &&
+      (alt === null || typeof alt === "string") &&
+      (erased || (isBytes(body, MAX_BODY_BYTES) && isBytes(salt, 32))) &&
+      Array.isArray(blobs) &&
+      blobs.every(blob => isText(blob, 64)) &&
+      isBytes(hash, 32) &&
+      hash.length === 32 &&
+      (extra === null || isBytes(extra, 4096))
+    )
+  )
+    throw new Reject("invalid", "an envelope's field has not its form");
+  return {
+    origin,
+    seq,
+    room,
+    n,
+    hlc,
+    type,
+    version,
+    role,
+    author,
+    authorName,
+    id,
+    ref,
+    alt,
+    body,
+    blobs,
+    salt,
+    contentHash: hash,
+    extra,
+  };
+}
+
+const isText = (value: unknown, max: number): value is string =>
+  typeof value === "string" && value.length > 0 && value.length <= max;
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
+const isBytes = (value: unknown, max: number): value is Uint8Array =>
+  value instanceof Uint8Array && value.length <= max;

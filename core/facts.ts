@@ -1,0 +1,97 @@
+/** The core's own facts: log envelopes that every node folds into the same people and rooms. */
+import { v7 as uuid } from "uuid";
+import * as v from "valibot";
+import type { Clock } from "./clock.ts";
+import { type Draft, decode, type Envelope, encode, FACT, FACTS, keyOf } from "./envelope.ts";
+
+const hash = v.pipe(v.string(), v.length(64));
+const name = v.pipe(v.string(), v.minLength(1), v.maxLength(512));
+
+const BODIES = {
+  /** The author claims a name; `token` is the SHA-256 of the session's token. */
+  "chat:name": v.object({ name, token: hash }),
+  /** The author invites a second device, until a time in milliseconds since 1970; `code` is a SHA-256. */
+  "chat:link": v.object({ code: hash, until: v.number() }),
+  /** A device took such an invitation up and has a session of its own. */
+  "chat:device": v.object({ code: hash, token: hash }),
+  "chat:logout": v.object({ token: hash }),
+  "chat:room": v.object({ name }),
+} as const;
+
+type Bodies = { [Type in keyof typeof BODIES]: v.InferOutput<(typeof BODIES)[Type]> };
+/** A fact as the folds read it. */
+export type Fact = {
+  [Type in keyof Bodies]: {
+    type: Type;
+    key: string;
+    hlc: number;
+    author: string;
+    authorName: string;
+    body: Bodies[Type];
+  };
+}[keyof Bodies];
+
+export type Author = { id: string; name: string };
+
+export function draftFact<Type extends keyof Bodies>(
+  type: Type,
+  author: Author,
+  body: Bodies[Type],
+  clock: Clock,
+): Draft {
+  return {
+    room: FACTS,
+    hlc: clock.tick(),
+    type,
+    version: 1,
+    role: FACT,
+    author: author.id,
+    authorName: author.name,
+    id: uuid(),
+    ref: null,
+    alt: null,
+    body: encode(body),
+    blobs: [],
+    extra: null,
+  };
+}
+
+/** The fact in an envelope; undefined where this version does not understand it. */
+export function readFact(envelope: Envelope): Fact | undefined {
+  const { type, hlc, author, authorName, body } = envelope;
+  const schema = Object.hasOwn(BODIES, type) ? BODIES[type as keyof Bodies] : undefined;
+  if (!schema || body === null) return undefined;
+  try {
+    const parsed = v.safeParse(schema, decode(body));
+    if (!parsed.success) return undefined;
+    return { type, key: keyOf(envelope), hlc, author, authorName, body: parsed.output } as Fact;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Facts in the order of their keys, folded one by one; folded anew when one slides in late. */
+export class FactFold {
+  readonly #facts: Fact[] = [];
+  readonly #step: (fact: Fact) => void;
+  readonly #restart: () => void;
+
+  constructor(step: (fact: Fact) => void, restart: () => void) {
+    this.#step = step;
+    this.#restart = restart;
+  }
+
+  add(facts: readonly Fact[]): void {
+    if (facts.length === 0) return;
+    const sorted = facts.toSorted(byKey);
+    const last = this.#facts.at(-1);
+    const late = last !== undefined && (sorted[0] as Fact).key < last.key;
+    this.#facts.push(...sorted);
+    if (!late) return sorted.forEach(this.#step);
+    this.#facts.sort(byKey);
+    this.#restart();
+    this.#facts.forEach(this.#step);
+  }
+}
+
+const byKey = (a: Fact, b: Fact) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);

@@ -1,0 +1,221 @@
+/** The durable log: few functions, asynchronous and batch-wise. Nothing outside this folder speaks SQL. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import type { Draft, Envelope } from "../envelope.ts";
+import { Reject } from "../errors.ts";
+import { type Lock, lockDirectory } from "./lock.ts";
+import type { Appended, Cursor, Head, Outcome, Page, Stored } from "./store.ts";
+import { StoreThread } from "./thread.ts";
+
+export type { Cursor, Head, Outcome, Page, Stored } from "./store.ts";
+
+/** Drafts and envelopes that one commit takes at most. */
+const MAX_GROUP = 2_000;
+/** What may wait for a commit; beyond it the door refuses. */
+const MAX_WAITING = 50_000;
+const CHECKPOINT_MS = 5_000;
+
+type Job = { items: readonly (Draft | Envelope)[]; resolve: (outcomes: Outcome[]) => void; reject: (e: Error) => void };
+
+/** What a commit did: the stored envelopes in commit order, and the streams' new ends. */
+export type Committed = { envelopes: Stored[]; heads: Record<string, Head>; tookMs: number };
+
+export class Log {
+  readonly #writer: StoreThread;
+  readonly #reader: StoreThread;
+  readonly #lock: Lock;
+  readonly #queue: Job[] = [];
+  readonly #checkpoints: NodeJS.Timeout;
+  #waiting = 0;
+  #busy = false;
+  #erased = false;
+  #idle: (() => void) | undefined;
+  #closing = false;
+  /** Called after each commit, in commit order, before the promises of its appends are settled. */
+  committed: (commit: Committed) => void = () => {};
+  /** This node's last commit. */
+  pos: number;
+
+  private constructor(writer: StoreThread, reader: StoreThread, lock: Lock, pos: number) {
+    this.#writer = writer;
+    this.#reader = reader;
+    this.#lock = lock;
+    this.pos = pos;
+    this.#checkpoints = setInterval(() => this.#checkpoint(), CHECKPOINT_MS).unref();
+  }
+
+  /** Opens the log in a directory, made if need be; throws `Reject` with the reason where that cannot be done. */
+  static async open(directory: string): Promise<Log> {
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw new Reject("data-dir", `${directory} cannot be made (${(error as Error).message}): set DATA_DIR`);
+    }
+    const lock = lockDirectory(directory);
+    try {
+      const path = join(directory, "log.db");
+      const writer = await StoreThread.open(path, { readOnly: false });
+      const reader = await StoreThread.open(path, { readOnly: true });
+      return new Log(writer, reader, lock, await writer.call("lastPos"));
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  /**
+   * Commits drafts or a peer's envelopes, in the order of the calls; resolves when they are on disk. Calls that wait at
+   * the same time share one commit. Rejects with `Reject`, and nothing stored, where the disk refuses.
+   */
+  append(items: readonly (Draft | Envelope)[]): Promise<Outcome[]> {
+    if (this.#closing) return Promise.reject(new Reject("stopping"));
+    if (this.#waiting >= MAX_WAITING)
+      return Promise.reject(new Reject("rate-limited", "the disk does not keep up", { retryAfterMs: 1_000 }));
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ items, resolve, reject });
+      this.#waiting += items.length;
+      if (this.#busy) return;
+      this.#busy = true;
+      // Whatever else this turn of the loop brings shares the commit.
+      setImmediate(() => void this.#commit());
+    });
+  }
+
+  async #commit(): Promise<void> {
+    const jobs = this.#takeGroup();
+    if (jobs.length === 0) {
+      this.#busy = false;
+      this.#idle?.();
+      return;
+    }
+    const startedAt = performance.now();
+    let appended: Appended;
+    try {
+      appended = await this.#writer.call(
+        "append",
+        jobs.flatMap(({ items }) => items),
+        Date.now(),
+      );
+    } catch (error) {
+      setImmediate(() => void this.#commit());
+      for (const { reject } of jobs) reject(error as Error);
+      return;
+    }
+    void this.#commit();
+    this.#announce(appended, performance.now() - startedAt);
+    let from = 0;
+    for (const { items, resolve } of jobs) {
+      resolve(appended.outcomes.slice(from, from + items.length));
+      from += items.length;
+    }
+  }
+
+  #takeGroup(): Job[] {
+    let size = 0;
+    let count = 0;
+    for (const { items } of this.#queue) {
+      if (count > 0 && size + items.length > MAX_GROUP) break;
+      size += items.length;
+      count++;
+    }
+    this.#waiting -= size;
+    return this.#queue.splice(0, count);
+  }
+
+  #announce({ outcomes, heads }: Appended, tookMs: number): void {
+    const envelopes = outcomes.flatMap(outcome => (outcome.status === "stored" ? [outcome.envelope] : []));
+    const last = envelopes.at(-1);
+    if (!last) return;
+    this.pos = last.pos;
+    this.#erased ||= envelopes.some(({ role }) => role === "erase");
+    this.committed({ envelopes, heads, tookMs });
+  }
+
+  /** Envelopes that wait for a commit. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  #checkpoint(): void {
+    // After an erasure nothing of the erased text may stay behind in the write-ahead log either.
+    const mode = this.#erased ? "TRUNCATE" : "PASSIVE";
+    this.#erased = false;
+    this.#writer.call("checkpoint", mode).catch(() => {
+      this.#erased ||= mode === "TRUNCATE";
+    });
+  }
+
+  heads(): Promise<Record<string, Head>> {
+    return this.#reader.call("heads");
+  }
+
+  origin(): Promise<string | undefined> {
+    return this.#reader.call("origin");
+  }
+
+  lastHlc(): Promise<number> {
+    return this.#reader.call("lastHlc");
+  }
+
+  digest(): Promise<string> {
+    return this.#reader.call("digest");
+  }
+
+  /** What follows `after` in a stream, in order, within the limits, but at least one. */
+  stream(origin: string, after: number, maxCount: number, maxBytes: number): Promise<Envelope[]> {
+    return this.#reader.call("stream", origin, after, maxCount, maxBytes);
+  }
+
+  /** The core's own facts after a commit, in commit order. */
+  facts(afterPos: number, limit: number): Promise<Stored[]> {
+    return this.#reader.call("facts", afterPos, limit);
+  }
+
+  cursor(room: string, upTo: number): Promise<Cursor> {
+    return this.#reader.call("cursor", room, upTo);
+  }
+
+  resume(room: string, cursor: Cursor, upTo: number, limit: number) {
+    return this.#reader.call("resume", room, cursor, upTo, limit);
+  }
+
+  page(room: string, from: { before?: string; after?: string }, limit: number, upTo: number): Promise<Page> {
+    return this.#reader.call("page", room, from, limit, upTo);
+  }
+
+  referring(room: string, id: string): Promise<Stored[]> {
+    return this.#reader.call("referring", room, id);
+  }
+
+  find(id: string): Promise<Stored | undefined> {
+    return this.#reader.call("find", id);
+  }
+
+  setting(name: string): Promise<string | undefined> {
+    return this.#writer.call("setting", name);
+  }
+
+  async set(name: string, value: string): Promise<void> {
+    await this.#writer.call("set", name, value);
+  }
+
+  pragma(name: "synchronous" | "journal_mode"): Promise<unknown> {
+    return this.#writer.call("pragma", name);
+  }
+
+  /** Commits what waits, then closes the files. */
+  async close(): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    clearInterval(this.#checkpoints);
+    if (this.#busy)
+      await new Promise<void>(resolve => {
+        this.#idle = resolve;
+      });
+    await this.#reader.close();
+    if (this.#erased) await this.#writer.call("checkpoint", "TRUNCATE").catch(() => {});
+    await this.#writer.close();
+    this.#lock.release();
+  }
+}

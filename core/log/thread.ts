@@ -1,0 +1,61 @@
+/** Calls a `Store` that lives on a thread of its own. */
+import { Worker } from "node:worker_threads";
+import { Reject } from "../errors.ts";
+import type { Store } from "./store.ts";
+import type { Answer } from "./worker.ts";
+
+type Pending = { resolve: (value: unknown) => void; reject: (error: Error) => void };
+
+export class StoreThread {
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  #calls = 0;
+
+  private constructor(worker: Worker) {
+    this.#worker = worker;
+    worker.on("message", (answer: Answer) => this.#settle(answer));
+    worker.on("error", error => this.#fail(error));
+    worker.on("exit", () => this.#fail(new Reject("storage-failed", "the log's thread has ended")));
+  }
+
+  /** Opens the database; throws `Reject` with the reason where that cannot be done. */
+  static async open(path: string, { readOnly }: { readOnly: boolean }): Promise<StoreThread> {
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), {
+      workerData: { path, readOnly },
+      name: readOnly ? "log reader" : "log writer",
+    });
+    const thread = new StoreThread(worker);
+    await new Promise((resolve, reject) => thread.#pending.set(0, { resolve, reject }));
+    return thread;
+  }
+
+  call<Name extends keyof Store>(name: Name, ...args: Parameters<Store[Name]>): Promise<ReturnType<Store[Name]>> {
+    const id = ++this.#calls;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve: resolve as Pending["resolve"], reject });
+      this.#worker.postMessage({ id, name, args });
+    });
+  }
+
+  /** Closes the database after everything that was called before, and ends the thread. */
+  async close(): Promise<void> {
+    const ended = new Promise(resolve => this.#worker.once("exit", resolve));
+    await this.call("close");
+    await ended;
+  }
+
+  #settle(answer: Answer): void {
+    const pending = this.#pending.get(answer.id);
+    this.#pending.delete(answer.id);
+    if ("value" in answer) pending?.resolve(answer.value);
+    else {
+      const { code, message, ok: _, ...details } = answer.refused;
+      pending?.reject(new Reject(code, message, details));
+    }
+  }
+
+  #fail(error: Error): void {
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+  }
+}

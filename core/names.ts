@@ -1,0 +1,32 @@
+/** What people and rooms may be called, and when two names are the same. */
+import { Reject } from "./errors.ts";
+
+const MAX_CHARACTERS = 32;
+/** Control characters, lone surrogates, line separators, and format characters, among them the bidirectional overrides. */
+const FORBIDDEN = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u200c\u200d\ufe0f])[\p{Cf}\p{Default_Ignorable_Code_Point}]/u;
+const IGNORABLE = /[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu;
+/** Names that JavaScript objects give meaning to; nobody needs them, and some client will trip over one. */
+const TREACHEROUS = new Set(["__proto__", "constructor", "prototype"]);
+
+/** The name as it is shown; throws `Reject` with the reason where it cannot be one. */
+export function parseName(input: unknown): string {
+  if (typeof input !== "string") throw new Reject("invalid", "a name is text");
+  if (input.length > MAX_CHARACTERS * 16)
+    throw new Reject("too-large", `a name has at most ${MAX_CHARACTERS} characters`);
+  const name = input
+    .normalize("NFC")
+    .trim()
+    .replace(/\p{Zs}+/gu, " ");
+  if (name === "" || foldName(name) === "") throw new Reject("invalid", "a name has at least one visible character");
+  if (FORBIDDEN.test(name)) throw new Reject("invalid", "a name has no control or direction characters");
+  if ([...name.normalize("NFKC")].length > MAX_CHARACTERS)
+    throw new Reject("too-large", `a name has at most ${MAX_CHARACTERS} characters`);
+  if (TREACHEROUS.has(foldName(name))) throw new Reject("invalid", "that name is reserved");
+  return name;
+}
+
+/** Equal for names that are the same: NFKC, case folded, without what cannot be seen (after Unicode TR 31 and 36). */
+export function foldName(name: string): string {
+  // Upper case first, so that ß and ss, or the two small sigmas, come out alike.
+  return name.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC").replace(IGNORABLE, "").trim();
+}

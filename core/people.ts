@@ -1,0 +1,108 @@
+/** Who is who: a fold over the facts about names and sessions, the same on every node. */
+import { hash, randomBytes } from "node:crypto";
+import { millisecondsOf } from "./clock.ts";
+import { Reject } from "./errors.ts";
+import { type Fact, FactFold } from "./facts.ts";
+import { foldName } from "./names.ts";
+import type { Person } from "./plugin.ts";
+
+export const LINK_LIFETIME_MS = 10 * 60_000;
+
+export class People {
+  readonly #fold = new FactFold(
+    fact => this.#step(fact),
+    () => this.#restart(),
+  );
+  readonly #people = new Map<string, Person>();
+  /** Holder of each folded name. */
+  readonly #holders = new Map<string, string>();
+  readonly #sessions = new Map<string, string>();
+  readonly #links = new Map<string, { person: string; untilMs: number }>();
+
+  /** Takes facts in; returns the people whose name is another one than before. */
+  add(facts: readonly Fact[]): Person[] {
+    const before = new Map(this.#people);
+    this.#fold.add(facts);
+    return [...before.values()].flatMap(({ id, name }) => {
+      const person = this.#people.get(id);
+      return person && person.name !== name ? [person] : [];
+    });
+  }
+
+  get(id: string): Person | undefined {
+    return this.#people.get(id);
+  }
+
+  /** The person whose session that token is. */
+  ofToken(token: string): Person | undefined {
+    const id = this.#sessions.get(hashToken(token));
+    return id === undefined ? undefined : this.#people.get(id);
+  }
+
+  /** The person who invited a second device with that code; throws `Reject` where the code is no longer good. */
+  ofLink(code: string, nowMs: number): Person {
+    const link = this.#links.get(hashToken(code));
+    const person = link && link.untilMs >= nowMs ? this.#people.get(link.person) : undefined;
+    if (!person) throw new Reject("link-unknown");
+    return person;
+  }
+
+  /** Throws `Reject` with a free suggestion where somebody holds that name. */
+  assertFree(name: string): void {
+    if (this.#holders.has(foldName(name)))
+      throw new Reject("name-taken", `somebody is called ${name} already`, { suggestion: this.#free(name) });
+  }
+
+  /** The name itself where it is free, else the first of “Ana 2”, “Ana 3”, … that is. */
+  #free(name: string): string {
+    let free = name;
+    for (let count = 2; this.#holders.has(foldName(free)); count++) free = `${name} ${count}`;
+    return free;
+  }
+
+  #restart(): void {
+    this.#people.clear();
+    this.#holders.clear();
+    this.#sessions.clear();
+    this.#links.clear();
+  }
+
+  #step(fact: Fact): void {
+    switch (fact.type) {
+      case "chat:name": {
+        const before = this.#people.get(fact.author);
+        if (before) this.#holders.delete(foldName(before.name));
+        // Claimed in both halves of a partition, the lower key holds the name: it is folded first.
+        const name = this.#free(fact.body.name);
+        this.#people.set(fact.author, { id: fact.author, name });
+        this.#holders.set(foldName(name), fact.author);
+        if (!this.#sessions.has(fact.body.token)) this.#sessions.set(fact.body.token, fact.author);
+        return;
+      }
+      case "chat:link":
+        this.#links.set(fact.body.code, { person: fact.author, untilMs: fact.body.until });
+        return;
+      case "chat:device": {
+        const link = this.#links.get(fact.body.code);
+        // Good once, on whichever node: of two devices with one code the lower key has it.
+        if (link?.person !== fact.author || millisecondsOf(fact.hlc) > link.untilMs) return;
+        this.#links.delete(fact.body.code);
+        this.#sessions.set(fact.body.token, fact.author);
+        return;
+      }
+      case "chat:logout":
+        if (this.#sessions.get(fact.body.token) === fact.author) this.#sessions.delete(fact.body.token);
+        return;
+    }
+  }
+}
+
+/** 144 random bits, as text that a URL takes as it is. */
+export function newToken(): string {
+  return randomBytes(18).toString("base64url");
+}
+
+/** What the log keeps of a token or code: who reads the log cannot use it. */
+export function hashToken(token: string): string {
+  return hash("sha256", token);
+}

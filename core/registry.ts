@@ -1,0 +1,110 @@
+/** The message types of a node: a list of plugins, checked once and then frozen. */
+import { decode, encode } from "./envelope.ts";
+import { asReject, Reject } from "./errors.ts";
+import type { AnyServerPlugin, MessageType, ServerHooks } from "./plugin.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: the core looks into no body
+type Hooks = ServerHooks<any, any>;
+// biome-ignore lint/suspicious/noExplicitAny: the core looks into no body
+type Message = MessageType<any, any>;
+
+/** A message type with its defaults filled in. Its functions throw `Reject` and nothing else. */
+export type Type = {
+  readonly name: string;
+  readonly version: number;
+  readonly kind: Message["kind"];
+  readonly role: NonNullable<Message["role"]>;
+  readonly hooks: Hooks;
+  /** What a client sent, made trustworthy. */
+  parse(input: unknown): unknown;
+  pack(body: unknown): Uint8Array;
+  /** The body in what a peer packed. */
+  unpack(bytes: Uint8Array, version: number): unknown;
+  /** One line, at most `MAX_ALT_CHARACTERS` long. */
+  summary(body: unknown): string;
+  key(body: unknown): string;
+  merge(bodies: unknown[]): unknown;
+};
+
+/** Socket.IO's own event names, and those of the client protocol. */
+const RESERVED = new Set(
+  (
+    "connect connect_error connecting disconnect disconnecting error newListener removeListener " +
+    "welcome batch state stored renamed reset lagging join leave history search"
+  ).split(" "),
+);
+const TYPE_NAME = /^[a-z][a-z0-9]*([.-][a-z0-9]+)*$/;
+const MAX_ALT_CHARACTERS = 16_384;
+
+export class Registry {
+  readonly #types: ReadonlyMap<string, Type>;
+
+  /** Throws `Reject` with `plugin-invalid` where the list breaks the contract. */
+  constructor(plugins: readonly AnyServerPlugin[]) {
+    const types = new Map<string, Type>();
+    for (const { message, hooks } of plugins) {
+      assertSound(message);
+      if (types.has(message.type)) throw new Reject("plugin-invalid", `two plugins define “${message.type}”`);
+      types.set(message.type, complete(message, hooks()));
+    }
+    this.#types = types;
+  }
+
+  get(name: string): Type | undefined {
+    return this.#types.get(name);
+  }
+
+  all(): Iterable<Type> {
+    return this.#types.values();
+  }
+
+  /** Names with their versions, as `welcome` and `/healthz` say them. */
+  versions(): Record<string, number> {
+    return Object.fromEntries([...this.#types.values()].map(({ name, version }) => [name, version]));
+  }
+}
+
+function assertSound(message: Message): void {
+  const refuse = (why: string) => new Reject("plugin-invalid", `the message type “${message?.type}” ${why}`);
+  if (typeof message?.type !== "string" || !TYPE_NAME.test(message.type) || message.type.length > 64)
+    throw refuse("needs a name of small letters, digits, dots and dashes");
+  if (RESERVED.has(message.type) || message.type in Object.prototype) throw refuse("has a reserved name");
+  if (!Number.isSafeInteger(message.version) || message.version < 1) throw refuse("needs a version from 1 up");
+  if (!["log", "state", "signal"].includes(message.kind)) throw refuse("needs a kind: log, state or signal");
+  if (message.role !== undefined && message.kind !== "log") throw refuse("has a role, which only log types have");
+  if (message.role !== undefined && !["row", "mark", "replace", "erase"].includes(message.role))
+    throw refuse("has an unknown role");
+  if (message.kind === "state" && typeof message.key !== "function") throw refuse("is a state and needs key()");
+  for (const name of ["parse", "summary"] as const)
+    if (typeof message[name] !== "function") throw refuse(`needs ${name}()`);
+}
+
+function complete(message: Message, hooks: Hooks): Type {
+  const check = (body: unknown) => (message.check ?? message.parse)(body);
+  return Object.freeze<Type>({
+    name: message.type,
+    version: message.version,
+    kind: message.kind,
+    role: message.role ?? "row",
+    hooks,
+    parse: input => guarded(() => message.parse(input)),
+    pack: body => guarded(() => (message.pack ?? encode)(body)),
+    unpack: (bytes, version) => guarded(() => check(message.unpack ? message.unpack(bytes, version) : decode(bytes))),
+    summary: body => guarded(() => oneLine(message.summary(body))),
+    key: body => guarded(() => String(message.key?.(body))),
+    merge: bodies => guarded(() => (message.merge ? message.merge(bodies) : bodies.at(-1))),
+  });
+}
+
+/** The core catches whatever a plugin throws: it refuses one message, under a code. */
+function guarded<Result>(call: () => Result): Result {
+  try {
+    return call();
+  } catch (error) {
+    throw asReject(error);
+  }
+}
+
+function oneLine(text: string): string {
+  return String(text).replace(/\s+/g, " ").trim().slice(0, MAX_ALT_CHARACTERS).toWellFormed();
+}
