@@ -1,0 +1,103 @@
+/** What tests need of the machine beyond packages: a Chromium, and programs that single tests use or go without. */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { Failure, step } from "./steps.mjs";
+
+const cache = "node_modules/.cache/web-chat";
+/** Where test/helpers/browser.ts reads the path of the browser. */
+const chromiumFile = join(cache, "chromium");
+/** Debian packages that could not be installed; not tried again until node_modules is made anew. */
+const refusedFile = join(cache, "apt-refused");
+
+export async function prepareTests() {
+  mkdirSync(cache, { recursive: true });
+  installExtras();
+  writeFileSync(chromiumFile, await chromium());
+}
+
+async function chromium() {
+  if (process.env.CHROMIUM) {
+    if (existsSync(process.env.CHROMIUM)) return process.env.CHROMIUM;
+    throw new Failure(`CHROMIUM names ${process.env.CHROMIUM}, which does not exist.`);
+  }
+  const known = existsSync(chromiumFile) && readFileSync(chromiumFile, "utf8");
+  if (known && existsSync(known)) return known;
+  const found = (await findChromium()) ?? (await installChromium());
+  if (found) return found;
+  throw new Failure(
+    "The tests need Chromium, and it could not be installed. Install Chromium or Google Chrome, or name one in CHROMIUM, then try again.",
+  );
+}
+
+/** The first that starts: some systems have a `chromium` that only says how to get one. */
+async function findChromium() {
+  const { ProgramFiles, "ProgramFiles(x86)": ProgramFilesX86, LOCALAPPDATA } = process.env;
+  const windowsFolders = [ProgramFiles, ProgramFilesX86, LOCALAPPDATA].filter(folder => folder !== undefined);
+  const usual = {
+    darwin: ["Google Chrome", "Chromium"].map(name => `/Applications/${name}.app/Contents/MacOS/${name}`),
+    win32: ["Google\\Chrome\\Application\\chrome.exe", "Chromium\\Application\\chrome.exe"].flatMap(path =>
+      windowsFolders.map(folder => join(folder, path)),
+    ),
+  };
+  const onPath = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"].map(which);
+  const playwright = (await import("playwright-core")).chromium.executablePath();
+  return [...onPath, ...(usual[process.platform] ?? []), playwright].find(
+    path => path && existsSync(path) && (process.platform === "win32" || starts(path)),
+  );
+}
+
+async function installChromium() {
+  if (canApt()) apt("installing Chromium (apt-get)", ["chromium", "fonts-noto-cjk"]);
+  const found = await findChromium();
+  if (found) return found;
+  try {
+    const playwright = ["node_modules/playwright-core/cli.js", "install", "chromium"];
+    step("downloading Chromium (playwright)", process.execPath, playwright, { timeout: 10 * 60_000 });
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+  }
+  return findChromium();
+}
+
+/** A Python client to talk to a node, and strace to watch its fsync: tests that need them are skipped without. */
+function installExtras() {
+  if (!canApt()) return;
+  const refused = existsSync(refusedFile) ? readFileSync(refusedFile, "utf8").split("\n") : [];
+  const python = "/usr/bin/python3";
+  const modules = { socketio: "python3-socketio", websocket: "python3-websocket", requests: "python3-requests" };
+  const look = `import importlib.util as u; print(*[m for m in ${JSON.stringify(Object.keys(modules))} if not u.find_spec(m)])`;
+  const missing = existsSync(python) ? spawnSync(python, ["-c", look], { encoding: "utf8" }).stdout.split(/\s+/) : [];
+  const packages = [...missing.map(name => modules[name]), which("strace") ? undefined : "strace"].filter(
+    name => name && !refused.includes(name),
+  );
+  if (packages.length === 0) return;
+  if (apt(`installing ${packages.join(", ")} (apt-get)`, packages)) return;
+  writeFileSync(refusedFile, [...refused, ...packages].join("\n"));
+  console.log("Going on without them: the tests that use them are skipped.");
+}
+
+function canApt() {
+  return process.getuid?.() === 0 && which("apt-get") !== undefined;
+}
+
+/** Whether the packages are now installed. */
+function apt(what, packages) {
+  const install = `apt-get update -qq && apt-get install -y -qq --no-install-recommends ${packages.join(" ")}`;
+  try {
+    step(what, "sh", ["-c", install], { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } });
+    return true;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return false;
+  }
+}
+
+function which(program) {
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  return folders.map(folder => join(folder, program)).find(existsSync);
+}
+
+function starts(path) {
+  return spawnSync(path, ["--version"], { timeout: 30_000 }).status === 0;
+}
