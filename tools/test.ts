@@ -1,0 +1,23 @@
+/**
+ * Runs the tests: `npm test`, or `npm test -- core browser` for the files whose path contains one of the words.
+ * What begins with a dash goes to `node --test`: `npm test -- --test-name-pattern=resume`.
+ */
+import { spawnSync } from "node:child_process";
+import { globSync } from "node:fs";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+const asked = process.argv.slice(2);
+const options = asked.filter(argument => argument.startsWith("-"));
+const words = asked.filter(argument => !argument.startsWith("-")).map(word => word.replace(/^\.\//, ""));
+
+const all = globSync("test/**/*.test.ts", { cwd: root }).map(path => path.replaceAll("\\", "/"));
+const files = all.filter(path => words.length === 0 || words.some(word => path.includes(word))).sort();
+if (files.length === 0) {
+  console.error(`No file test/**/*.test.ts has a path that contains ${words.join(" or ")}.`);
+  process.exit(1);
+}
+
+const runner = ["--test", "--test-concurrency=2", "--test-timeout=120000", "--test-reporter=spec"];
+const { status } = spawnSync(process.execPath, [...runner, ...options, ...files], { cwd: root, stdio: "inherit" });
+process.exit(status ?? 1);
