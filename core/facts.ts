@@ -86,11 +86,12 @@ export class FactFold {
     const sorted = facts.toSorted(byKey);
     const last = this.#facts.at(-1);
     const late = last !== undefined && (sorted[0] as Fact).key < last.key;
-    this.#facts.push(...sorted);
-    if (!late) return sorted.forEach(this.#step);
-    this.#facts.sort(byKey);
-    this.#restart();
-    this.#facts.forEach(this.#step);
+    for (const fact of sorted) this.#facts.push(fact);
+    if (late) {
+      this.#facts.sort(byKey);
+      this.#restart();
+    }
+    for (const fact of late ? this.#facts : sorted) this.#step(fact);
   }
 }
 

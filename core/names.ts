@@ -3,7 +3,7 @@ import { Reject } from "./errors.ts";
 
 const MAX_CHARACTERS = 32;
 /** Control characters, lone surrogates, line separators, and format characters, among them the bidirectional overrides. */
-const FORBIDDEN = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u200c\u200d\ufe0f])[\p{Cf}\p{Default_Ignorable_Code_Point}]/u;
+const FORBIDDEN = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?!\u200c|\u200d|\ufe0f)[\p{Cf}\p{Default_Ignorable_Code_Point}]/u;
 const IGNORABLE = /[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu;
 /** Names that JavaScript objects give meaning to; nobody needs them, and some client will trip over one. */
 const TREACHEROUS = new Set(["__proto__", "constructor", "prototype"]);

@@ -17,16 +17,23 @@ export class People {
   /** Holder of each folded name. */
   readonly #holders = new Map<string, string>();
   readonly #sessions = new Map<string, string>();
+  /** Names as they were after the last facts, and the people whose claims were folded since. */
+  readonly #known = new Map<string, string>();
+  readonly #claimed = new Set<string>();
   readonly #links = new Map<string, { person: string; untilMs: number }>();
 
   /** Takes facts in; returns the people whose name is another one than before. */
   add(facts: readonly Fact[]): Person[] {
-    const before = new Map(this.#people);
+    this.#claimed.clear();
     this.#fold.add(facts);
-    return [...before.values()].flatMap(({ id, name }) => {
-      const person = this.#people.get(id);
-      return person && person.name !== name ? [person] : [];
-    });
+    const renamed: Person[] = [];
+    for (const id of this.#claimed) {
+      const person = this.#people.get(id) as Person;
+      const known = this.#known.get(id);
+      if (known !== undefined && known !== person.name) renamed.push(person);
+      this.#known.set(id, person.name);
+    }
+    return renamed;
   }
 
   get(id: string): Person | undefined {
@@ -75,6 +82,7 @@ export class People {
         // Claimed in both halves of a partition, the lower key holds the name: it is folded first.
         const name = this.#free(fact.body.name);
         this.#people.set(fact.author, { id: fact.author, name });
+        this.#claimed.add(fact.author);
         this.#holders.set(foldName(name), fact.author);
         if (!this.#sessions.has(fact.body.token)) this.#sessions.set(fact.body.token, fact.author);
         return;

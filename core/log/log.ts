@@ -36,12 +36,15 @@ export class Log {
   committed: (commit: Committed) => void = () => {};
   /** This node's last commit. */
   pos: number;
+  /** The stream that this node writes; undefined before its first write. */
+  origin: string | undefined;
 
-  private constructor(writer: StoreThread, reader: StoreThread, lock: Lock, pos: number) {
+  private constructor(writer: StoreThread, reader: StoreThread, lock: Lock, pos: number, origin: string | undefined) {
     this.#writer = writer;
     this.#reader = reader;
     this.#lock = lock;
     this.pos = pos;
+    this.origin = origin;
     this.#checkpoints = setInterval(() => this.#checkpoint(), CHECKPOINT_MS).unref();
   }
 
@@ -57,7 +60,7 @@ export class Log {
       const path = join(directory, "log.db");
       const writer = await StoreThread.open(path, { readOnly: false });
       const reader = await StoreThread.open(path, { readOnly: true });
-      return new Log(writer, reader, lock, await writer.call("lastPos"));
+      return new Log(writer, reader, lock, await writer.call("lastPos"), await writer.call("origin"));
     } catch (error) {
       lock.release();
       throw error;
@@ -123,7 +126,8 @@ export class Log {
     return this.#queue.splice(0, count);
   }
 
-  #announce({ outcomes, heads }: Appended, tookMs: number): void {
+  #announce({ outcomes, heads, origin }: Appended, tookMs: number): void {
+    this.origin = origin;
     const envelopes = outcomes.flatMap(outcome => (outcome.status === "stored" ? [outcome.envelope] : []));
     const last = envelopes.at(-1);
     if (!last) return;
@@ -148,10 +152,6 @@ export class Log {
 
   heads(): Promise<Record<string, Head>> {
     return this.#reader.call("heads");
-  }
-
-  origin(): Promise<string | undefined> {
-    return this.#reader.call("origin");
   }
 
   lastHlc(): Promise<number> {
@@ -204,15 +204,19 @@ export class Log {
     return this.#writer.call("pragma", name);
   }
 
-  /** Commits what waits, then closes the files. */
-  async close(): Promise<void> {
-    if (this.#closing) return;
+  /** Takes nothing more; resolves when what waited is committed. */
+  async drain(): Promise<void> {
     this.#closing = true;
-    clearInterval(this.#checkpoints);
     if (this.#busy)
       await new Promise<void>(resolve => {
         this.#idle = resolve;
       });
+  }
+
+  /** Commits what waits, then closes the files. */
+  async close(): Promise<void> {
+    clearInterval(this.#checkpoints);
+    await this.drain();
     await this.#reader.close();
     if (this.#erased) await this.#writer.call("checkpoint", "TRUNCATE").catch(() => {});
     await this.#writer.close();

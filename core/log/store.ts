@@ -19,7 +19,8 @@ export type Outcome =
   | { status: "known"; place: Pick<Envelope, "origin" | "n" | "hlc" | "seq"> }
   | { status: "refused"; code: Code; message: string };
 
-export type Appended = { outcomes: Outcome[]; heads: Record<string, Head> };
+/** `origin` is the stream that this node writes. */
+export type Appended = { outcomes: Outcome[]; heads: Record<string, Head>; origin: string | undefined };
 export type Page = { envelopes: Stored[]; older: boolean };
 
 const COLUMNS =
@@ -117,7 +118,8 @@ export class Store {
         );
       }
       this.#db.exec("COMMIT");
-      return { outcomes, heads: Object.fromEntries([...touched].map(origin => [origin, this.#head(origin)])) };
+      const heads = Object.fromEntries([...touched].map(origin => [origin, this.#head(origin)]));
+      return { outcomes, heads, origin: this.#origin };
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       this.#heads.clear();

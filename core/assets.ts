@@ -1,0 +1,93 @@
+/** The UI's built files, kept in memory and sent compressed. */
+import { hash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { extname, join, relative, sep } from "node:path";
+
+type Asset = { type: string; etag: string; plain: Buffer; br?: Buffer; gzip?: Buffer };
+export type Assets = ReadonlyMap<string, Asset>;
+
+const TYPES: Record<string, string> = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".svg": "image/svg+xml",
+  ".png": "image/png",
+  ".json": "application/json",
+  ".webmanifest": "application/manifest+json",
+  ".map": "application/json",
+};
+
+const POLICY = [
+  "default-src 'self'",
+  "connect-src 'self' ws: wss:",
+  "img-src 'self' data: blob:",
+  "media-src 'self' blob:",
+  "object-src 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+/** Reads a built UI; none where the directory does not exist. */
+export function loadAssets(directory: string): Assets {
+  const assets = new Map<string, Asset>();
+  for (const path of files(directory)) {
+    const type = TYPES[extname(path)];
+    if (!type) continue;
+    const plain = readFileSync(path);
+    const asset: Asset = { type, etag: `"${hash("sha256", plain).slice(0, 24)}"`, plain };
+    const br = readOptional(`${path}.br`);
+    const gzip = readOptional(`${path}.gz`);
+    assets.set(`/${relative(directory, path).split(sep).join("/")}`, {
+      ...asset,
+      ...(br && { br }),
+      ...(gzip && { gzip }),
+    });
+  }
+  return assets;
+}
+
+function files(directory: string): string[] {
+  try {
+    return readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter(entry => entry.isFile())
+      .map(entry => join(entry.parentPath, entry.name));
+  } catch {
+    return [];
+  }
+}
+
+function readOptional(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Sends the file of that path; false where there is none. */
+export function serveAsset(assets: Assets, path: string, request: IncomingMessage, response: ServerResponse): boolean {
+  const asset = assets.get(path === "/" ? "/index.html" : path);
+  if (!asset) return false;
+  response.setHeader("Content-Security-Policy", POLICY);
+  response.setHeader("Referrer-Policy", "no-referrer");
+  response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
+  response.setHeader("ETag", asset.etag);
+  response.setHeader("Vary", "Accept-Encoding");
+  // A file whose name carries its hash never changes.
+  const immutable = path.startsWith("/assets/");
+  response.setHeader("Cache-Control", immutable ? "public, max-age=31536000, immutable" : "no-cache");
+  if (request.headers["if-none-match"] === asset.etag) {
+    response.writeHead(304).end();
+    return true;
+  }
+  const accepted = String(request.headers["accept-encoding"] ?? "");
+  const encoding =
+    asset.br && /\bbr\b/.test(accepted) ? "br" : asset.gzip && /\bgzip\b/.test(accepted) ? "gzip" : "plain";
+  const body = asset[encoding] ?? asset.plain;
+  if (encoding !== "plain") response.setHeader("Content-Encoding", encoding);
+  response.writeHead(200, { "Content-Type": asset.type, "Content-Length": body.length });
+  response.end(request.method === "HEAD" ? undefined : body);
+  return true;
+}

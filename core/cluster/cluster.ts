@@ -1,0 +1,406 @@
+/** The cluster as one node takes part in it: the bus, and on it membership, replication and state. */
+import type { Envelope } from "../envelope.ts";
+import { asReject } from "../errors.ts";
+import type { Committed, Log } from "../log/log.ts";
+import { Bus, type Received } from "./bus.ts";
+import { decodeFrame, encodeFrame, type Frame, type Payload } from "./frames.ts";
+import { type Address, type Effect, Membership, type NodeInfo, type Peer, textOf } from "./membership.ts";
+import { type Heads, Replication } from "./replication.ts";
+import { resolveSeed, type Seed } from "./seeds.ts";
+import { type Changed, ClusterState } from "./state.ts";
+
+const BEAT_MS = 1_000;
+const REPAIR_MS = 100;
+const STATE_FLUSH_MS = 20;
+const SNAPSHOT_RETRY_MS = 500;
+const RESOLVE_AGAIN_MS = 5_000;
+const READY_AFTER_MS = 5_000;
+/** Envelopes in one published frame at most. */
+const MAX_BATCH = 256;
+const MAX_BATCH_BYTES = 1024 * 1024;
+
+export type Signal = Omit<Payload<"signal">, "id">;
+
+export type ClusterEvents = {
+  signal(signal: Signal): void;
+  stateChanged: Changed;
+  /** A peer has committed this node's own stream up to `seq`. */
+  held(peer: string, seq: number): void;
+  peersChanged(): void;
+};
+
+export type Logger = {
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+};
+
+export type ClusterOptions = {
+  self: Omit<NodeInfo, "port" | "pubPort">;
+  port: number;
+  pubPort: number;
+  seeds: readonly Seed[];
+  log: Log;
+  heads: Heads;
+  logger: Logger;
+  events: ClusterEvents;
+};
+
+export class Cluster {
+  readonly #options: ClusterOptions;
+  readonly #bus: Bus;
+  readonly #membership: Membership;
+  readonly #replication: Replication;
+  readonly state: ClusterState;
+  readonly self: NodeInfo;
+  /** What this node has committed of every stream. */
+  readonly #heads: Heads;
+  readonly #subscribed = new Map<string, Address>();
+  readonly #snapshotAskedAt = new Map<string, number>();
+  /** Addresses that neither answered nor refused yet. */
+  readonly #awaited = new Set<string>();
+  readonly #unresolved = new Map<string, Seed>();
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #refused = new Map<string, number>();
+  #newHeads: Heads = {};
+  #flushing: NodeJS.Timeout | undefined;
+  #resolving = true;
+  #becomeReady: () => void = () => {};
+  #closed = false;
+  isReady = false;
+  /** Resolves when this node has compared its log with the peers it found and has what they have, or after 5 s. */
+  readonly ready: Promise<void>;
+
+  /** Opens the bus and looks for peers. Throws `Reject` where a port is in use. */
+  static async open(options: ClusterOptions): Promise<Cluster> {
+    let cluster: Cluster | undefined;
+    const early: Received[] = [];
+    const bus = await Bus.open(
+      {
+        received: frame => (cluster ? cluster.#received(frame) : early.push(frame)),
+        unreachable: address => {
+          if (cluster) cluster.#unreachable(address);
+        },
+        refused: address => {
+          if (cluster) cluster.#warnOften(`refused ${address}`, { address }, "a stranger knocked at the bus");
+        },
+      },
+      options,
+    );
+    cluster = new Cluster(options, bus);
+    for (const frame of early) cluster.#received(frame);
+    return cluster;
+  }
+
+  private constructor(options: ClusterOptions, bus: Bus) {
+    const { self, log, heads, events, logger } = options;
+    this.#options = options;
+    this.#bus = bus;
+    this.self = { ...self, port: bus.port, pubPort: bus.pubPort };
+    this.#membership = new Membership(this.self);
+    this.#heads = { ...heads };
+    this.#replication = new Replication(
+      {
+        log,
+        pull: (peer, origin, after) => this.#ask(peer, "pull", { origin, after }),
+        now: () => performance.now(),
+        warn: (what, details) => logger.warn(details, what),
+      },
+      heads,
+    );
+    this.state = new ClusterState(self.id, self.boot, (type, key) => {
+      this.#flushState();
+      events.stateChanged(type, key);
+    });
+    this.ready = new Promise(resolve => {
+      this.#becomeReady = resolve;
+    });
+    void this.ready.then(() => {
+      this.isReady = true;
+    });
+    void this.#seek(options.seeds);
+    this.#timers.push(
+      setInterval(() => this.#beat(), BEAT_MS),
+      setInterval(() => this.#repair(), REPAIR_MS),
+      setInterval(() => void this.#seekAgain(), RESOLVE_AGAIN_MS),
+      setTimeout(() => this.#becomeReady(), READY_AFTER_MS),
+    );
+  }
+
+  /** The peers as `status` shows them. */
+  peers(): { id: string; name: string; up: boolean; rttMs: number | null; behind: number }[] {
+    return [...this.#membership.peers.values()].map(({ info, up, rttMs }) => ({
+      id: info.id,
+      name: info.name,
+      up,
+      rttMs,
+      behind: up ? this.#replication.behind(info.id) : 0,
+    }));
+  }
+
+  /** The nodes that are up, this one first. */
+  nodes(): { id: string; name: string }[] {
+    return [this.self, ...this.#membership.up().map(({ info }) => info)].map(({ id, name }) => ({ id, name }));
+  }
+
+  /** Frames that wait to be sent, and frames that were dropped. */
+  get queues(): { queued: number; dropped: number } {
+    return { queued: this.#bus.queued, dropped: this.#bus.dropped };
+  }
+
+  /** Tells the peers of a commit. */
+  committed({ envelopes, heads }: Committed): void {
+    Object.assign(this.#heads, heads);
+    const own = envelopes.filter(({ origin }) => origin === this.#options.log.origin);
+    for (const batch of batches(own)) this.#bus.publish(encodeFrame("batch", { id: this.self.id, envelopes: batch }));
+    if (own.length < envelopes.length) this.#sayHeads(heads);
+    this.#replication.committed(heads);
+    this.#checkReady();
+  }
+
+  /** Others' envelopes are stored here too: said once a turn of the loop. */
+  #sayHeads(heads: Heads): void {
+    if (Object.keys(this.#newHeads).length === 0)
+      setImmediate(() => {
+        if (!this.#closed) this.#bus.publish(encodeFrame("heads", { id: this.self.id, heads: this.#newHeads }));
+        this.#newHeads = {};
+      });
+    Object.assign(this.#newHeads, heads);
+  }
+
+  publishSignal(signal: Signal): void {
+    this.#bus.publish(encodeFrame("signal", { id: this.self.id, ...signal }));
+  }
+
+  /** Says goodbye and closes the sockets. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    clearTimeout(this.#flushing);
+    this.#bus.publish(encodeFrame("bye", { id: this.self.id, boot: this.self.boot }));
+    await this.#bus.flush(500);
+    // A publisher that closes at once drops what its own thread has not written yet.
+    await new Promise(resolve => setTimeout(resolve, 50));
+    this.#bus.close();
+    this.#becomeReady();
+  }
+
+  async #seek(seeds: readonly Seed[]): Promise<void> {
+    await Promise.all(
+      seeds.map(async seed => {
+        try {
+          this.#perform(this.#membership.seek(await resolveSeed(seed, this.self.port)));
+          this.#unresolved.delete(seed.host);
+        } catch (error) {
+          if (!this.#unresolved.has(seed.host))
+            this.#options.logger.warn(
+              { code: "host-unknown", host: seed.host, why: (error as Error).message },
+              `ZMQ_HOST names ${seed.host}, which does not resolve; trying again every ${RESOLVE_AGAIN_MS / 1_000} s`,
+            );
+          this.#unresolved.set(seed.host, seed);
+        }
+      }),
+    );
+    this.#resolving = false;
+    this.#checkReady();
+  }
+
+  /** Names that did not resolve may do so later: containers start in any order. */
+  async #seekAgain(): Promise<void> {
+    if (this.#unresolved.size > 0) await this.#seek([...this.#unresolved.values()]);
+  }
+
+  #perform(effects: readonly Effect[]): void {
+    if (this.#closed) return;
+    for (const effect of effects) {
+      if (effect.do === "welcome") this.#welcome(effect.peer);
+      else if (effect.do === "drop") this.#drop(effect.peer);
+      else if (effect.do === "greet") this.#greet(effect.address);
+      else if (effect.do === "hangUp") this.#hangUp(effect.address);
+      else {
+        this.#awaited.add(textOf(effect.address));
+        this.#bus.dial(effect.address);
+        this.#greet(effect.address);
+      }
+    }
+  }
+
+  #hangUp(address: Address): void {
+    this.#awaited.delete(textOf(address));
+    this.#bus.hangUp(address);
+  }
+
+  #welcome(peer: Peer): void {
+    const { info, address } = peer;
+    if (!address) return;
+    const publications = { host: address.host, port: info.pubPort };
+    const before = this.#subscribed.get(info.id);
+    if (!before || textOf(before) !== textOf(publications)) {
+      if (before) this.#bus.unsubscribe(before);
+      this.#bus.subscribe(publications);
+      this.#subscribed.set(info.id, publications);
+    }
+    this.#ask(info.id, "snapshotPlease", {});
+    this.#options.logger.info({ peer: info.name, address: textOf(address) }, "a peer is up");
+    this.#options.events.peersChanged();
+  }
+
+  #drop({ info }: Peer): void {
+    this.#replication.lost(info.id);
+    this.state.drop(info.id);
+    this.#options.logger.warn({ peer: info.name }, "a peer is down");
+    this.#options.events.peersChanged();
+  }
+
+  #greet(address: Address): void {
+    this.#bus.request(address, this.#hello(true));
+  }
+
+  #hello(asks: boolean): Uint8Array {
+    const known = [...this.#membership.peers.values()].filter(({ up }) => up).map(({ info }) => info);
+    return encodeFrame("hello", { info: this.self, known, heads: this.#heads, asks });
+  }
+
+  #ask<Kind extends "pull" | "snapshotPlease" | "ping">(peer: string, kind: Kind, payload: Payload<Kind>): void {
+    const address = this.#membership.peers.get(peer)?.address;
+    if (address) this.#bus.request(address, encodeFrame(kind, payload));
+  }
+
+  #unreachable(address: Address): void {
+    if (this.#awaited.delete(textOf(address))) this.#checkReady();
+  }
+
+  #checkReady(): void {
+    if (!this.isReady && !this.#resolving && this.#awaited.size === 0 && this.#replication.settled) this.#becomeReady();
+  }
+
+  #beat(): void {
+    this.#perform(this.#membership.tick(performance.now()));
+    const { id, boot } = this.self;
+    this.#bus.publish(encodeFrame("beat", { id, boot, heads: this.#heads, stateVersion: this.state.version }));
+    for (const { info } of this.#membership.up()) this.#ask(info.id, "ping", { at: performance.now() });
+  }
+
+  #repair(): void {
+    this.#replication.tick();
+  }
+
+  #flushState(): void {
+    if (this.#closed) return;
+    this.#flushing ??= setTimeout(() => {
+      this.#flushing = undefined;
+      this.#publishState();
+    }, STATE_FLUSH_MS);
+  }
+
+  #publishState(): void {
+    const delta = this.state.takeDelta();
+    if (delta) this.#bus.publish(encodeFrame("state", { id: this.self.id, delta }));
+  }
+
+  #received({ bytes, at, answer }: Received): void {
+    if (this.#closed) return;
+    try {
+      this.#dispatch(decodeFrame(bytes), at, answer);
+    } catch (error) {
+      const { code, message } = asReject(error);
+      this.#warnOften(message, { code, why: message }, "a frame was refused");
+    }
+  }
+
+  #dispatch({ kind, payload }: Frame, at: Address | undefined, answer: Received["answer"]): void {
+    const now = performance.now();
+    switch (kind) {
+      case "hello":
+        return this.#introduced(payload, now, at, answer);
+      case "beat":
+        return this.#beaten(payload, now);
+      case "bye":
+        return this.#perform(this.#membership.left(payload.id, payload.boot));
+      case "batch":
+        return this.#replication.live(payload.id, payload.envelopes);
+      case "heads":
+        return this.#heard(payload.id, payload.heads);
+      case "pull":
+        return void this.#serve(payload, answer);
+      case "pulled":
+        return this.#replication.pulled(payload.id, payload.origin, payload.envelopes);
+      case "state":
+        if (!this.state.apply(payload.id, payload.delta)) this.#askSnapshot(payload.id, now);
+        return;
+      case "snapshotPlease":
+        this.#publishState();
+        return answer?.(encodeFrame("snapshot", { id: this.self.id, delta: this.state.snapshot() }));
+      case "snapshot":
+        if (this.#membership.peers.get(payload.id)?.up) this.state.replace(payload.id, payload.delta);
+        return;
+      case "signal":
+        return this.#options.events.signal(payload);
+      case "ping":
+        return answer?.(encodeFrame("pong", { id: this.self.id, at: payload.at }));
+      case "pong":
+        return this.#membership.measured(payload.id, Math.max(0, now - payload.at));
+    }
+  }
+
+  #introduced(hello: Payload<"hello">, now: number, at: Address | undefined, answer: Received["answer"]): void {
+    if (at) this.#awaited.delete(textOf(at));
+    if (hello.asks) answer?.(this.#hello(false));
+    this.#perform(this.#membership.introduced(hello.info, now, at));
+    this.#perform(this.#membership.heardOf(hello.known));
+    if (this.#membership.peers.get(hello.info.id)?.up) this.#heard(hello.info.id, hello.heads, true);
+    this.#checkReady();
+  }
+
+  #beaten({ id, boot, heads, stateVersion }: Payload<"beat">, now: number): void {
+    this.#perform(this.#membership.beat(id, boot, now));
+    const peer = this.#membership.peers.get(id);
+    if (!peer?.up || peer.info.boot !== boot) return;
+    this.#heard(id, heads);
+    if (!this.state.isCurrent(id, boot, stateVersion)) this.#askSnapshot(id, now);
+  }
+
+  #heard(peer: string, heads: Heads, comparing = false): void {
+    this.#replication.heard(peer, heads, comparing);
+    const own = this.#options.log.origin;
+    const held = own === undefined ? undefined : heads[own];
+    if (held) this.#options.events.held(peer, held.seq);
+  }
+
+  #askSnapshot(peer: string, now: number): void {
+    if (now - (this.#snapshotAskedAt.get(peer) ?? Number.NEGATIVE_INFINITY) < SNAPSHOT_RETRY_MS) return;
+    this.#snapshotAskedAt.set(peer, now);
+    this.#ask(peer, "snapshotPlease", {});
+  }
+
+  async #serve({ origin, after }: Payload<"pull">, answer: Received["answer"]): Promise<void> {
+    try {
+      const envelopes = await this.#replication.answer(origin, after);
+      if (!this.#closed) answer?.(encodeFrame("pulled", { id: this.self.id, origin, envelopes }));
+    } catch (error) {
+      this.#options.logger.warn({ why: (error as Error).message }, "a peer's request could not be answered");
+    }
+  }
+
+  /** One line a minute for each cause: a hostile peer must not fill the disk with words. */
+  #warnOften(cause: string, details: object, message: string): void {
+    const now = performance.now();
+    if (now - (this.#refused.get(cause) ?? Number.NEGATIVE_INFINITY) < 60_000) return;
+    if (this.#refused.size > 1_000) this.#refused.clear();
+    this.#refused.set(cause, now);
+    this.#options.logger.warn(details, message);
+  }
+}
+
+function* batches(envelopes: readonly Envelope[]): Generator<Envelope[]> {
+  let batch: Envelope[] = [];
+  let bytes = 0;
+  for (const envelope of envelopes) {
+    batch.push(envelope);
+    bytes += 512 + (envelope.body?.length ?? 0) + (envelope.alt?.length ?? 0) * 3;
+    if (batch.length < MAX_BATCH && bytes < MAX_BATCH_BYTES) continue;
+    yield batch;
+    batch = [];
+    bytes = 0;
+  }
+  if (batch.length > 0) yield batch;
+}

@@ -1,0 +1,99 @@
+/** What nodes say to each other: a MessagePack array of protocol version, kind and payload. */
+import * as v from "valibot";
+import { decode, type Envelope, encode, fromWire, toWire } from "../envelope.ts";
+import { Reject } from "../errors.ts";
+
+/** Goes up when a node of the version before could misunderstand the one after. */
+export const CLUSTER_PROTOCOL = 1;
+
+const id = v.pipe(v.string(), v.minLength(1), v.maxLength(64));
+const text = v.pipe(v.string(), v.maxLength(256));
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
+const bytes = v.custom<Uint8Array>(value => value instanceof Uint8Array);
+const list = <Item extends v.GenericSchema>(item: Item, max: number) => v.pipe(v.array(item), v.maxLength(max));
+
+const info = v.object({ id, boot: id, name: text, version: text, hosts: list(text, 32), port, pubPort: port });
+const heads = v.pipe(
+  v.array(v.tuple([id, v.pipe(count, v.minValue(1)), id])),
+  v.maxLength(4_096),
+  v.transform(entries => Object.fromEntries(entries.map(([origin, seq, chain]) => [origin, { seq, chain }]))),
+);
+const envelopes = v.pipe(
+  v.array(v.unknown()),
+  v.maxLength(4_096),
+  v.transform((wires): Envelope[] => wires.map(fromWire)),
+);
+const delta = v.object({
+  boot: id,
+  base: count,
+  version: count,
+  entries: list(v.object({ type: id, key: text, version: count, body: v.nullable(bytes), at: v.number() }), 16_384),
+});
+
+const PAYLOADS = {
+  /** A node introduces itself; `asks` for the same in answer. */
+  hello: v.object({ info, known: list(info, 256), heads, asks: v.boolean() }),
+  /** Once a second, published. */
+  beat: v.object({ id, boot: id, heads, stateVersion: count }),
+  bye: v.object({ id, boot: id }),
+  /** Committed envelopes of the publisher's own stream. */
+  batch: v.object({ id, envelopes }),
+  /** The publisher has committed others' envelopes up to here. */
+  heads: v.object({ id, heads }),
+  pull: v.object({ origin: id, after: count }),
+  pulled: v.object({ id, origin: id, envelopes }),
+  state: v.object({ id, delta }),
+  snapshotPlease: v.object({}),
+  snapshot: v.object({ id, delta }),
+  signal: v.object({
+    id,
+    type: id,
+    version: count,
+    room: text,
+    author: id,
+    authorName: text,
+    at: v.number(),
+    body: bytes,
+  }),
+  ping: v.object({ at: v.number() }),
+  pong: v.object({ id, at: v.number() }),
+} as const;
+
+type Payloads = typeof PAYLOADS;
+export type Frame = {
+  [Kind in keyof Payloads]: { kind: Kind; payload: v.InferOutput<Payloads[Kind]> };
+}[keyof Payloads];
+export type Payload<Kind extends keyof Payloads> = v.InferOutput<Payloads[Kind]>;
+
+type Outgoing = { heads?: Payload<"heads">["heads"]; envelopes?: readonly Envelope[] } & Record<string, unknown>;
+
+export function encodeFrame<Kind extends keyof Payloads>(kind: Kind, payload: Payload<Kind>): Uint8Array<ArrayBuffer> {
+  const { heads, envelopes, ...rest } = payload as Outgoing;
+  return encode([
+    CLUSTER_PROTOCOL,
+    kind,
+    {
+      ...rest,
+      ...(heads && { heads: Object.entries(heads).map(([origin, { seq, chain }]) => [origin, seq, chain]) }),
+      ...(envelopes && { envelopes: envelopes.map(toWire) }),
+    },
+  ]);
+}
+
+/** The frame in what a peer sent; throws `Reject` for whatever is not one. */
+export function decodeFrame(bytes: Uint8Array): Frame {
+  const frame = decode(bytes);
+  if (!Array.isArray(frame) || frame.length !== 3) throw new Reject("invalid", "a frame is an array of three");
+  const [protocol, kind, payload] = frame;
+  if (protocol !== CLUSTER_PROTOCOL)
+    throw new Reject(
+      "invalid",
+      `the peer speaks cluster protocol ${String(protocol).slice(0, 8)}, this node ${CLUSTER_PROTOCOL}`,
+    );
+  if (typeof kind !== "string" || !Object.hasOwn(PAYLOADS, kind))
+    throw new Reject("invalid", "an unknown kind of frame");
+  const parsed = v.safeParse(PAYLOADS[kind as keyof Payloads], payload, { abortEarly: true });
+  if (!parsed.success) throw new Reject("invalid", `a ${kind} frame: ${parsed.issues[0].message}`);
+  return { kind, payload: parsed.output } as Frame;
+}

@@ -1,0 +1,164 @@
+/**
+ * Who is in the cluster, and at which address. Has no socket, clock or timer of its own: it is told what was heard, and
+ * answers with what to do.
+ */
+
+/** How a node introduces itself. `boot` is another one each time it starts. */
+export type NodeInfo = {
+  id: string;
+  boot: string;
+  name: string;
+  version: string;
+  /** Addresses under which other hosts reach it, and its two ports: requests, and publications. */
+  hosts: string[];
+  port: number;
+  pubPort: number;
+};
+
+export type Address = { host: string; port: number };
+
+export type Peer = {
+  info: NodeInfo;
+  /** The address that answered; undefined until one did. */
+  address: Address | undefined;
+  up: boolean;
+  /** Given up because no heartbeat came: a call alone does not bring it back, its publications have to be heard. */
+  silent: boolean;
+  lastHeardMs: number;
+  rttMs: number | null;
+};
+
+export type Effect =
+  | { do: "dial"; address: Address }
+  | { do: "hangUp"; address: Address }
+  | { do: "greet"; address: Address }
+  /** A peer came up, or came back as a new run of itself. */
+  | { do: "welcome"; peer: Peer }
+  /** A peer is down or has left. */
+  | { do: "drop"; peer: Peer };
+
+/** Three heartbeats of one second, and a little for their way. */
+export const DOWN_AFTER_MS = 3_300;
+
+export const textOf = ({ host, port }: Address): string => `${host}:${port}`;
+
+export class Membership {
+  readonly #self: NodeInfo;
+  readonly peers = new Map<string, Peer>();
+  /** Every address dialed, and the peer that answered there. */
+  readonly #dialed = new Map<string, { address: Address; peer: string | undefined }>();
+  readonly #ownAddresses = new Set<string>();
+
+  constructor(self: NodeInfo) {
+    this.#self = self;
+  }
+
+  /** Dials addresses that a person named. */
+  seek(addresses: readonly Address[]): Effect[] {
+    return addresses.flatMap(address => this.#dial(address));
+  }
+
+  #dial(address: Address): Effect[] {
+    const text = textOf(address);
+    if (this.#dialed.has(text) || this.#ownAddresses.has(text)) return [];
+    this.#dialed.set(text, { address, peer: undefined });
+    return [{ do: "dial", address }];
+  }
+
+  /** A node introduced itself, in answer at an address that was dialed, or by a call of its own. */
+  introduced(info: NodeInfo, nowMs: number, at?: Address): Effect[] {
+    if (info.id === this.#self.id) return at ? this.#isSelf(at) : [];
+    const known = this.peers.get(info.id);
+    const peer = known ?? { info, address: undefined, up: false, silent: false, lastHeardMs: nowMs, rttMs: null };
+    this.peers.set(info.id, peer);
+    const effects: Effect[] = [];
+    if (peer.info.boot !== info.boot && peer.up) effects.push(...this.#down(peer));
+    if (peer.info.boot !== info.boot) peer.silent = false;
+    peer.info = info;
+    if (at) effects.push(...this.#answered(peer, at));
+    else if (!peer.address) effects.push(...this.#candidates(info).flatMap(address => this.#dial(address)));
+    if (peer.address && !peer.up && !peer.silent) {
+      peer.up = true;
+      peer.lastHeardMs = nowMs;
+      effects.push({ do: "welcome", peer });
+    }
+    return effects;
+  }
+
+  #isSelf(at: Address): Effect[] {
+    this.#ownAddresses.add(textOf(at));
+    this.#dialed.delete(textOf(at));
+    return [{ do: "hangUp", address: at }];
+  }
+
+  /** One address a peer is enough; the first that answers stays. */
+  #answered(peer: Peer, at: Address): Effect[] {
+    const dialed = this.#dialed.get(textOf(at));
+    if (dialed) dialed.peer = peer.info.id;
+    if (!peer.address || textOf(peer.address) === textOf(at)) {
+      peer.address = at;
+      return [];
+    }
+    this.#dialed.delete(textOf(at));
+    return [{ do: "hangUp", address: at }];
+  }
+
+  /** Nodes that a peer knows. */
+  heardOf(infos: readonly NodeInfo[]): Effect[] {
+    return infos
+      .filter(({ id }) => id !== this.#self.id && !this.peers.get(id)?.address)
+      .flatMap(info => this.#candidates(info).flatMap(address => this.#dial(address)));
+  }
+
+  /** A node on this very host has the same addresses as this one, and is reached at the loopback one. */
+  #candidates({ hosts, port }: NodeInfo): Address[] {
+    const here = hosts.toSorted().join() === this.#self.hosts.toSorted().join();
+    return (here ? ["127.0.0.1"] : hosts).map(host => ({ host, port }));
+  }
+
+  /** A heartbeat. */
+  beat(id: string, boot: string, nowMs: number): Effect[] {
+    const peer = this.peers.get(id);
+    if (!peer?.address) return [];
+    peer.lastHeardMs = nowMs;
+    peer.silent = false;
+    // A new run of it, or one that had been given up: both sides introduce themselves again.
+    if (!peer.up || peer.info.boot !== boot) return [{ do: "greet", address: peer.address }];
+    return [];
+  }
+
+  measured(id: string, rttMs: number): void {
+    const peer = this.peers.get(id);
+    if (peer) peer.rttMs = rttMs;
+  }
+
+  /** A peer said goodbye. */
+  left(id: string, boot: string): Effect[] {
+    const peer = this.peers.get(id);
+    return peer?.up && peer.info.boot === boot ? this.#down(peer) : [];
+  }
+
+  /** Once a second: gives up who is silent, and greets who has not answered. */
+  tick(nowMs: number): Effect[] {
+    const effects: Effect[] = [];
+    for (const peer of this.peers.values())
+      if (peer.up && nowMs - peer.lastHeardMs > DOWN_AFTER_MS) {
+        peer.silent = true;
+        effects.push(...this.#down(peer));
+      }
+    for (const { address, peer } of this.#dialed.values())
+      if (peer === undefined || !this.peers.get(peer)?.up) effects.push({ do: "greet", address });
+    return effects;
+  }
+
+  #down(peer: Peer): Effect[] {
+    peer.up = false;
+    peer.rttMs = null;
+    return [{ do: "drop", peer }];
+  }
+
+  /** The peers that are up. */
+  up(): Peer[] {
+    return [...this.peers.values()].filter(({ up }) => up);
+  }
+}

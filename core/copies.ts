@@ -1,0 +1,41 @@
+/** How many nodes hold what this node's sessions have sent: learned from the heads that peers publish. */
+
+type Sent = { seq: number; session: string; id: string; copies: number };
+
+/** Messages remembered at most; for older ones nobody is told any more. */
+const MAX_REMEMBERED = 10_000;
+
+export class Copies {
+  /** In the order of seq. */
+  readonly #sent: Sent[] = [];
+  readonly #held = new Map<string, number>();
+
+  sent(seq: number, session: string, id: string): void {
+    this.#sent.push({ seq, session, id, copies: 1 });
+    if (this.#sent.length > MAX_REMEMBERED) this.#sent.splice(0, MAX_REMEMBERED / 2);
+  }
+
+  /** A peer holds this node's stream up to `seq`; returns what that changes, for each session. */
+  held(peer: string, seq: number): Map<string, { id: string; copies: number }[]> {
+    const before = this.#held.get(peer) ?? 0;
+    const news = new Map<string, { id: string; copies: number }[]>();
+    if (seq <= before) return news;
+    this.#held.set(peer, seq);
+    for (const sent of this.#sent) {
+      if (sent.seq > seq) break;
+      if (sent.seq <= before) continue;
+      sent.copies++;
+      const list = news.get(sent.session) ?? [];
+      list.push({ id: sent.id, copies: sent.copies });
+      news.set(sent.session, list);
+    }
+    return news;
+  }
+
+  /** Nodes, this one included, that hold this node's stream up to `seq`. */
+  of(seq: number): number {
+    let copies = 1;
+    for (const held of this.#held.values()) if (held >= seq) copies++;
+    return copies;
+  }
+}

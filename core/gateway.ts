@@ -1,0 +1,397 @@
+/** Socket.IO between browsers and this node. The only file that imports it. */
+import type { Server as HttpServer, IncomingMessage } from "node:http";
+import { Server, type Socket } from "socket.io";
+import * as v from "valibot";
+import { placeOf } from "./envelope.ts";
+import { asReject, Reject } from "./errors.ts";
+import { Bucket, type Rate } from "./limits.ts";
+import type { Log } from "./log/log.ts";
+import type { Message, Person, Session } from "./plugin.ts";
+import { HistoryRequest, JoinRequest, type Reading } from "./reading.ts";
+import type { Registry } from "./registry.ts";
+import type { Room, Rooms } from "./rooms.ts";
+import type { Input, Outlet, Router, SignalMessage, StateValue } from "./router.ts";
+import { Auth, type SignedIn, type SignIn } from "./signin.ts";
+
+/** Largest frame that a client may send, in bytes; the connection of a larger one is closed. */
+export const MAX_CLIENT_FRAME_BYTES = 512 * 1024;
+/** Packets that wait for a slow client: at half of it the client is told, at all of it cut off to resume later. */
+const MAX_BUFFERED_PACKETS = 2_000;
+/** Requests of one client that wait for one before them. */
+const MAX_WAITING_REQUESTS = 256;
+const ASKING: Rate = { perSecond: 20, burst: 100 };
+const SWEEP_MS = 1_000;
+
+export type GatewayParts = {
+  http: HttpServer;
+  router: Router;
+  reading: Reading;
+  signIn: SignIn;
+  registry: Registry;
+  rooms: Rooms;
+  log: Log;
+  rate: Rate;
+  /** Hosts whose pages may connect, besides the one that the request itself names. */
+  publicHosts: readonly string[];
+  node: () => { id: string; name: string; version: string };
+  nodes: () => { id: string; name: string }[];
+  failed: (what: string, error: unknown) => void;
+  count: (what: "received" | "refused" | "delivered" | "cut", amount: number) => void;
+};
+
+/** What is read of Engine.IO's insides: its backlog, and the WebSocket below. */
+type Connection = {
+  writeBuffer: unknown[];
+  transport: { socket?: { terminate?(): void } };
+  close(discard: boolean): void;
+};
+
+type Reply = (answer: object) => void;
+
+/** Clients that want the same bytes: each message is encoded once for all of them. */
+type Dialect = { id: string; batch: boolean; types: ReadonlySet<string> };
+
+type Client = {
+  socket: Socket;
+  session: Session;
+  token: string;
+  dialect: Dialect;
+  joined: Set<string>;
+  /** Live messages of rooms whose join has not been answered yet. */
+  held: Map<string, Message[]>;
+  messages: Bucket;
+  signals: Bucket;
+  asking: Bucket;
+  /** The request that the next one has to wait for. */
+  tail: Promise<void> | undefined;
+  waiting: number;
+  lagging: boolean;
+};
+
+export class Gateway implements Outlet {
+  readonly #parts: GatewayParts;
+  readonly #io: Server;
+  readonly #clients = new Map<string, Client>();
+  /** Those with a join that is not answered yet. */
+  readonly #holding = new Set<Client>();
+  readonly #dialects = new Map<string, Dialect>();
+  readonly #sweeper: NodeJS.Timeout;
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+    this.#io = new Server(parts.http, {
+      serveClient: false,
+      transports: ["websocket", "polling"],
+      maxHttpBufferSize: MAX_CLIENT_FRAME_BYTES,
+      cleanupEmptyChildNamespaces: true,
+      allowRequest: (request, decide) => decide(null, this.#isFromHere(request)),
+    });
+    this.#io.use((socket, next) => {
+      this.#signIn(socket).then(
+        signedIn => {
+          socket.data = signedIn;
+          next();
+        },
+        (error: unknown) => {
+          const { ok: _, ...data } = asReject(error).toJSON();
+          if (!(error instanceof Reject)) parts.failed("sign-in", error);
+          next(Object.assign(new Error(data.message), { data }));
+        },
+      );
+    });
+    this.#io.on("connection", socket => this.#connected(socket));
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
+  }
+
+  /** Sessions that are connected. */
+  get size(): number {
+    return this.#clients.size;
+  }
+
+  /** Pages of other hosts must not speak for their visitors: CORS does not cover WebSocket. */
+  #isFromHere({ headers }: IncomingMessage): boolean {
+    if (headers.origin === undefined) return true;
+    try {
+      const { host } = new URL(headers.origin);
+      return host === headers.host || this.#parts.publicHosts.includes(host);
+    } catch {
+      return false;
+    }
+  }
+
+  async #signIn(socket: Socket): Promise<SignedIn & { auth: Auth }> {
+    const parsed = v.safeParse(Auth, socket.handshake.auth);
+    if (!parsed.success) throw new Reject("invalid", `auth: ${parsed.issues[0].message}`);
+    const auth = parsed.output;
+    const signedIn = await this.#parts.signIn.enter(auth, socket.handshake.address);
+    const place = auth.after === undefined ? undefined : placeOf(auth.after);
+    if (place) this.#parts.router.authorWasAt(signedIn.person.id, place.hlc);
+    return { ...signedIn, auth };
+  }
+
+  #connected(socket: Socket): void {
+    const { person, token, auth } = socket.data as SignedIn & { auth: Auth };
+    const client: Client = {
+      socket,
+      session: { id: socket.id, person },
+      token,
+      dialect: this.#dialect(auth),
+      joined: new Set(),
+      held: new Map(),
+      messages: new Bucket(this.#parts.rate),
+      signals: new Bucket(this.#parts.rate),
+      asking: new Bucket(this.#parts.rate.perSecond === 0 ? this.#parts.rate : ASKING),
+      tail: undefined,
+      waiting: 0,
+      lagging: false,
+    };
+    this.#clients.set(socket.id, client);
+    socket.onAny((event: string, ...args: unknown[]) => this.#requested(client, event, args));
+    socket.on("disconnect", () => {
+      this.#clients.delete(socket.id);
+      this.#parts.router.left(client.session);
+    });
+    this.#parts.router.joined(client.session);
+    this.#welcome(client);
+  }
+
+  #dialect({ batch, types }: Auth): Dialect {
+    const known = types.filter(type => this.#parts.registry.get(type)).sort();
+    const id = `${batch ? "batch" : "plain"} ${known.join(" ")}`;
+    let dialect = this.#dialects.get(id);
+    if (!dialect) {
+      dialect = { id, batch, types: new Set(known) };
+      this.#dialects.set(id, dialect);
+    }
+    return dialect;
+  }
+
+  #welcome({ socket, session, token }: Client): void {
+    const { node, nodes, registry, rooms, router, rate } = this.#parts;
+    socket.emit("welcome", {
+      protocol: 1,
+      you: session.person,
+      token,
+      node: node(),
+      nodes: nodes(),
+      types: registry.versions(),
+      rooms: rooms.all(),
+      state: router.state(),
+      limits: { messagesPerSecond: rate.perSecond, burst: rate.burst, frameBytes: MAX_CLIENT_FRAME_BYTES },
+    });
+  }
+
+  /** A request is handled after those before it of the same client have been given their place. */
+  #requested(client: Client, event: string, args: unknown[]): void {
+    const last = args.at(-1);
+    const reply: Reply = typeof last === "function" ? answer => last(answer) : () => {};
+    const input = typeof last === "function" ? args[0] : (args[0] ?? undefined);
+    const handle = () => this.#handle(client, event, input, reply).catch(error => this.#refuse(event, error, reply));
+    if (client.waiting >= MAX_WAITING_REQUESTS)
+      return this.#refuse(event, new Reject("rate-limited", undefined, { retryAfterMs: 1_000 }), reply);
+    client.waiting++;
+    const tail: Promise<void> = (client.tail ? client.tail.then(handle) : handle()).then(() => {
+      client.waiting--;
+      if (client.tail === tail) client.tail = undefined;
+    });
+    client.tail = tail;
+  }
+
+  #refuse(event: string, error: unknown, reply: Reply): void {
+    if (!(error instanceof Reject)) this.#parts.failed(event, error);
+    this.#parts.count("refused", 1);
+    reply(asReject(error).toJSON());
+  }
+
+  /** Resolves when the next request may begin, which for a message is before its commit. */
+  async #handle(client: Client, event: string, input: unknown, reply: Reply): Promise<void> {
+    const request = REQUESTS.get(event);
+    if (typeof input !== "object" || input === null || Array.isArray(input))
+      throw new Reject("invalid", "the payload is an object");
+    if (!request) return this.#message(client, event, input, reply);
+    client.asking.take();
+    await this[request](client, input, reply);
+  }
+
+  async #message(client: Client, event: string, input: Input, reply: Reply): Promise<void> {
+    const type = this.#parts.registry.get(event);
+    (type?.kind === "signal" ? client.signals : client.messages).take();
+    const { room } = input;
+    if (type && type.kind !== "state" && typeof room === "string" && !client.joined.has(room)) {
+      this.#parts.rooms.assertReadable(client.session.person, room);
+      throw new Reject("not-in-room");
+    }
+    const accepted = this.#parts.router.accept(client.session, event, input);
+    const send = accepted instanceof Promise ? await accepted : accepted;
+    this.#parts.count("received", 1);
+    send().then(reply, (error: unknown) => this.#refuse(event, error, reply));
+  }
+
+  /**
+   * Subscribes only when nothing is left to page: reads up to the last commit, keeps back what comes live meanwhile, and
+   * lets it follow the answer.
+   */
+  async join(client: Client, input: object, reply: Reply): Promise<void> {
+    const request = parse(JoinRequest, input);
+    const { id } = this.#parts.rooms.assertReadable(client.session.person, request.room);
+    const held: Message[] = [];
+    this.#unsubscribe(client, id);
+    client.held.set(id, held);
+    this.#holding.add(client);
+    try {
+      const joined = await this.#parts.reading.join(client.session.person, request, this.#parts.log.pos);
+      client.joined.add(id);
+      reply({ ok: true, ...joined, messages: joined.messages.map(message => inDialect(message, client.dialect)) });
+      if (joined.more || !client.socket.connected || client.held.get(id) !== held) return;
+      client.socket.join(audience(client.dialect, id));
+      this.#send(client.socket, client.dialect, held);
+    } finally {
+      if (client.held.get(id) === held) client.held.delete(id);
+      if (client.held.size === 0) this.#holding.delete(client);
+    }
+  }
+
+  async leave(client: Client, input: object, reply: Reply): Promise<void> {
+    const { room } = parse(v.object({ room: v.string() }), input);
+    client.joined.delete(room);
+    client.held.delete(room);
+    this.#unsubscribe(client, room);
+    reply({ ok: true });
+  }
+
+  #unsubscribe({ socket, dialect }: Client, room: string): void {
+    socket.leave(audience(dialect, room));
+  }
+
+  /** Answered out of turn: nothing that a client sends depends on it. */
+  async history(client: Client, input: object, reply: Reply): Promise<void> {
+    const request = parse(HistoryRequest, input);
+    this.#parts.reading.history(client.session.person, request).then(
+      ({ messages, older }) => {
+        reply({ ok: true, messages: messages.map(message => inDialect(message, client.dialect)), older });
+      },
+      (error: unknown) => this.#refuse("history", error, reply),
+    );
+  }
+
+  async makeRoom({ session, socket }: Client, input: object, reply: Reply): Promise<void> {
+    const { name } = input as { name?: unknown };
+    const room = await this.#parts.signIn.makeRoom(session.person, name, socket.handshake.address);
+    reply({ ok: true, room });
+  }
+
+  async link({ session }: Client, _input: object, reply: Reply): Promise<void> {
+    reply({ ok: true, ...(await this.#parts.signIn.link(session.person)) });
+  }
+
+  async logOut({ session, token }: Client, _input: object, reply: Reply): Promise<void> {
+    await this.#parts.signIn.logOut({ person: session.person, token });
+    reply({ ok: true });
+    // Every tab of this browser holds the same token.
+    for (const client of [...this.#clients.values()]) if (client.token === token) client.socket.disconnect(true);
+  }
+
+  messages(room: string, messages: Message[]): void {
+    for (const dialect of this.#dialects.values()) {
+      const name = audience(dialect, room);
+      const size = this.#io.of("/").adapter.rooms.get(name)?.size ?? 0;
+      if (size === 0) continue;
+      this.#send(this.#io.to(name), dialect, messages);
+      this.#parts.count("delivered", size * messages.length);
+    }
+    for (const { held } of this.#holding) held.get(room)?.push(...messages);
+  }
+
+  #send(to: { emit(event: string, payload: unknown): unknown }, dialect: Dialect, messages: readonly Message[]): void {
+    if (messages.length === 0) return;
+    const said = messages.map(message => inDialect(message, dialect));
+    if (dialect.batch) to.emit("batch", said);
+    else for (const message of said) to.emit(message.type, message);
+  }
+
+  signal(to: "all" | { room: string } | { session: string }, signal: SignalMessage, except?: string): void {
+    if (to === "all") {
+      this.#io.emit(signal.type, signal);
+      return;
+    }
+    if ("session" in to) {
+      this.#clients.get(to.session)?.socket.emit(signal.type, signal);
+      return;
+    }
+    const names = [...this.#dialects.values()].map(dialect => audience(dialect, to.room));
+    if (names.length > 0)
+      this.#io
+        .to(names)
+        .except(except ?? [])
+        .emit(signal.type, signal);
+  }
+
+  state(values: StateValue[]): void {
+    if (values.length > 0) this.#io.emit("state", values);
+  }
+
+  stored(session: string, messages: { id: string; copies: number }[]): void {
+    this.#clients.get(session)?.socket.emit("stored", messages);
+  }
+
+  rooms(rooms: Room[]): void {
+    this.#io.emit("chat:rooms", rooms);
+  }
+
+  renamed(person: Person): void {
+    for (const client of this.#clients.values()) {
+      if (client.session.person.id !== person.id) continue;
+      client.session = { ...client.session, person };
+      client.socket.emit("renamed", { name: person.name });
+      this.#parts.router.joined(client.session);
+    }
+  }
+
+  /** Socket.IO never pushes back on a slow reader: it has to be cut off before its backlog fills the memory. */
+  #sweep(): void {
+    for (const client of this.#clients.values()) {
+      const conn = client.socket.conn as unknown as Connection;
+      const waiting = conn.writeBuffer.length;
+      if (waiting < MAX_BUFFERED_PACKETS / 2) client.lagging = false;
+      else if (waiting < MAX_BUFFERED_PACKETS) {
+        if (!client.lagging) client.socket.emit("lagging", {});
+        client.lagging = true;
+      } else {
+        this.#parts.count("cut", 1);
+        // close() would wait for the backlog to be read.
+        conn.transport.socket?.terminate?.();
+        conn.close(true);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#sweeper);
+    await this.#io.close();
+  }
+}
+
+/** The requests of the protocol that are no message types. */
+const REQUESTS = new Map([
+  ["join", "join"],
+  ["leave", "leave"],
+  ["history", "history"],
+  ["chat:room", "makeRoom"],
+  ["chat:link", "link"],
+  ["chat:logout", "logOut"],
+] as const) as ReadonlyMap<string, "join" | "leave" | "history" | "makeRoom" | "link" | "logOut">;
+
+function parse<Schema extends v.GenericSchema>(schema: Schema, input: object): v.InferOutput<Schema> {
+  const parsed = v.safeParse(schema, input);
+  if (!parsed.success) throw new Reject("invalid", parsed.issues[0].message);
+  return parsed.output;
+}
+
+const audience = (dialect: Dialect, room: string): string => `${dialect.id}\n${room}`;
+
+/** A client that knows the type draws the body, and needs no `alt`. */
+function inDialect(message: Message, { types }: Dialect): Message {
+  if (message.alt === undefined || message.body === undefined || !types.has(message.type)) return message;
+  const { alt: _, ...rest } = message;
+  return rest;
+}

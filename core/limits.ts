@@ -1,0 +1,70 @@
+/** How much is too much: token buckets. */
+import { Reject } from "./errors.ts";
+
+export type Rate = { perSecond: number; burst: number };
+
+export class Bucket {
+  readonly #rate: Rate;
+  readonly #now: () => number;
+  #tokens: number;
+  #at: number;
+
+  /** A rate of 0 a second is no limit. `now` returns milliseconds. */
+  constructor(rate: Rate, now: () => number = () => performance.now()) {
+    this.#rate = rate;
+    this.#now = now;
+    this.#tokens = rate.burst;
+    this.#at = now();
+  }
+
+  /** Takes one; throws `Reject` with the time until there is one again. */
+  take(): void {
+    const { perSecond, burst } = this.#rate;
+    if (perSecond === 0) return;
+    const now = this.#now();
+    this.#tokens = Math.min(burst, this.#tokens + ((now - this.#at) / 1_000) * perSecond);
+    this.#at = now;
+    if (this.#tokens < 1)
+      throw new Reject("rate-limited", undefined, {
+        retryAfterMs: Math.ceil(((1 - this.#tokens) / perSecond) * 1_000),
+      });
+    this.#tokens--;
+  }
+
+  /** Nothing was taken for long enough that the bucket is as good as a new one. */
+  get isFull(): boolean {
+    const { perSecond, burst } = this.#rate;
+    return this.#tokens + ((this.#now() - this.#at) / 1_000) * perSecond >= burst;
+  }
+}
+
+const MAX_ADDRESSES = 10_000;
+
+/** A bucket for each network address. */
+export class AddressLimit {
+  readonly #rate: Rate;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(rate: Rate) {
+    this.#rate = rate;
+  }
+
+  take(address: string): void {
+    let bucket = this.#buckets.get(address);
+    if (!bucket) {
+      if (this.#buckets.size >= MAX_ADDRESSES) this.#forget();
+      bucket = new Bucket(this.#rate);
+      this.#buckets.set(address, bucket);
+    }
+    bucket.take();
+  }
+
+  #forget(): void {
+    for (const [address, bucket] of this.#buckets) if (bucket.isFull) this.#buckets.delete(address);
+    // Under attack from more addresses than that: the oldest ones start anew.
+    for (const address of this.#buckets.keys()) {
+      if (this.#buckets.size < MAX_ADDRESSES) return;
+      this.#buckets.delete(address);
+    }
+  }
+}

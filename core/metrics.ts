@@ -1,0 +1,77 @@
+/** What a node counts, in Prometheus' text form. One registry a node: two in one process share nothing. */
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+
+export type Gauges = {
+  clients(): number;
+  peersUp(): number;
+  waiting(): number;
+  bus(): { queued: number; dropped: number };
+  lagMs(): number;
+};
+
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #received = this.#counter("chat_messages_received_total", "Messages that clients sent and plugins accepted");
+  readonly #refused = this.#counter("chat_requests_refused_total", "Requests of clients that were refused");
+  readonly #delivered = this.#counter("chat_deliveries_total", "Log messages handed to clients, one a client");
+  readonly #cut = this.#counter("chat_slow_clients_cut_total", "Clients cut off because they read too slowly");
+  readonly #committed = this.#counter("chat_envelopes_committed_total", "Envelopes committed to this node's log");
+  readonly #commits = new Histogram({
+    name: "chat_commit_seconds",
+    help: "Time of a commit, sync to disk included",
+    buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5],
+    registers: [this.#registry],
+  });
+
+  constructor(gauges: Gauges) {
+    this.#gauge("chat_clients", "Sessions connected to this node", gauges.clients);
+    this.#gauge("chat_peers_up", "Peers that are up", gauges.peersUp);
+    this.#gauge("chat_log_waiting", "Envelopes that wait for a commit", gauges.waiting);
+    this.#gauge("chat_bus_queued", "Frames that wait to be sent to peers", () => gauges.bus().queued);
+    this.#gauge(
+      "chat_bus_dropped",
+      "Frames to peers that were dropped; the log repairs them",
+      () => gauges.bus().dropped,
+    );
+    this.#gauge(
+      "chat_event_loop_lag_seconds",
+      "Delay of the event loop, 99th percentile",
+      () => gauges.lagMs() / 1_000,
+    );
+    this.#gauge("chat_resident_memory_bytes", "Resident memory of the process", () => process.memoryUsage.rss());
+  }
+
+  count(what: "received" | "refused" | "delivered" | "cut", amount: number): void {
+    ({ received: this.#received, refused: this.#refused, delivered: this.#delivered, cut: this.#cut })[what].inc(
+      amount,
+    );
+  }
+
+  committed(envelopes: number, tookMs: number): void {
+    this.#committed.inc(envelopes);
+    this.#commits.observe(tookMs / 1_000);
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  #counter(name: string, help: string): Counter {
+    return new Counter({ name, help, registers: [this.#registry] });
+  }
+
+  #gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.#registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+}

@@ -1,0 +1,82 @@
+/** What people read of the log: rooms joined, resumed and paged. Every read asks first whether this person may. */
+import * as v from "valibot";
+import { ORIGIN_LENGTH, placeOf } from "./envelope.ts";
+import { Reject } from "./errors.ts";
+import type { Cursor, Log } from "./log/log.ts";
+import { toMessage } from "./messages.ts";
+import type { Message, Person } from "./plugin.ts";
+import type { Registry } from "./registry.ts";
+import type { Rooms } from "./rooms.ts";
+
+const PAGE_ROWS = 50;
+const MAX_PAGE_ROWS = 200;
+/** Messages in one answer to a resuming client. */
+const RESUME_MESSAGES = 500;
+
+const room = v.pipe(v.string(), v.maxLength(128));
+const place = v.pipe(v.string(), v.minLength(1), v.maxLength(64));
+const origin = v.pipe(v.string(), v.length(ORIGIN_LENGTH), v.regex(/^[0-9a-z]+$/));
+const n = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+export const JoinRequest = v.object({
+  room,
+  cursor: v.optional(
+    v.pipe(
+      v.record(origin, n),
+      v.check(cursor => Object.keys(cursor).length <= 4_096),
+    ),
+  ),
+});
+export const HistoryRequest = v.object({
+  room,
+  before: v.optional(place),
+  after: v.optional(place),
+  ref: v.optional(place),
+  limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_PAGE_ROWS)), PAGE_ROWS),
+});
+
+export type Joined = { messages: Message[]; cursor: Cursor; more: boolean; older: boolean };
+export type History = { messages: Message[]; older: boolean };
+
+export class Reading {
+  readonly #log: Log;
+  readonly #rooms: Rooms;
+  readonly #registry: Registry;
+
+  constructor(log: Log, rooms: Rooms, registry: Registry) {
+    this.#log = log;
+    this.#rooms = rooms;
+    this.#registry = registry;
+  }
+
+  /** The newest page of a room, or what it got since the cursor, as of commit `upTo`. Throws `Reject`. */
+  async join(person: Person, request: v.InferOutput<typeof JoinRequest>, upTo: number): Promise<Joined> {
+    const { id } = this.#rooms.assertReadable(person, request.room);
+    if (request.cursor) {
+      const { envelopes, cursor, more } = await this.#log.resume(id, request.cursor, upTo, RESUME_MESSAGES);
+      return { messages: envelopes.map(envelope => toMessage(envelope, this.#registry)), cursor, more, older: true };
+    }
+    const [{ envelopes, older }, cursor] = await Promise.all([
+      this.#log.page(id, {}, PAGE_ROWS, upTo),
+      this.#log.cursor(id, upTo),
+    ]);
+    return { messages: envelopes.map(envelope => toMessage(envelope, this.#registry)), cursor, more: false, older };
+  }
+
+  /** A page of rows with their marks, oldest first. Throws `Reject`. */
+  async history(person: Person, request: v.InferOutput<typeof HistoryRequest>): Promise<History> {
+    const { id } = this.#rooms.assertReadable(person, request.room);
+    const { before, after, ref, limit } = request;
+    if ([before, after, ref].filter(given => given !== undefined).length > 1)
+      throw new Reject("invalid", "before, after and ref exclude each other");
+    if (ref !== undefined) {
+      const target = placeOf(ref) ? undefined : await this.#log.find(ref);
+      if (target?.room !== id) throw new Reject("not-found");
+      const envelopes = await this.#log.referring(id, ref);
+      return { messages: envelopes.map(envelope => toMessage(envelope, this.#registry)), older: false };
+    }
+    const from = { ...(before !== undefined && { before }), ...(after !== undefined && { after }) };
+    const { envelopes, older } = await this.#log.page(id, from, limit, this.#log.pos);
+    return { messages: envelopes.map(envelope => toMessage(envelope, this.#registry)), older };
+  }
+}

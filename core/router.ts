@@ -1,0 +1,336 @@
+/** The one path of a message: browser or peer -> plugin -> log, state or signal -> browsers and peers. */
+import { validate as isUuid, v7 as uuid } from "uuid";
+import { type Clock, millisecondsOf } from "./clock.ts";
+import type { Cluster, Signal } from "./cluster/cluster.ts";
+import { Copies } from "./copies.ts";
+import { type Draft, FACT, FACTS, keyOf, MAX_BODY_BYTES } from "./envelope.ts";
+import { asReject, Reject } from "./errors.ts";
+import { readFact } from "./facts.ts";
+import type { Committed, Log, Stored } from "./log/log.ts";
+import { toMessage } from "./messages.ts";
+import type { People } from "./people.ts";
+import type { Delivery, Message, NodeFigures, Person, Receiving, ServerContext, Session } from "./plugin.ts";
+import type { Registry, Type } from "./registry.ts";
+import type { Room, Rooms } from "./rooms.ts";
+
+export type SignalMessage = { type: string; room: string; author: Person; at: number; body: unknown };
+export type StateValue = { type: string; key: string; body: unknown; nodes: string[] };
+
+/** Where the router hands over what browsers shall see. */
+export type Outlet = {
+  /** Committed messages of a room, in commit order. */
+  messages(room: string, messages: Message[]): void;
+  signal(to: "all" | { room: string } | { session: string }, signal: SignalMessage, except?: string): void;
+  state(values: StateValue[]): void;
+  stored(session: string, messages: { id: string; copies: number }[]): void;
+  rooms(rooms: Room[]): void;
+  renamed(person: Person): void;
+};
+
+export type Ack = { ok: true; id?: string; at?: number; key?: string; copies?: number };
+/** What a client sent under a type's name. */
+export type Input = { id?: unknown; room?: unknown; body?: unknown; ref?: unknown };
+
+export type RouterParts = {
+  registry: Registry;
+  log: Log;
+  clock: Clock;
+  people: People;
+  rooms: Rooms;
+  figures: () => NodeFigures;
+  failed: (type: string, error: unknown) => void;
+};
+
+const STATE_FLUSH_MS = 20;
+
+export class Router {
+  readonly #parts: RouterParts;
+  readonly #context: ServerContext;
+  readonly #copies = new Copies();
+  /** Last hlc of authors that are ahead of this node's clock: they wrote on a node whose clock is. */
+  readonly #ahead = new Map<string, number>();
+  readonly #changedState = new Map<string, { type: string; key: string }>();
+  #flushing: NodeJS.Timeout | undefined;
+  #cluster: Cluster | undefined;
+  #outlet: Outlet | undefined;
+
+  constructor(parts: RouterParts) {
+    this.#parts = parts;
+    this.#context = {
+      now: () => parts.clock.now(),
+      find: id => this.find(id),
+      node: parts.figures,
+    };
+  }
+
+  /** Connects both ends; before this nothing is delivered. */
+  connect(cluster: Cluster, outlet: Outlet): void {
+    this.#cluster = cluster;
+    this.#outlet = outlet;
+  }
+
+  /** A message of the log that this node holds. */
+  async find(id: string): Promise<Message | undefined> {
+    const stored = await this.#parts.log.find(id);
+    return stored && toMessage(stored, this.#parts.registry);
+  }
+
+  /**
+   * A client sent something. Returns, perhaps later, what sends it on: that call gives it its place in the order, and
+   * resolves when it is committed. Throws or rejects with `Reject`.
+   */
+  accept(from: Session, name: string, input: Input): (() => Promise<Ack>) | Promise<() => Promise<Ack>> {
+    const type = this.#parts.registry.get(name);
+    if (!type) throw new Reject("unknown-type");
+    const { receive } = type.hooks;
+    if (!receive) throw new Reject("not-allowed", `clients cannot send “${name}”`);
+    const { id, ref } = input;
+    if (id !== undefined && !(typeof id === "string" && isUuid(id)))
+      throw new Reject("invalid", "the id is not a UUID");
+    if (ref !== undefined && !(typeof ref === "string" && ref.length > 0 && ref.length <= 64))
+      throw new Reject("invalid", "the ref is not an id");
+    if (ref === undefined && type.kind === "log" && type.role !== "row")
+      throw new Reject("invalid", "the ref is missing: the message refers to another one");
+    // A state belongs to no room.
+    const room = type.kind === "state" ? "" : this.#parts.rooms.assertReadable(from.person, input.room).id;
+    const context: Receiving = { ...this.#context, from, room, ...(ref !== undefined && { ref }) };
+    const parsed = type.parse(input.body);
+    const send = (body: unknown) => () => this.#send(type, from, body, { id: id ?? uuid(), room, ref: ref ?? null });
+    const body = this.#hook(type, () => receive(parsed, context));
+    if (!(body instanceof Promise)) return send(body);
+    return body.then(send, error => {
+      throw this.#refusal(type, error);
+    });
+  }
+
+  async #send(
+    type: Type,
+    from: Session,
+    body: unknown,
+    to: { id: string; room: string; ref: string | null },
+  ): Promise<Ack> {
+    if (type.kind === "state") {
+      this.#setState(type, body);
+      return { ok: true };
+    }
+    if (type.kind === "signal") {
+      this.#signal(type, from.person, body, { room: to.room }, from.id);
+      return { ok: true };
+    }
+    return this.#append(this.#draft(type, from.person, body, to), from.id);
+  }
+
+  #draft(type: Type, author: Person, body: unknown, to: { id: string; room: string; ref: string | null }): Draft {
+    const packed = type.pack(body);
+    if (packed.length > MAX_BODY_BYTES) throw new Reject("too-large");
+    return {
+      ...to,
+      hlc: this.#stamp(author.id),
+      type: type.name,
+      version: type.version,
+      role: type.role,
+      author: author.id,
+      authorName: author.name,
+      alt: type.summary(body),
+      body: packed,
+      blobs: [],
+      extra: null,
+    };
+  }
+
+  /** Later than everything of this node, and than everything of this author elsewhere. */
+  #stamp(author: string): number {
+    const tick = this.#parts.clock.tick();
+    const ahead = this.#ahead.get(author);
+    if (ahead === undefined) return tick;
+    if (ahead >= tick) {
+      this.#ahead.set(author, ahead + 1);
+      return ahead + 1;
+    }
+    this.#ahead.delete(author);
+    return tick;
+  }
+
+  /** The author has written up to that time, on whichever node. */
+  authorWasAt(author: string, hlc: number): void {
+    const believed = this.#parts.clock.believable(hlc);
+    this.#ahead.set(author, Math.max(believed, this.#ahead.get(author) ?? 0));
+  }
+
+  async #append(draft: Draft, session?: string): Promise<Ack> {
+    const [outcome] = await this.#parts.log.append([draft]);
+    if (outcome?.status === "stored") {
+      const { seq, id, hlc } = outcome.envelope;
+      if (session !== undefined) this.#copies.sent(seq, session, id);
+      return { ok: true, id, at: millisecondsOf(hlc), key: keyOf(outcome.envelope), copies: 1 };
+    }
+    if (outcome?.status === "known") {
+      const { place } = outcome;
+      const copies = place.origin === this.#parts.log.origin ? this.#copies.of(place.seq) : 2;
+      return { ok: true, id: draft.id, at: millisecondsOf(place.hlc), key: keyOf(place), copies };
+    }
+    throw new Reject(outcome?.code ?? "internal", outcome?.message);
+  }
+
+  /** A commit, of own messages or of peers'. */
+  committed(commit: Committed): void {
+    const { log, clock, registry } = this.#parts;
+    this.learn(commit.envelopes);
+    const rooms = new Map<string, Message[]>();
+    for (const envelope of commit.envelopes) {
+      if (envelope.origin !== log.origin) clock.observe(envelope.hlc);
+      if (envelope.room === FACTS) continue;
+      const messages = rooms.get(envelope.room);
+      const message = toMessage(envelope, registry);
+      if (messages) messages.push(message);
+      else rooms.set(envelope.room, [message]);
+    }
+    this.#cluster?.committed(commit);
+    for (const [room, messages] of rooms) this.#outlet?.messages(room, messages);
+  }
+
+  /** Folds the facts among them into people and rooms. */
+  learn(envelopes: readonly Stored[]): void {
+    const facts = envelopes.flatMap(envelope => (envelope.role === FACT ? (readFact(envelope) ?? []) : []));
+    if (facts.length === 0) return;
+    for (const person of this.#parts.people.add(facts)) this.#outlet?.renamed(person);
+    const rooms = this.#parts.rooms.add(facts);
+    if (rooms.length > 0) this.#outlet?.rooms(rooms);
+  }
+
+  /** A peer has committed this node's own stream up to `seq`. */
+  held(peer: string, seq: number): void {
+    for (const [session, messages] of this.#copies.held(peer, seq)) this.#outlet?.stored(session, messages);
+  }
+
+  /** A session connected to this node. */
+  joined(session: Session): void {
+    this.#each("joined", hook => hook(session, this.#context));
+  }
+
+  left(session: Session): void {
+    this.#each("left", hook => hook(session, this.#context));
+  }
+
+  tick(): void {
+    this.#each("tick", hook => hook(this.#context));
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: the hooks' own arguments
+  #each(name: "joined" | "left" | "tick", call: (hook: any) => Delivery[]): void {
+    for (const type of this.#parts.registry.all()) {
+      const hook = type.hooks[name];
+      if (!hook) continue;
+      try {
+        for (const delivery of call(hook)) this.#deliver(type, delivery);
+      } catch (error) {
+        this.#parts.failed(type.name, error);
+      }
+    }
+  }
+
+  #deliver(type: Type, delivery: Delivery): void {
+    if ("key" in delivery) {
+      this.#cluster?.state.set(type.name, delivery.key, type.version, null, this.#parts.clock.now());
+      return;
+    }
+    const { body, to } = delivery;
+    if (type.kind === "state") this.#setState(type, body);
+    else if (type.kind === "signal") this.#signal(type, itself(type), body, to);
+    else if (typeof to === "object" && "room" in to)
+      this.#append(this.#draft(type, itself(type), body, { id: uuid(), room: to.room, ref: null })).catch(error =>
+        this.#parts.failed(type.name, error),
+      );
+  }
+
+  #setState(type: Type, body: unknown): void {
+    this.#cluster?.state.set(type.name, type.key(body), type.version, type.pack(body), this.#parts.clock.now());
+  }
+
+  #signal(
+    type: Type,
+    author: Person,
+    body: unknown,
+    to: "all" | { room: string } | { session: string },
+    except?: string,
+  ): void {
+    const at = this.#parts.clock.now();
+    const room = typeof to === "object" && "room" in to ? to.room : "";
+    this.#outlet?.signal(to, { type: type.name, room, author, at, body }, except);
+    if (typeof to === "object" && "session" in to) return;
+    const { name, version } = type;
+    this.#cluster?.publishSignal({
+      type: name,
+      version,
+      room,
+      author: author.id,
+      authorName: author.name,
+      at,
+      body: type.pack(body),
+    });
+  }
+
+  /** A peer's signal. */
+  signalled({ type: name, version, room, author, authorName, at, body }: Signal): void {
+    const type = this.#parts.registry.get(name);
+    if (type?.kind !== "signal") return;
+    const signal = { type: name, room, author: { id: author, name: authorName }, at, body: type.unpack(body, version) };
+    this.#outlet?.signal(room === "" ? "all" : { room }, signal);
+  }
+
+  /** A value of the cluster's state is another one now; browsers are told of many at once. */
+  stateChanged(type: string, key: string): void {
+    this.#changedState.set(`${type}\n${key}`, { type, key });
+    this.#flushing ??= setTimeout(() => {
+      this.#flushing = undefined;
+      const changed = [...this.#changedState.values()];
+      this.#changedState.clear();
+      this.#outlet?.state(changed.flatMap(({ type, key }) => this.#stateValue(type, key) ?? []));
+    }, STATE_FLUSH_MS);
+  }
+
+  /** Every value that holds now. */
+  state(): StateValue[] {
+    return (this.#cluster?.state.keys() ?? []).flatMap(({ type, key }) => this.#stateValue(type, key) ?? []);
+  }
+
+  #stateValue(name: string, key: string): StateValue | undefined {
+    const type = this.#parts.registry.get(name);
+    if (type?.kind !== "state" || !this.#cluster) return undefined;
+    const bodies: unknown[] = [];
+    const nodes: string[] = [];
+    const names = new Map(this.#cluster.nodes().map(({ id, name }) => [id, name]));
+    for (const held of this.#cluster.state.held(name, key)) {
+      try {
+        bodies.push(type.unpack(held.body, held.version));
+        nodes.push(names.get(held.node) ?? held.node);
+      } catch (error) {
+        this.#parts.failed(name, error);
+      }
+    }
+    return { type: name, key, body: bodies.length > 0 ? type.merge(bodies) : null, nodes };
+  }
+
+  close(): void {
+    clearTimeout(this.#flushing);
+    this.#outlet = undefined;
+  }
+
+  #hook<Result>(type: Type, call: () => Result): Result {
+    try {
+      return call();
+    } catch (error) {
+      throw this.#refusal(type, error);
+    }
+  }
+
+  #refusal(type: Type, error: unknown): Reject {
+    if (!(error instanceof Reject)) this.#parts.failed(type.name, error);
+    return asReject(error);
+  }
+}
+
+/** The author of what a plugin sends of its own accord. */
+function itself(type: Type): Person {
+  return { id: `plugin:${type.name}`, name: type.name };
+}

@@ -1,0 +1,103 @@
+/** From what a browser says of itself to a person with a session. */
+
+import { v7 as uuid } from "uuid";
+import * as v from "valibot";
+import type { Clock } from "./clock.ts";
+import { Reject } from "./errors.ts";
+import { draftFact } from "./facts.ts";
+import { AddressLimit, type Rate } from "./limits.ts";
+import type { Log } from "./log/log.ts";
+import { foldName, parseName } from "./names.ts";
+import { hashToken, LINK_LIFETIME_MS, newToken, type People } from "./people.ts";
+import type { Person } from "./plugin.ts";
+import { parseRoomName, type Room, type Rooms } from "./rooms.ts";
+
+export const Auth = v.object({
+  name: v.optional(v.string()),
+  token: v.optional(v.pipe(v.string(), v.maxLength(128))),
+  link: v.optional(v.pipe(v.string(), v.maxLength(128))),
+  after: v.optional(v.pipe(v.string(), v.maxLength(64))),
+  batch: v.optional(v.boolean(), false),
+  types: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(64))), v.maxLength(256)), []),
+});
+export type Auth = v.InferOutput<typeof Auth>;
+
+export type SignedIn = { person: Person; token: string };
+type Parts = { people: People; rooms: Rooms; log: Log; clock: Clock; claims: Rate };
+
+export class SignIn {
+  readonly #parts: Parts;
+  /** Claims of names, and new rooms, from one address. */
+  readonly #limit: AddressLimit;
+  /** Names that are being claimed on this node right now. */
+  readonly #pending = new Set<string>();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#limit = new AddressLimit(parts.claims);
+  }
+
+  /** Throws `Reject` where the token is void, the link spent, or the name taken. */
+  async enter({ token, link, name }: Auth, address: string): Promise<SignedIn> {
+    if (token !== undefined) {
+      const person = this.#parts.people.ofToken(token);
+      if (!person) throw new Reject("session-unknown");
+      return { person, token };
+    }
+    if (link !== undefined) return this.#enterByLink(link, address);
+    if (name === undefined) throw new Reject("name-required");
+    return this.#claim(parseName(name), address);
+  }
+
+  async #claim(name: string, address: string): Promise<SignedIn> {
+    const { people, log, clock } = this.#parts;
+    people.assertFree(name);
+    const folded = foldName(name);
+    if (this.#pending.has(folded))
+      throw new Reject("name-taken", `somebody is called ${name} already`, { suggestion: `${name} 2` });
+    this.#limit.take(address);
+    this.#pending.add(folded);
+    try {
+      const token = newToken();
+      const author = { id: uuid(), name };
+      await log.append([draftFact("chat:name", author, { name, token: hashToken(token) }, clock)]);
+      return { person: people.get(author.id) ?? author, token };
+    } finally {
+      this.#pending.delete(folded);
+    }
+  }
+
+  async #enterByLink(code: string, address: string): Promise<SignedIn> {
+    const { people, log, clock } = this.#parts;
+    this.#limit.take(address);
+    const person = people.ofLink(code, clock.now());
+    const token = newToken();
+    await log.append([draftFact("chat:device", person, { code: hashToken(code), token: hashToken(token) }, clock)]);
+    if (people.ofToken(token)?.id !== person.id) throw new Reject("link-unknown");
+    return { person, token };
+  }
+
+  /** A code for a second device of that person. */
+  async link(person: Person): Promise<{ code: string; expiresAt: number }> {
+    const { log, clock } = this.#parts;
+    const code = newToken();
+    const expiresAt = clock.now() + LINK_LIFETIME_MS;
+    await log.append([draftFact("chat:link", person, { code: hashToken(code), until: expiresAt }, clock)]);
+    return { code, expiresAt };
+  }
+
+  async logOut({ person, token }: SignedIn): Promise<void> {
+    await this.#parts.log.append([draftFact("chat:logout", person, { token: hashToken(token) }, this.#parts.clock)]);
+  }
+
+  /** Makes a public room, or finds the one of that name. */
+  async makeRoom(person: Person, name: unknown, address: string): Promise<Room> {
+    const { rooms, log, clock } = this.#parts;
+    const wanted = parseRoomName(name);
+    const known = rooms.get(foldName(wanted));
+    if (known) return known;
+    this.#limit.take(address);
+    await log.append([draftFact("chat:room", person, { name: wanted }, clock)]);
+    return rooms.assertReadable(person, foldName(wanted));
+  }
+}
