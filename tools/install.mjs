@@ -11,7 +11,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { Failure, step } from "./steps.mjs";
+import { Failure, Stopped, step } from "./steps.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 process.chdir(root);
@@ -22,16 +22,16 @@ const { optionalDependencies: pins } = readJson("package.json");
 
 try {
   await alone(async () => {
-    if (!packagesAreCurrent()) installPackages();
+    if (!packagesAreCurrent()) await installPackages();
     const node = nodeToRunOn();
-    buildUi(node);
+    await buildUi(node);
     if (process.argv.includes("--test")) {
       const { prepareTests } = await import("./test-needs.mjs");
       await prepareTests();
     }
   });
 } catch (error) {
-  if (!(error instanceof Failure)) throw error;
+  if (!(error instanceof Failure || error instanceof Stopped)) throw error;
   console.error(error.message);
   process.exitCode = 1;
 }
@@ -49,7 +49,7 @@ function packagesAreCurrent() {
   );
 }
 
-function installPackages() {
+async function installPackages() {
   // Windows does not let npm delete the node.exe that runs this; `install` leaves what is current in place.
   const inUse = windows && process.execPath.startsWith(join(root, "node_modules"));
   const verb = inUse ? ["install", "--no-save"] : ["ci"];
@@ -60,7 +60,7 @@ function installPackages() {
   const [command, first] = /npm-cli\.c?js$/.test(npm)
     ? [process.env.npm_node_execpath ?? process.execPath, [npm]]
     : ["npm", []];
-  step(`installing packages (npm ${verb[0]})`, command, [...first, ...verb, ...flags], {
+  await step(`installing packages (npm ${verb[0]})`, command, [...first, ...verb, ...flags], {
     shell: windows && command === "npm",
     hint: "The packages were not installed: see npm's output above, and check that the npm registry can be reached.",
   });
@@ -84,13 +84,13 @@ function nodeToRunOn() {
 }
 
 /** Builds into dist/ui/, unless nothing that the build reads has changed since the last time. */
-function buildUi(node) {
+async function buildUi(node) {
   const stamp = "node_modules/.cache/web-chat/ui";
   const inputs = ["ui", "plugins", "core", "tools", "package-lock.json"].flatMap(list);
   const seen = inputs.map(path => `${path} ${statSync(path).mtimeMs}`).sort();
   const hash = createHash("sha256").update(seen.join("\n")).digest("hex");
   if (existsSync("dist/ui") && existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return;
-  step("building the UI", node, ["tools/build.ts"], { hint: "The UI was not built: see the output above." });
+  await step("building the UI", node, ["tools/build.ts"], { hint: "The UI was not built: see the output above." });
   mkdirSync(dirname(stamp), { recursive: true });
   writeFileSync(stamp, hash);
 }

@@ -12,7 +12,7 @@ const refusedFile = join(cache, "apt-refused");
 
 export async function prepareTests() {
   mkdirSync(cache, { recursive: true });
-  installExtras();
+  await installExtras();
   writeFileSync(chromiumFile, await chromium());
 }
 
@@ -48,12 +48,12 @@ async function findChromium() {
 }
 
 async function installChromium() {
-  if (canApt()) apt("installing Chromium (apt-get)", ["chromium", "fonts-noto-cjk"]);
+  if (canApt()) await apt("installing Chromium (apt-get)", ["chromium", "fonts-noto-cjk"]);
   const found = await findChromium();
   if (found) return found;
   try {
     const playwright = ["node_modules/playwright-core/cli.js", "install", "chromium"];
-    step("downloading Chromium (playwright)", process.execPath, playwright, { timeout: 10 * 60_000 });
+    await step("downloading Chromium (playwright)", process.execPath, playwright, { timeout: 10 * 60_000 });
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
   }
@@ -61,7 +61,7 @@ async function installChromium() {
 }
 
 /** A Python client to talk to a node, and strace to watch its fsync: tests that need them are skipped without. */
-function installExtras() {
+async function installExtras() {
   if (!canApt()) return;
   const refused = existsSync(refusedFile) ? readFileSync(refusedFile, "utf8").split("\n") : [];
   const python = "/usr/bin/python3";
@@ -72,7 +72,7 @@ function installExtras() {
     name => name && !refused.includes(name),
   );
   if (packages.length === 0) return;
-  if (apt(`installing ${packages.join(", ")} (apt-get)`, packages)) return;
+  if (await apt(`installing ${packages.join(", ")} (apt-get)`, packages)) return;
   writeFileSync(refusedFile, [...refused, ...packages].join("\n"));
   console.log("Going on without them: the tests that use them are skipped.");
 }
@@ -82,10 +82,10 @@ function canApt() {
 }
 
 /** Whether the packages are now installed. */
-function apt(what, packages) {
+async function apt(what, packages) {
   const install = `apt-get update -qq && apt-get install -y -qq --no-install-recommends ${packages.join(" ")}`;
   try {
-    step(what, "sh", ["-c", install], { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } });
+    await step(what, "sh", ["-c", install], { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } });
     return true;
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
