@@ -1,0 +1,113 @@
+/** Nodes for tests: in this process, or as processes of their own that can be killed. All end with the test. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { TestContext } from "node:test";
+import { type Given, readConfig } from "../../core/config.ts";
+import { type RunningNode, startNode } from "../../core/node.ts";
+import plugins from "../../plugins/server.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+const quiet = { info() {}, warn() {}, error() {} };
+
+/** A folder that is removed with the test. */
+export function temporaryDirectory(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "web-chat-test-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+export type TestNode = RunningNode & { dataDir: string };
+
+/** A node in this process, on free ports, without limits unless `settings` say otherwise. */
+export async function newNode(t: TestContext, settings: Given = {}, types = plugins): Promise<TestNode> {
+  const dataDir = settings.DATA_DIR ?? temporaryDirectory(t);
+  const given = { PORT: "0", HOST: "127.0.0.1", RATE_LIMIT: "0", CLAIM_LIMIT: "0", NODE_NAME: "node", ...settings };
+  const config = readConfig({ ...given, DATA_DIR: dataDir });
+  const node = await startNode({ config, plugins: types, version: "test", ui: join(ROOT, "dist/ui"), logger: quiet });
+  t.after(() => node.stop());
+  return { ...node, dataDir };
+}
+
+/** The setting that names a node to another. */
+export function peer(...nodes: { zmqPort: number }[]): Given {
+  return { ZMQ_HOST: nodes.map(({ zmqPort }) => `127.0.0.1:${zmqPort}`).join(",") };
+}
+
+export type NodeProcess = {
+  url: string;
+  port: number;
+  zmqPort: number;
+  dataDir: string;
+  process: ChildProcess;
+  /** Everything that it has logged, a line an entry. */
+  lines: string[];
+  /** Resolves when it logs a line that has this text. */
+  logged(text: string): Promise<void>;
+  /** Resolves when `/readyz` answers 200. */
+  ready(): Promise<void>;
+  kill(signal: NodeJS.Signals): Promise<number | null>;
+};
+
+/** A node as a process of its own. Resolves when it serves. */
+export async function spawnNode(t: TestContext, settings: Given = {}, wrapper: string[] = []): Promise<NodeProcess> {
+  const dataDir = settings.DATA_DIR ?? temporaryDirectory(t);
+  const node = runNode(
+    { PORT: "0", HOST: "127.0.0.1", RATE_LIMIT: "0", CLAIM_LIMIT: "0", ...settings, DATA_DIR: dataDir },
+    wrapper,
+  );
+  t.after(() => node.kill("SIGKILL"));
+  await Promise.race([
+    node.logged('"url"'),
+    once(node.process, "exit").then(() => {
+      throw new Error(`the node ended at start: ${node.lines.join("\n")}`);
+    }),
+  ]);
+  const started = JSON.parse(node.lines.find(line => line.includes('"url"')) as string) as {
+    url: string;
+    zmqPort: number;
+  };
+  const ready = async () => {
+    for (;;) {
+      const answer = await fetch(`${started.url}/readyz`).catch(() => undefined);
+      if (answer?.status === 200) return;
+      await new Promise(resolve => setTimeout(resolve, 20));
+    }
+  };
+  return { ...node, ...started, port: Number(new URL(started.url).port), dataDir, ready };
+}
+
+/** Runs the program with these settings, and nothing else of them from the environment. */
+export function runNode(settings: Given, wrapper: string[] = []) {
+  const [command, ...rest] = [...wrapper, process.execPath, join(ROOT, "core/main.ts")] as [string, ...string[]];
+  const child = spawn(command, rest, {
+    env: { PATH: process.env.PATH, ...settings } as NodeJS.ProcessEnv,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const lines: string[] = [];
+  const waiting = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr])
+    createInterface({ input: stream }).on("line", line => {
+      lines.push(line);
+      for (const check of waiting) check();
+    });
+  const ended = once(child, "exit") as Promise<[number | null]>;
+  const logged = (text: string) =>
+    new Promise<void>(resolve => {
+      const check = () => {
+        if (!lines.some(line => line.includes(text))) return;
+        waiting.delete(check);
+        resolve();
+      };
+      waiting.add(check);
+      check();
+    });
+  const kill = async (signal: NodeJS.Signals) => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    return (await ended)[0];
+  };
+  return { process: child, lines, logged, kill, ended: ended.then(([code]) => code) };
+}
