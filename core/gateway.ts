@@ -186,11 +186,21 @@ export class Gateway implements Outlet {
     const last = args.at(-1);
     const reply: Reply = typeof last === "function" ? answer => last(answer) : () => {};
     const input = typeof last === "function" ? args[0] : (args[0] ?? undefined);
-    const handle = () => this.#handle(client, event, input, reply).catch(error => this.#refuse(event, error, reply));
+    const refuse = (error: unknown) => this.#refuse(event, error, reply);
+    const handle = () => {
+      try {
+        return this.#handle(client, event, input, reply)?.catch(refuse);
+      } catch (error) {
+        refuse(error);
+        return undefined;
+      }
+    };
     if (client.waiting >= MAX_WAITING_REQUESTS)
-      return this.#refuse(event, new Reject("rate-limited", undefined, { retryAfterMs: 1_000 }), reply);
+      return refuse(new Reject("rate-limited", undefined, { retryAfterMs: 1_000 }));
+    const handled = client.tail ? client.tail.then(handle) : handle();
+    if (!handled) return;
     client.waiting++;
-    const tail: Promise<void> = (client.tail ? client.tail.then(handle) : handle()).then(() => {
+    const tail = handled.then(() => {
       client.waiting--;
       if (client.tail === tail) client.tail = undefined;
     });
@@ -203,17 +213,17 @@ export class Gateway implements Outlet {
     reply(asReject(error).toJSON());
   }
 
-  /** Resolves when the next request may begin, which for a message is before its commit. */
-  async #handle(client: Client, event: string, input: unknown, reply: Reply): Promise<void> {
+  /** Returns what the next request has to wait for, if anything; for a message that is not its commit. */
+  #handle(client: Client, event: string, input: unknown, reply: Reply): Promise<void> | undefined {
     const request = REQUESTS.get(event);
     if (typeof input !== "object" || input === null || Array.isArray(input))
       throw new Reject("invalid", "the payload is an object");
     if (!request) return this.#message(client, event, input, reply);
     client.asking.take();
-    await this[request](client, input, reply);
+    return this[request](client, input, reply);
   }
 
-  async #message(client: Client, event: string, input: Input, reply: Reply): Promise<void> {
+  #message(client: Client, event: string, input: Input, reply: Reply): Promise<void> | undefined {
     const type = this.#parts.registry.get(event);
     (type?.kind === "signal" ? client.signals : client.messages).take();
     const { room } = input;
@@ -222,9 +232,13 @@ export class Gateway implements Outlet {
       throw new Reject("not-in-room");
     }
     const accepted = this.#parts.router.accept(client.session, event, input);
-    const send = accepted instanceof Promise ? await accepted : accepted;
-    this.#parts.count("received", 1);
-    send().then(reply, (error: unknown) => this.#refuse(event, error, reply));
+    const send = (commit: () => Promise<object>) => {
+      this.#parts.count("received", 1);
+      commit().then(reply, (error: unknown) => this.#refuse(event, error, reply));
+    };
+    if (accepted instanceof Promise) return accepted.then(send);
+    send(accepted);
+    return undefined;
   }
 
   /**

@@ -160,7 +160,10 @@ export type AnyServerPlugin = ServerPlugin<any, any>;
 // biome-ignore lint/suspicious/noExplicitAny: as above
 export type AnyClientPlugin = ClientPlugin<any, any>;
 
-export function defineMessage<Input, Body = Input>(message: MessageType<Input, Body>): MessageType<Input, Body> {
+// The first form is for the common case, where what is sent is what is kept: inference would leave Body `unknown` there.
+export function defineMessage<Input>(message: MessageType<Input>): MessageType<Input>;
+export function defineMessage<Input, Body>(message: MessageType<Input, Body>): MessageType<Input, Body>;
+export function defineMessage<Input, Body>(message: MessageType<Input, Body>): MessageType<Input, Body> {
   return message;
 }
 

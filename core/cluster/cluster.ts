@@ -274,13 +274,14 @@ export class Cluster {
   }
 
   #beat(): void {
-    this.#perform(this.#membership.tick(performance.now()));
+    this.#perform(this.#membership.greet());
     const { id, boot } = this.self;
     this.#bus.publish(encodeFrame("beat", { id, boot, heads: this.#heads, stateVersion: this.state.version }));
     for (const { info } of this.#membership.up()) this.#ask(info.id, "ping", { at: performance.now() });
   }
 
   #repair(): void {
+    this.#perform(this.#membership.watch(performance.now()));
     this.#replication.tick();
   }
 

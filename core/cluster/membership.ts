@@ -73,7 +73,10 @@ export class Membership {
     this.peers.set(info.id, peer);
     const effects: Effect[] = [];
     if (peer.info.boot !== info.boot && peer.up) effects.push(...this.#down(peer));
-    if (peer.info.boot !== info.boot) peer.silent = false;
+    if (peer.info.boot !== info.boot) {
+      peer.silent = false;
+      effects.push(...this.#moved(peer, info));
+    }
     peer.info = info;
     if (at) effects.push(...this.#answered(peer, at));
     else if (!peer.address) effects.push(...this.#candidates(info).flatMap(address => this.#dial(address)));
@@ -83,6 +86,15 @@ export class Membership {
       effects.push({ do: "welcome", peer });
     }
     return effects;
+  }
+
+  /** A new run of a peer may have other addresses than the one before. */
+  #moved(peer: Peer, { port, hosts }: NodeInfo): Effect[] {
+    const { address, info } = peer;
+    if (!address || (info.port === port && info.hosts.join() === hosts.join())) return [];
+    peer.address = undefined;
+    this.#dialed.delete(textOf(address));
+    return [{ do: "hangUp", address }];
   }
 
   #isSelf(at: Address): Effect[] {
@@ -138,14 +150,20 @@ export class Membership {
     return peer?.up && peer.info.boot === boot ? this.#down(peer) : [];
   }
 
-  /** Once a second: gives up who is silent, and greets who has not answered. */
-  tick(nowMs: number): Effect[] {
+  /** Gives up the peers that have been silent for too long. Called a few times a second. */
+  watch(nowMs: number): Effect[] {
     const effects: Effect[] = [];
-    for (const peer of this.peers.values())
-      if (peer.up && nowMs - peer.lastHeardMs > DOWN_AFTER_MS) {
-        peer.silent = true;
-        effects.push(...this.#down(peer));
-      }
+    for (const peer of this.peers.values()) {
+      if (!peer.up || nowMs - peer.lastHeardMs <= DOWN_AFTER_MS) continue;
+      peer.silent = true;
+      effects.push(...this.#down(peer));
+    }
+    return effects;
+  }
+
+  /** Greets who has not answered, or is down. Called once a second. */
+  greet(): Effect[] {
+    const effects: Effect[] = [];
     for (const { address, peer } of this.#dialed.values())
       if (peer === undefined || !this.peers.get(peer)?.up) effects.push({ do: "greet", address });
     return effects;

@@ -19,7 +19,7 @@ const figures = v.object({
 });
 
 /** How a node is, and how it sees the others. `behind` counts the envelopes that a peer still lacks. */
-export default defineMessage({
+export default defineMessage<v.InferOutput<typeof figures>>({
   type: "status",
   version: 1,
   kind: "state",

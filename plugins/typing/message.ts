@@ -1,10 +1,12 @@
 import * as v from "valibot";
 import { defineMessage, parseWith } from "../../core/plugin.ts";
 
-export default defineMessage({
+const body = v.object({ typing: v.boolean() });
+
+export default defineMessage<v.InferOutput<typeof body>>({
   type: "typing",
   version: 1,
   kind: "signal",
-  parse: parseWith(v.object({ typing: v.boolean() })),
+  parse: parseWith(body),
   summary: ({ typing }) => (typing ? "is typing" : "stopped typing"),
 });

@@ -82,8 +82,8 @@ export async function spawnNode(t: TestContext, settings: Given = {}, wrapper: s
 
 /** Runs the program with these settings, and nothing else of them from the environment. */
 export function runNode(settings: Given, wrapper: string[] = []) {
-  const [command, ...rest] = [...wrapper, process.execPath, join(ROOT, "core/main.ts")] as [string, ...string[]];
-  const child = spawn(command, rest, {
+  const [command = "", ...words] = [...wrapper, process.execPath, join(ROOT, "core/main.ts")];
+  const child = spawn(command, words, {
     env: { PATH: process.env.PATH, ...settings } as NodeJS.ProcessEnv,
     stdio: ["ignore", "pipe", "pipe"],
   });

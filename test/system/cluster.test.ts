@@ -1,0 +1,183 @@
+/** Several nodes as one chat: real processes, real sockets, real kills. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Client, connect } from "../helpers/client.ts";
+import { newNode, peer, spawnNode } from "../helpers/node.ts";
+
+async function health(node: { url: string }): Promise<{ peers: { name: string; up: boolean }[]; ready: boolean }> {
+  return (await fetch(`${node.url}/healthz`)).json() as never;
+}
+
+/** Resolves when `node` sees exactly these peers up. */
+async function sees(client: Client, node: string, names: string[]): Promise<void> {
+  await client.until(() => {
+    const status = [...client.state.values()].find(({ type, body }) => type === "status" && body?.name === node);
+    const up = (status?.body?.peers as { name: string; up: boolean }[] | undefined)?.filter(({ up }) => up);
+    return (
+      up
+        ?.map(({ name }) => name)
+        .sort()
+        .join() === names.toSorted().join()
+    );
+  }, `${node} sees ${names}`);
+}
+
+test("two nodes are one chat: messages, people, rooms and names", async t => {
+  const a = await newNode(t, { NODE_NAME: "a" });
+  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
+  await b.ready;
+  const ana = await connect(t, a, { name: "Ana" });
+  const daming = await connect(t, b, { name: "大明" });
+  await ana.join("lobby");
+  await daming.join("lobby");
+  const sent = await ana.say("Shall we ship it?");
+  const got = await daming.until(() => daming.messages().find(({ id }) => id === sent.id));
+  assert.equal(got.key, sent.key);
+  await ana.until(() =>
+    ana.events.some(
+      ([event, list]) =>
+        event === "stored" &&
+        (list as { id: string; copies: number }[]).some(({ id, copies }) => id === sent.id && copies === 2),
+    ),
+  );
+  const answer = await daming.say("可以。");
+  await ana.until(() => ana.messages().find(({ id }) => id === answer.id));
+  await ana.until(() => ana.state.get(`presence ${daming.welcome.you.id}`)?.nodes.join() === "b");
+  await daming.until(() => daming.state.get(`presence ${ana.welcome.you.id}`)?.nodes.join() === "a");
+  await daming.ask("chat:room", { name: "ops" });
+  await ana.until(() => ana.events.some(([event]) => event === "chat:rooms"));
+  assert.equal((await ana.join("ops")).ok, true);
+  await assert.rejects(connect(t, b, { name: "ANA" }), { code: "name-taken" });
+  const onB = await connect(t, b, { token: ana.welcome.token });
+  assert.deepEqual(onB.welcome.you, ana.welcome.you);
+  await daming.until(() => daming.state.get(`presence ${ana.welcome.you.id}`)?.nodes.toSorted().join() === "a,b");
+  await daming.ask("typing", { room: "lobby", body: { typing: true } });
+  await ana.until(() => ana.events.some(([event]) => event === "typing"));
+  assert.equal(await a.log.digest(), await b.log.digest());
+});
+
+test("two nodes on one machine find each other by the loopback name alone", async t => {
+  const a = await spawnNode(t, { PORT: "5031", ZMQ_HOST: "localhost", NODE_NAME: "a" });
+  const b = await spawnNode(t, { PORT: "5032", ZMQ_HOST: "localhost", NODE_NAME: "b" });
+  await Promise.all([a.logged('"peer":"b"'), b.logged('"peer":"a"')]);
+  await Promise.all([a.ready(), b.ready()]);
+  const ana = await connect(t, a, { name: "Ana" });
+  await ana.until(() => ana.state.size >= 3);
+  assert.deepEqual(
+    (await health(a)).peers.map(({ name, up }) => [name, up]),
+    [["b", true]],
+  );
+});
+
+test("a third node that names one of them knows both, and holds everything when it is ready", async t => {
+  const a = await newNode(t, { NODE_NAME: "a" });
+  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
+  await b.ready;
+  const ana = await connect(t, a, { name: "Ana" });
+  const bo = await connect(t, b, { name: "Bo" });
+  await ana.join("lobby");
+  await bo.join("lobby");
+  for (let index = 0; index < 3_000; index += 100)
+    await Promise.all(Array.from({ length: 100 }, (_, step) => (step % 2 ? ana : bo).say(String(index + step))));
+  const c = await newNode(t, { NODE_NAME: "c", ...peer(b) });
+  await c.ready;
+  assert.equal(await c.log.digest(), await a.log.digest());
+  const cy = await connect(t, c, { name: "Cy" });
+  await sees(cy, "c", ["a", "b"]);
+  await cy.join("lobby");
+  const sent = await ana.say("straight from a");
+  await cy.until(() => cy.messages().find(({ id }) => id === sent.id));
+});
+
+test("a killed node's people vanish, the others write on, and it catches up when it comes back", async t => {
+  const a = await spawnNode(t, { NODE_NAME: "a" });
+  let b = await spawnNode(t, { NODE_NAME: "b", ...peer(a) });
+  const { dataDir } = b;
+  await b.ready();
+  const ana = await connect(t, a, { name: "Ana" });
+  const daming = await connect(t, b, { name: "大明" });
+  await ana.join("lobby");
+  await daming.join("lobby");
+  await daming.say("from b");
+  await ana.until(() => ana.messages().length === 1);
+  const present = () => ana.state.get(`presence ${daming.welcome.you.id}`);
+  await ana.until(present);
+  await b.kill("SIGKILL");
+  const killedAt = performance.now();
+  await ana.until(() => !present());
+  t.diagnostic(`gone after ${Math.round(performance.now() - killedAt)} ms`);
+  await ana.until(() => {
+    const status = [...ana.state.values()].find(({ type }) => type === "status");
+    return (status?.body?.peers as { up: boolean }[])?.some(({ up }) => !up);
+  });
+  const texts = Array.from({ length: 300 }, (_, index) => `while b was away ${index}`);
+  await Promise.all(texts.map(text => ana.say(text)));
+  b = await spawnNode(t, { NODE_NAME: "b", DATA_DIR: dataDir, ...peer(a) });
+  await b.ready();
+  const back = await connect(t, b, { token: daming.welcome.token });
+  const joined = await back.join("lobby");
+  assert.deepEqual(
+    joined.messages.map(({ alt }) => alt),
+    texts.slice(-50),
+  );
+  const resumed = await back.join("lobby", {});
+  assert.deepEqual(
+    resumed.messages.map(({ alt }) => alt),
+    ["from b", ...texts],
+  );
+  await ana.until(present);
+  await sees(ana, "a", ["b"]);
+});
+
+test("a node that restarts without being named is found again by the others", async t => {
+  const a = await spawnNode(t, { NODE_NAME: "a" });
+  const b = await spawnNode(t, { NODE_NAME: "b", ...peer(a) });
+  await b.ready();
+  const bo = await connect(t, b, { name: "Bo" });
+  await bo.join("lobby");
+  await a.kill("SIGKILL");
+  await bo.say("a is away");
+  const again = await spawnNode(t, {
+    NODE_NAME: "a",
+    PORT: String(a.port),
+    ZMQ_PORT: String(a.zmqPort),
+    DATA_DIR: a.dataDir,
+  });
+  await again.logged('"peer":"b"');
+  const ana = await connect(t, again, { name: "Ana" });
+  await ana.join("lobby", {});
+  const sent = await bo.say("a is back");
+  await ana.until(() => ana.messages().find(({ id }) => id === sent.id));
+});
+
+test("a message removed on one node is emptied on all, also on one that was away", async t => {
+  const a = await newNode(t, { NODE_NAME: "a" });
+  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
+  await b.ready;
+  const ana = await connect(t, a, { name: "Ana" });
+  await ana.join("lobby");
+  const secret = "the-secret-of-the-test";
+  const { id } = await ana.say(secret);
+  const bo = await connect(t, b, { name: "Bo" });
+  const joined = await bo.join("lobby");
+  if (!joined.messages.some(message => message.id === id))
+    await bo.until(() => bo.messages().some(message => message.id === id));
+  await b.stop();
+  await ana.ask("redact", { room: "lobby", ref: id, body: {} });
+  const again = await newNode(t, { NODE_NAME: "b", DATA_DIR: b.dataDir, ...peer(a) });
+  await again.ready;
+  const stored = await again.log.find(id);
+  assert.deepEqual([stored?.body, stored?.alt, stored?.salt], [null, null, null]);
+  assert.equal(await again.log.digest(), await a.log.digest());
+});
+
+test("a node that leaves in order says goodbye, and its people are gone at once", async t => {
+  const a = await newNode(t, { NODE_NAME: "a" });
+  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
+  await b.ready;
+  const ana = await connect(t, a, { name: "Ana" });
+  const bo = await connect(t, b, { name: "Bo" });
+  await ana.until(() => ana.state.has(`presence ${bo.welcome.you.id}`));
+  await b.stop();
+  await ana.until(() => !ana.state.has(`presence ${bo.welcome.you.id}`));
+});
