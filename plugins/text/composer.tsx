@@ -1,0 +1,87 @@
+/** The field that people write in. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Shell } from "../../core/plugin.ts";
+import text, { MAX_CHARACTERS } from "./message.ts";
+
+/** From here on it says how much is left. */
+const NEAR_CHARACTERS = 500;
+/** An input method that is at work: its Enter takes a word over and sends nothing. Safari says it by key code only. */
+const COMPOSING_KEY = 229;
+
+type Body = { text: string };
+type Props = { shell: Shell<Body>; room: string; roomName: string; typed(unsent: boolean): void };
+
+export function Composer({ shell, room, roomName, typed }: Props) {
+  const [draft, setDraft] = useState(() => shell.recall(`draft:${room}`));
+  const [fault, setFault] = useState("");
+  const field = useRef<HTMLTextAreaElement>(null);
+  const left = MAX_CHARACTERS - count(draft);
+  const label = shell.t("message", { room: `#${roomName}` });
+  useEffect(() => {
+    // On a phone this would bring the keyboard up unasked.
+    if (matchMedia("(hover: hover)").matches) field.current?.focus();
+  }, [room]);
+
+  const change = (to: string) => {
+    setDraft(to);
+    setFault("");
+    shell.remember(`draft:${room}`, to);
+    typed(to.trim() !== "");
+  };
+  const send = () => {
+    if (draft.trim() === "" || left < 0) return;
+    try {
+      text.parse({ text: draft });
+    } catch (error) {
+      setFault((error as Error).message);
+      return;
+    }
+    shell.send({ text: draft }, { room });
+    change("");
+    field.current?.focus();
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === COMPOSING_KEY) return;
+    event.preventDefault();
+    send();
+  };
+  return (
+    <form
+      class="text-composer"
+      onSubmit={event => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      {/* The form draws the text once more, unseen, and so is as tall as the field has to be. */}
+      <div class="text-field" data-text={draft}>
+        <textarea
+          ref={field}
+          rows={1}
+          value={draft}
+          placeholder={label}
+          aria-label={label}
+          aria-describedby="text-note"
+          aria-invalid={left < 0 || fault !== ""}
+          enterkeyhint="send"
+          dir="auto"
+          onInput={event => change(event.currentTarget.value)}
+          onKeyDown={onKeyDown}
+        />
+      </div>
+      <span id="text-note" class={left < 0 || fault !== "" ? "text-note fault" : "text-note"} role="status">
+        {fault || (left <= NEAR_CHARACTERS && shell.t("left", { used: MAX_CHARACTERS - left, most: MAX_CHARACTERS }))}
+      </span>
+      <button type="submit" class="text-send" aria-label={shell.t("send")} disabled={draft.trim() === "" || left < 0}>
+        <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
+          <path d="M2 8h8M2 8 1.5 2.5 14.5 8l-13 5.5z" />
+        </svg>
+      </button>
+    </form>
+  );
+}
+
+/** Characters as the message type counts them; exact only where it matters. */
+function count(draft: string): number {
+  return draft.length < MAX_CHARACTERS - NEAR_CHARACTERS ? draft.length : [...draft].length;
+}

@@ -1,0 +1,153 @@
+/** Bundles the browser UI to dist/ui: index.html, and under assets/ hashed files with a .gz and a .br beside each. */
+import { createHash } from "node:crypto";
+import { globSync } from "node:fs";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join, relative } from "node:path";
+import { promisify } from "node:util";
+import { brotliCompress, constants, gzip } from "node:zlib";
+import { type BuildOptions, build as bundle, type Metafile, type OutputFile, type Plugin } from "esbuild";
+
+/** What a first visit may load, JavaScript and CSS, gzipped. */
+const BUDGET_BYTES = 60 * 1024;
+
+const root = join(import.meta.dirname, "..");
+const assets = join(root, "dist/ui/assets");
+
+/**
+ * marked makes a ready instance of itself when it is imported, and so drags its renderer into every bundle. Messages need
+ * the lexer alone: what comes after the classes is left out, and the bundler then sees what nobody uses.
+ */
+const lexerOnly: Plugin = {
+  name: "marked-lexer-only",
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /marked\.esm\.js$/ }, async ({ path }) => {
+      const source = await readFile(path, "utf8");
+      const instance = source.search(/var (\w+)=new \w+;function \w+\(\w+,\w+\)\{return \1\.parse/);
+      const [lexer, tokenizer] = ["Lexer", "Tokenizer"].map(
+        name => new RegExp(`[{,](\\w+) as ${name}[,}]`).exec(source)?.[1],
+      );
+      if (instance < 0 || !lexer || !tokenizer) throw new Error(`${path} has another form than lexerOnly knows`);
+      return { contents: `${source.slice(0, instance)}export{${lexer} as Lexer,${tokenizer} as Tokenizer};` };
+    }),
+};
+
+/** Sends WebTransport home: no node of ours offers it, and it is larger than the two transports that are used. */
+const twoTransports: Plugin = {
+  name: "engine.io-two-transports",
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /engine\.io-client\/build\/esm\/transports\/index\.js$/ }, () => ({
+      contents: `import { XHR } from "./polling-xhr.js"; import { WS } from "./websocket.js";
+        export const transports = { websocket: WS, polling: XHR };`,
+    })),
+};
+
+/** The shell's sheets in the order in which they build on each other, then those of the plugins. */
+const SHEETS = ["ui/base.css", "ui/layout.css", "ui/timeline.css", "ui/dialog.css"];
+
+const options: BuildOptions = {
+  absWorkingDir: root,
+  outdir: assets,
+  entryNames: "[name]-[hash]",
+  chunkNames: "[name]-[hash]",
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  minify: true,
+  sourcemap: "external",
+  legalComments: "none",
+  charset: "utf8",
+  plugins: [lexerOnly, twoTransports],
+  jsx: "automatic",
+  jsxImportSource: "preact",
+  target: ["chrome111", "firefox114", "safari16.4"],
+  metafile: true,
+  write: false,
+};
+
+/** Writes dist/ui anew; returns the gzipped bytes of what the first page loads. */
+export async function build(): Promise<number> {
+  const { outputFiles, metafile } = await bundleAll();
+  const icon = await readFile(join(root, "ui/icon.svg"));
+  const iconName = `icon-${createHash("sha256").update(icon).digest("hex").slice(0, 8).toUpperCase()}.svg`;
+  const sheet = outputFiles.find(({ path }) => path.endsWith(".css"))?.path ?? "";
+  const first = [...firstLoad(metafile), basename(sheet)];
+
+  await rm(join(root, "dist/ui"), { recursive: true, force: true });
+  await mkdir(assets, { recursive: true });
+  let bytes = 0;
+  for (const { path, contents } of outputFiles) {
+    const size = await writeCompressed(path, contents);
+    if (first.includes(basename(path))) bytes += size;
+  }
+  await writeCompressed(join(assets, iconName), icon);
+  const page = fillIn(await readFile(join(root, "ui/index.html"), "utf8"), first, iconName);
+  await writeCompressed(join(root, "dist/ui/index.html"), Buffer.from(page));
+  return bytes;
+}
+
+/** One bundle of the scripts, and one of all style sheets: lazy chunks would each bring a copy of theirs. */
+async function bundleAll(): Promise<{ outputFiles: OutputFile[]; metafile: Metafile }> {
+  const scripts = await bundle({ ...options, entryPoints: { main: "ui/main.tsx" } });
+  const own = globSync("plugins/*/client.css", { cwd: root }).sort();
+  const contents = [...SHEETS, ...own].map(path => `@import "./${path.replaceAll("\\", "/")}";`).join("\n");
+  const sheets = await bundle({
+    ...options,
+    splitting: false,
+    entryNames: "main-[hash]",
+    stdin: { contents, loader: "css", resolveDir: root },
+  });
+  return {
+    outputFiles: [...(scripts.outputFiles ?? []), ...(sheets.outputFiles ?? [])],
+    metafile: scripts.metafile as Metafile,
+  };
+}
+
+/** The names of the entry and of the chunks that it imports at once, entry first. */
+function firstLoad({ outputs }: Metafile): string[] {
+  const found: string[] = [];
+  function visit(path: string) {
+    if (found.includes(path)) return;
+    found.push(path);
+    const output = outputs[path];
+    for (const { path, kind } of output?.imports ?? []) if (kind === "import-statement") visit(path);
+  }
+  visit(Object.keys(outputs).find(path => outputs[path]?.entryPoint === "ui/main.tsx") as string);
+  return found.map(path => basename(path));
+}
+
+/** Asset URLs stay relative, so that the page also works under a sub-path. */
+function fillIn(template: string, [script, ...others]: string[], icon: string): string {
+  const links = others.map(name =>
+    name.endsWith(".css")
+      ? `<link rel="stylesheet" href="assets/${name}">`
+      : `<link rel="modulepreload" href="assets/${name}">`,
+  );
+  return template
+    .replace("icon.svg", `assets/${icon}`)
+    .replace("<!-- links -->", links.join("\n    "))
+    .replace("main.tsx", `assets/${script}`);
+}
+
+/** Returns the gzipped size. Source maps are for the one who debugs, and are not compressed. */
+async function writeCompressed(path: string, contents: Uint8Array): Promise<number> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, contents);
+  if (path.endsWith(".map")) return 0;
+  const zipped = await promisify(gzip)(contents, { level: 9 });
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: contents.length };
+  await writeFile(`${path}.gz`, zipped);
+  await writeFile(`${path}.br`, await promisify(brotliCompress)(contents, { params }));
+  return zipped.length;
+}
+
+if (import.meta.main) {
+  const bytes = await build();
+  const kb = (n: number) => (n / 1024).toFixed(1);
+  console.log(
+    `${relative(process.cwd(), join(root, "dist/ui"))}: first load ${kb(bytes)} of ${kb(BUDGET_BYTES)} KB gzipped`,
+  );
+  if (bytes > BUDGET_BYTES) {
+    console.error("The first load is over its budget: make something lazy, or drop it.");
+    process.exitCode = 1;
+  }
+}

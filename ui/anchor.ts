@@ -1,0 +1,54 @@
+/**
+ * Keeps what the reader looks at where it is, whatever comes, goes or grows around it.
+ *
+ * The box is laid out bottom up (column-reverse), so its scroll position counts from the newest row: rows that come above
+ * move nothing, and at the end it stays at the end without our help. Only what changes below the reader has to be made
+ * good, and a ResizeObserver does that after layout and before paint.
+ */
+const END_PX = 32;
+
+type Watch = {
+  /** The end came into sight, or went out of it. */
+  atEnd(atEnd: boolean): void;
+  /** Scrolled, or grew; `abovePx` is what lies above the box. */
+  moved(abovePx: number): void;
+};
+
+/** Watches until the returned function is called. */
+export function anchor(box: HTMLElement, content: HTMLElement, watch: Watch): () => void {
+  let row: Element | undefined;
+  let offsetPx = 0;
+
+  function look() {
+    const atEnd = box.scrollTop > -END_PX;
+    row = atEnd ? undefined : topRow(box);
+    if (row) offsetPx = row.getBoundingClientRect().top;
+    watch.atEnd(atEnd);
+    watch.moved(box.scrollHeight - box.clientHeight + box.scrollTop);
+  }
+
+  const observer = new ResizeObserver(() => {
+    if (row?.isConnected) {
+      const movedPx = row.getBoundingClientRect().top - offsetPx;
+      if (Math.abs(movedPx) >= 1) box.scrollTop += movedPx;
+    }
+    look();
+  });
+  observer.observe(box);
+  observer.observe(content);
+  box.addEventListener("scroll", look, { passive: true });
+  return () => {
+    observer.disconnect();
+    box.removeEventListener("scroll", look);
+  };
+}
+
+/** The topmost row in sight. */
+function topRow(box: HTMLElement): Element | undefined {
+  const { left, top, width } = box.getBoundingClientRect();
+  for (const downPx of [8, 40, 80, 140]) {
+    const found = document.elementFromPoint(left + width / 2, top + downPx)?.closest("article");
+    if (found) return found;
+  }
+  return undefined;
+}

@@ -1,0 +1,188 @@
+/** The session from joining to logging out: what comes in over the connection, and where it goes. */
+import { computed, signal } from "@preact/signals";
+import type { Message } from "../core/plugin.ts";
+import {
+  connect,
+  connected,
+  type Handlers,
+  hangUp,
+  type Named,
+  type Refusal,
+  request,
+  type StateValue,
+  type Welcome,
+} from "./connection.ts";
+import { copiesOf } from "./copies.ts";
+import { type Key, t } from "./i18n.ts";
+import { keep, kept } from "./keep.ts";
+import { clearOutbox, drop, items, loadOutbox } from "./outbox.ts";
+import { types } from "./registry.ts";
+import { join, receive } from "./resume.ts";
+import { forgetRooms, heldRoom, joinVisited, learn, open, unjoinAll } from "./rooms.ts";
+import { startSending } from "./sender.ts";
+import {
+  credentials,
+  followTabs,
+  forgetPerson,
+  hasToken,
+  link,
+  me,
+  problem,
+  rename,
+  signIn,
+  signOut,
+  suggestion,
+  wrote,
+} from "./session.ts";
+import { hear, startPlugins, stopPlugins } from "./shell.ts";
+import { toast } from "./toasts.tsx";
+import { hold } from "./values.ts";
+
+/** Somebody is signed in, connected or not. */
+export const present = signal(hasToken());
+/** The join screen waits for an answer. */
+export const joining = signal(false);
+/** A link was opened where somebody is signed in already: which of the two it shall be. */
+export const undecided = computed(() => present.value && link.value !== "");
+
+const handlers: Handlers = {
+  auth: () => ({ ...credentials(kept("name")), batch: true, types }),
+  welcome,
+  lost() {
+    stopPlugins();
+    unjoinAll();
+  },
+  refused,
+  batch: deliver,
+  signal: hear,
+  events: {
+    state: (changes: StateValue[]) => hold(changes),
+    stored(known: { id: string; copies: number }[]) {
+      for (const { id, copies } of known) copiesOf(id).value = Math.max(copies, copiesOf(id).peek());
+    },
+    renamed({ name }: { name: string }) {
+      rename({ ...me.peek(), name });
+      toast(t("renamed", { name }));
+    },
+    reset({ room: id }: { room: string }) {
+      const room = heldRoom(id);
+      if (!room) return;
+      room.cursor = undefined;
+      join(room);
+    },
+    "chat:rooms": (named: Named[]) => learn(named),
+  },
+};
+
+export function start(): void {
+  loadOutbox();
+  startSending();
+  followTabs(() => {
+    if (hasToken() === present.peek()) return;
+    if (hasToken()) enter();
+    else leave("");
+  });
+  if (undecided.peek()) return;
+  if (hasToken() || link.peek() !== "") enter();
+}
+
+function enter(): void {
+  present.value = hasToken();
+  joining.value = !present.peek();
+  problem.value = "";
+  connect(handlers);
+}
+
+export function joinAs(name: string): void {
+  keep("name", name);
+  suggestion.value = "";
+  enter();
+}
+
+/** Takes the link's person in place of the one who is signed in, or does not. */
+export function decide(useLink: boolean): void {
+  if (useLink) {
+    const code = link.peek();
+    forgetAll("");
+    link.value = code;
+  } else link.value = "";
+  enter();
+}
+
+function welcome({ you, token, rooms, state }: Welcome): void {
+  signIn(you, token);
+  present.value = true;
+  joining.value = false;
+  learn(rooms);
+  hold(state, true);
+  startPlugins();
+  joinVisited();
+}
+
+/** The person has to do something about these; with a token, only about the first. */
+const IDENTITY: readonly string[] = [
+  "session-unknown",
+  "name-required",
+  "name-taken",
+  "link-unknown",
+  "invalid",
+  "too-large",
+];
+
+function refused({ code, suggestion: free = "" }: Refusal): boolean {
+  if (!IDENTITY.slice(0, present.peek() ? 1 : undefined).includes(code)) return true;
+  present.value = false;
+  joining.value = false;
+  link.value = "";
+  signOut(code as Key);
+  suggestion.value = free;
+  return false;
+}
+
+function deliver(messages: readonly Message[]): void {
+  for (const id of new Set(messages.map(message => message.room))) {
+    const room = heldRoom(id);
+    if (room)
+      receive(
+        room,
+        messages.filter(message => message.room === id),
+      );
+  }
+  const own = messages.filter(message => message.author.id === me.peek().id);
+  for (const { id, key } of own) {
+    wrote(key);
+    // It has been committed, then; its ack may never come if the connection broke.
+    if (items.peek().some(item => item.id === id)) drop(id);
+  }
+}
+
+/** Makes a public room, or finds the one of that name, and opens it. */
+export async function createRoom(name: string): Promise<Refusal | undefined> {
+  const answer = await request<{ room: Named }>("chat:room", { name });
+  if (!answer.ok) return answer;
+  learn([answer.room]);
+  open(answer.room.id);
+  return undefined;
+}
+
+/** The token is void from now on, here and on every node. */
+export async function logOut(): Promise<void> {
+  if (connected.peek()) await request("chat:logout", {});
+  await forgetAll("loggedOut");
+}
+
+async function forgetAll(why: Key | ""): Promise<void> {
+  leave(why);
+  forgetPerson();
+  await clearOutbox();
+}
+
+function leave(why: Key | ""): void {
+  stopPlugins();
+  hangUp();
+  forgetRooms();
+  hold([], true);
+  signOut(why);
+  present.value = false;
+  joining.value = false;
+}

@@ -1,0 +1,53 @@
+/** The dialog that is open, if any. */
+import { Dialog } from "./dialog.tsx";
+import { t } from "./i18n.ts";
+import { lazy } from "./lazy.tsx";
+import type { menus } from "./menus.ts";
+import { dialog, question } from "./view.ts";
+
+const menu = (name: keyof typeof menus) => lazy(() => import("./menus.ts").then(({ menus }) => menus[name]));
+const DIALOGS = {
+  switcher: menu("switcher"),
+  account: menu("account"),
+  link: menu("link"),
+  logout: menu("logout"),
+  shortcuts: menu("shortcuts"),
+};
+
+export function Dialogs() {
+  const Open = dialog.value && DIALOGS[dialog.value];
+  return (
+    <>
+      {Open && <Open key={dialog.value} />}
+      <Confirm />
+    </>
+  );
+}
+
+function Confirm() {
+  const asked = question.value;
+  if (!asked) return null;
+  const close = () => {
+    question.value = undefined;
+  };
+  return (
+    <Dialog title={asked.label} kind="small" onClose={close}>
+      <p>{asked.text}</p>
+      <div class="dialog-buttons">
+        <button type="button" class="button" onClick={close}>
+          {t("cancel")}
+        </button>
+        <button
+          type="button"
+          class="button danger"
+          onClick={() => {
+            close();
+            asked.run();
+          }}
+        >
+          {asked.label}
+        </button>
+      </div>
+    </Dialog>
+  );
+}

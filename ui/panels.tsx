@@ -1,0 +1,42 @@
+/** What plugins show beside the timeline; above it, as a sheet, where the screen is narrow. */
+import type { AnyClientPlugin } from "../core/plugin.ts";
+import { Boundary } from "./boundary.tsx";
+import { Dialog } from "./dialog.tsx";
+import type { Room } from "./room.ts";
+import { shellOf } from "./shell.ts";
+import { openPanels, panels, togglePanel, wide } from "./view.ts";
+
+export function Panels({ room }: { room: Room }) {
+  const open = panels.filter(({ message }) => openPanels.value.includes(message.type));
+  if (open.length === 0) return null;
+  if (wide.value)
+    return (
+      <aside class="panels">
+        {open.map(plugin => (
+          <section key={plugin.message.type} class="panel" aria-label={titleOf(plugin)}>
+            <h2>{titleOf(plugin)}</h2>
+            <Content plugin={plugin} room={room} />
+          </section>
+        ))}
+      </aside>
+    );
+  return open.map(plugin => (
+    <Dialog
+      key={plugin.message.type}
+      title={titleOf(plugin)}
+      kind="sheet"
+      onClose={() => togglePanel(plugin.message.type)}
+    >
+      <Content plugin={plugin} room={room} />
+    </Dialog>
+  ));
+}
+
+function titleOf(plugin: AnyClientPlugin): string {
+  return shellOf(plugin).t(plugin.hooks.panel?.title ?? "");
+}
+
+function Content({ plugin, room }: { plugin: AnyClientPlugin; room: Room }) {
+  const Component = plugin.hooks.panel?.Component;
+  return <Boundary>{Component && <Component shell={shellOf(plugin)} people={room.people.value} />}</Boundary>;
+}

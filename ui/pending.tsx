@@ -1,0 +1,51 @@
+/** What the person wrote and the node has not committed yet, below everything else. */
+import { Day, follows } from "./chunk.tsx";
+import { dayOf } from "./dates.ts";
+import { t } from "./i18n.ts";
+import { drop, type Item, retry } from "./outbox.ts";
+import { reason } from "./reason.ts";
+import type { Room } from "./room.ts";
+import { Frame } from "./row.tsx";
+import { me } from "./session.ts";
+import type { Chunk } from "./timeline.ts";
+
+export function Pending({ room, items, last }: { room: Room; items: readonly Item[]; last: Chunk | undefined }) {
+  let previous = last?.entries.value.at(-1)?.message;
+  const waiting = items.filter(({ id }) => !room.timeline.has(me.value.id, id));
+  return waiting.map(item => {
+    const { id, type, body, at } = item;
+    const message = { type, id, room: room.id, author: me.value, at, key: "", origin: "", n: 0, body };
+    const before = previous;
+    previous = message;
+    return (
+      <div key={id}>
+        {(!before || dayOf(before.at) !== dayOf(at)) && <Day at={at} />}
+        <Frame message={message} head={!follows(message, before)} state={item.failed ? "failed" : "waiting"}>
+          {item.failed ? <Failure item={item} /> : <Waiting />}
+        </Frame>
+      </div>
+    );
+  });
+}
+
+function Waiting() {
+  return (
+    <span class="mark" title={t("waiting")}>
+      <span class="hidden">{t("waiting")}</span>
+    </span>
+  );
+}
+
+function Failure({ item: { id, failed } }: { item: Item }) {
+  return (
+    <div class="failure" role="alert">
+      <span>{t("failed", { reason: reason(failed?.code ?? "", failed?.message ?? "") })}</span>
+      <button type="button" class="small-button" onClick={() => retry(id)}>
+        {t("again")}
+      </button>
+      <button type="button" class="small-button" onClick={() => drop(id)}>
+        {t("discard")}
+      </button>
+    </div>
+  );
+}

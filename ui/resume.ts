@@ -1,0 +1,89 @@
+/** Joining a room without holes: with its cursor where it has one, and again where an n is missing. */
+import type { Message } from "../core/plugin.ts";
+import { type Answer, connected, request } from "./connection.ts";
+import type { Room } from "./room.ts";
+
+const RETRY_MS = 2_000;
+/** Beyond this, what came live meanwhile is not kept: the next join brings it. */
+const MAX_HELD = 5_000;
+
+type Joined = { messages: Message[]; cursor: Record<string, number>; more: boolean; older: boolean };
+
+export async function join(room: Room): Promise<void> {
+  if (room.held) return;
+  room.held = [];
+  const done = await follow(room);
+  const held = room.held;
+  room.held = undefined;
+  if (!done) return;
+  room.joined.value = true;
+  if (room.state.peek() === "loading") room.state.value = "ready";
+  receive(room, held);
+}
+
+/** Joins until nothing is left to page; returns whether it is subscribed now. */
+async function follow(room: Room): Promise<boolean> {
+  let from = room.cursor;
+  for (let first = true; ; first = false) {
+    const answer = await request<Joined>("join", { room: room.id, ...(from && { cursor: from }) });
+    if (!answer.ok) return refused(room, answer);
+    if (first && from && answer.more) {
+      // A long absence: the newest page is worth more than hours of catching up.
+      from = undefined;
+      continue;
+    }
+    const anew = from === undefined;
+    if (anew) room.startAnew(answer.older);
+    from = room.cursor = answer.cursor;
+    room.accept(answer.messages, !anew);
+    if (!answer.more) return true;
+  }
+}
+
+function refused(room: Room, answer: Answer<Joined> & { ok: false }): false {
+  if (answer.code === "unknown-room") room.state.value = "missing";
+  // Offline needs no timer: the next welcome joins again.
+  else if (connected.peek()) setTimeout(() => join(room), answer.retryAfterMs ?? RETRY_MS);
+  return false;
+}
+
+/** Takes what came live: what is known is dropped, and where something is missing the room is joined again. */
+export function receive(room: Room, messages: readonly Message[]): void {
+  if (room.held) {
+    if (room.held.length < MAX_HELD) room.held.push(...messages);
+    return;
+  }
+  if (!room.joined.peek() || !room.cursor) return;
+  const cursor = { ...room.cursor };
+  const next: Message[] = [];
+  let gap = false;
+  for (const message of messages) {
+    const last = cursor[message.origin] ?? 0;
+    if (message.n <= last) continue;
+    if (message.n > last + 1) {
+      gap = true;
+      continue;
+    }
+    cursor[message.origin] = message.n;
+    next.push(message);
+  }
+  room.cursor = cursor;
+  if (next.length > 0) room.accept(next, true);
+  if (gap) join(room);
+}
+
+/** Loads the page before the oldest row; returns whether that worked. */
+export async function loadOlder(room: Room): Promise<boolean> {
+  const before = room.timeline.oldest?.key;
+  if (!before) return true;
+  const answer = await request<{ messages: Message[]; older: boolean }>("history", {
+    room: room.id,
+    before,
+    limit: 50,
+  });
+  if (!answer.ok) return false;
+  room.prepend(answer.messages);
+  // A page without a row would otherwise be asked for again and again.
+  room.older.value = answer.older && answer.messages.length > 0;
+  return true;
+}

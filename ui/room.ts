@@ -1,0 +1,118 @@
+/** One room as this page holds it: its rows, how far it has heard of each origin, and how far it was read. */
+import { type Signal, signal } from "@preact/signals";
+import type { Message, Person } from "../core/plugin.ts";
+import { keep, kept } from "./keep.ts";
+import { lineOf, roleOf } from "./registry.ts";
+import { me } from "./session.ts";
+import { Timeline } from "./timeline.ts";
+
+/** A row this much older than the newest one came late, rather than merely crossing it on the way. */
+const LATE_MS = 10_000;
+/** What a timeline may hold, and what is left of it when that is exceeded where nobody looks. */
+const MAX_ROWS = 12_000;
+const TRIMMED_ROWS = 3_000;
+
+export class Room {
+  readonly id: string;
+  readonly name: Signal<string>;
+  readonly timeline = new Timeline();
+  /** `loading` until its first rows are here, `missing` where there is no such room. */
+  readonly state = signal<"loading" | "ready" | "missing">("loading");
+  /** This connection is subscribed to it. */
+  readonly joined = signal(false);
+  readonly older = signal(false);
+  readonly unread = signal(0);
+  /** The key after which the unread line stands; "" for none. */
+  readonly line = signal("");
+  /** The people who wrote what is loaded. */
+  readonly people = signal<readonly Person[]>([]);
+  /** The end of the timeline is in sight. */
+  readonly atEnd = signal(true);
+  /** The last n of each origin; missing before the first join. */
+  cursor: Record<string, number> | undefined;
+  /** What came live while a join was under way. */
+  held: Message[] | undefined;
+  #read: string;
+  readonly #viewed: () => boolean;
+
+  /** `viewed` says whether the reader is looking at the end of this room. */
+  constructor(id: string, name: string, viewed: (room: Room) => boolean) {
+    this.id = id;
+    this.#viewed = () => viewed(this);
+    this.name = signal(name);
+    this.#read = kept(`read:${id}`);
+  }
+
+  /** Takes what `join` and live delivery bring; `news` where it was not yet there when the page last looked. */
+  accept(messages: readonly Message[], news: boolean): void {
+    const rows = this.#sort(messages);
+    const newest = this.timeline.newest;
+    const late = (row: Message) => !!newest && news && row.key < newest.key && newest.at - row.at > LATE_MS;
+    const added = this.timeline.insert(rows, late);
+    this.meet(added);
+    const unread = added.filter(
+      row => row.author.id !== me.peek().id && !row.erased && (late(row) || row.key > this.#read),
+    );
+    // Whoever enters a room for the first time has not missed what was said before.
+    if (this.#viewed() || (this.#read === "" && !news)) this.markRead();
+    else if (unread.length > 0) {
+      if (this.unread.peek() === 0) this.line.value = this.#read;
+      this.unread.value += unread.length;
+    }
+    if (this.timeline.size > MAX_ROWS && this.atEnd.peek() && this.timeline.trim(TRIMMED_ROWS)) this.older.value = true;
+  }
+
+  /** Takes a page of older messages. */
+  prepend(messages: readonly Message[]): void {
+    this.meet(this.timeline.insert(this.#sort(messages)));
+  }
+
+  /** Takes an own message that the node has committed, ahead of its delivery. */
+  show(row: Message): void {
+    if (this.state.peek() !== "ready") return;
+    this.meet(this.timeline.insert([row]));
+    this.line.value = "";
+    if (this.atEnd.peek()) this.markRead();
+  }
+
+  /** Carries erasures out, and returns the rows. */
+  #sort(messages: readonly Message[]): Message[] {
+    for (const { type, ref } of messages) if (roleOf(type) === "erase" && ref) this.timeline.erase(ref);
+    return messages.filter(({ type }) => roleOf(type) === "row");
+  }
+
+  meet(rows: readonly Message[]): void {
+    const known = new Map(this.people.peek().map(person => [person.id, person]));
+    const fresh = rows.filter(({ author }) => known.get(author.id)?.name !== author.name);
+    for (const { author } of fresh) known.set(author.id, author);
+    if (fresh.length > 0) this.people.value = [...known.values()];
+  }
+
+  /** Everything up to now was seen. */
+  markRead(): void {
+    const key = this.timeline.newest?.key ?? "";
+    if (key > this.#read) {
+      this.#read = key;
+      keep(`read:${this.id}`, key);
+    }
+    this.unread.value = 0;
+  }
+
+  /** The reader turned to another room: the line has served. */
+  turnedAway(): void {
+    if (this.unread.peek() === 0) this.line.value = "";
+  }
+
+  /** What it holds no longer counts; a first page comes. */
+  startAnew(older: boolean): void {
+    this.timeline.clear();
+    this.unread.value = 0;
+    this.older.value = older;
+  }
+
+  /** One line of the newest row, for the list of rooms. */
+  get preview(): string {
+    const newest = this.timeline.newest;
+    return newest ? lineOf(newest) : "";
+  }
+}

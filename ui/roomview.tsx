@@ -1,0 +1,137 @@
+/** One room: its header, its timeline, and what people write with. */
+import { Boundary } from "./boundary.tsx";
+import { createRoom } from "./chat.ts";
+import { connected, node, troubled } from "./connection.ts";
+import { t } from "./i18n.ts";
+import { Icon } from "./icon.tsx";
+import { reason } from "./reason.ts";
+import { plugins } from "./registry.ts";
+import type { Room } from "./room.ts";
+import { LOBBY, leave, openList } from "./rooms.ts";
+import { Scroller } from "./scroller.tsx";
+import { shellOf, tellTyped } from "./shell.ts";
+import { toast } from "./toasts.tsx";
+import { openPanels, panels, togglePanel } from "./view.ts";
+
+export function RoomView({ room }: { room: Room }) {
+  const missing = room.state.value === "missing";
+  return (
+    <main class="room">
+      <Header room={room} />
+      {troubled.value && <Bar />}
+      {missing ? <Missing room={room} /> : <Scroller room={room} />}
+      {!missing && <Hints room={room.id} />}
+      {!missing && <Composers room={room} />}
+    </main>
+  );
+}
+
+function Header({ room }: { room: Room }) {
+  return (
+    <header class="room-head">
+      <button type="button" class="icon-button back" aria-label={t("backToRooms")} onClick={openList}>
+        <Icon name="back" />
+      </button>
+      <h1>
+        <span class="hash" aria-hidden="true">
+          #
+        </span>
+        {room.name.value}
+      </h1>
+      <div class="badges">
+        {plugins.map(plugin => {
+          const { Badge } = plugin.hooks;
+          return (
+            Badge && (
+              <Boundary key={plugin.message.type}>
+                <Badge shell={shellOf(plugin)} room={room.id} />
+              </Boundary>
+            )
+          );
+        })}
+      </div>
+      <div class="room-tools">
+        {panels.map(plugin => (
+          <button
+            key={plugin.message.type}
+            type="button"
+            class="plain-button"
+            aria-pressed={openPanels.value.includes(plugin.message.type)}
+            onClick={() => togglePanel(plugin.message.type)}
+          >
+            {shellOf(plugin).t(plugin.hooks.panel?.title ?? "")}
+          </button>
+        ))}
+        {room.id !== LOBBY && (
+          <button
+            type="button"
+            class="icon-button"
+            aria-label={t("leaveRoom")}
+            title={t("leaveRoom")}
+            onClick={() => leave(room.id)}
+          >
+            <Icon name="leave" />
+          </button>
+        )}
+      </div>
+    </header>
+  );
+}
+
+function Bar() {
+  return (
+    <p class="bar" role="status">
+      <strong>{t("reconnecting", { node: node.value.name || t("theChat") })}</strong> {t("reconnectingHint")}
+    </p>
+  );
+}
+
+function Missing({ room }: { room: Room }) {
+  const create = async () => {
+    const refusal = await createRoom(room.id);
+    if (refusal) toast(reason(refusal.code, refusal.message));
+  };
+  return (
+    <div class="blank">
+      <p>{t("noRoom")}</p>
+      <button type="button" class="button primary" disabled={!connected.value} onClick={create}>
+        {t("createRoom", { name: `#${room.id}` })}
+      </button>
+    </div>
+  );
+}
+
+function Hints({ room }: { room: string }) {
+  return (
+    <div class="hints">
+      {plugins.map(plugin => {
+        const { Hint } = plugin.hooks;
+        return (
+          Hint && (
+            <Boundary key={plugin.message.type}>
+              <Hint shell={shellOf(plugin)} room={room} />
+            </Boundary>
+          )
+        );
+      })}
+    </div>
+  );
+}
+
+function Composers({ room }: { room: Room }) {
+  const typed = (unsent: boolean) => tellTyped(room.id, unsent);
+  return (
+    <div class="composers">
+      {plugins.map(plugin => {
+        const { Composer } = plugin.hooks;
+        return (
+          Composer && (
+            <Boundary key={plugin.message.type}>
+              <Composer shell={shellOf(plugin)} room={room.id} roomName={room.name.value} typed={typed} />
+            </Boundary>
+          )
+        );
+      })}
+    </div>
+  );
+}

@@ -1,0 +1,124 @@
+/** One message of the timeline. What it says is drawn by its plugin. */
+import { computed } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import type { AnyClientPlugin, Message } from "../core/plugin.ts";
+import { Avatar } from "./avatar.tsx";
+import { Boundary } from "./boundary.tsx";
+import { copiesOf } from "./copies.ts";
+import { moment, time } from "./dates.ts";
+import { language, t } from "./i18n.ts";
+import { memo } from "./memo.ts";
+import { items } from "./outbox.ts";
+import { lineOf, pluginOf, plugins, roleOf } from "./registry.ts";
+import { me } from "./session.ts";
+import { guard, shellOf } from "./shell.ts";
+import { question } from "./view.ts";
+
+/** Messages that are about to be emptied. */
+const erasing = computed(
+  () =>
+    new Set(
+      items.value.filter(item => item.ref && roleOf(item.type) === "erase" && !item.failed).map(({ ref }) => ref),
+    ),
+);
+
+export const RowView = memo<{ message: Message; late: boolean; head: boolean }>(({ message, late, head }) => {
+  language.value;
+  const own = message.author.id === me.value.id;
+  const state = own && erasing.value.has(message.id) ? "waiting" : "";
+  return (
+    <Frame message={message} head={head} late={late} state={state}>
+      {own && !message.erased && <Mark copies={copiesOf(message.id).value} />}
+      {!message.erased && <Actions message={message} />}
+    </Frame>
+  );
+});
+
+type FrameProps = { message: Message; head: boolean; late?: boolean; state: string; children: ComponentChildren };
+
+/** The author where a group begins, the time, the body, and whatever stands beside it. */
+export function Frame({ message, head, late = false, state, children }: FrameProps) {
+  const { author, at } = message;
+  return (
+    <article class={`row ${head ? "head" : ""} ${state}`} tabIndex={-1}>
+      {head ? <Avatar person={author} /> : <Time at={at} />}
+      <div class="row-main">
+        <header class={head ? "row-head" : "hidden"}>
+          <strong class="author">{author.name}</strong>
+          <Time at={at} />
+        </header>
+        <div class="row-body">
+          <Body message={message} />
+        </div>
+        {late && (
+          <small class="late" title={t("lateTitle")}>
+            {t("late")}
+          </small>
+        )}
+      </div>
+      {children}
+    </article>
+  );
+}
+
+function Time({ at }: { at: number }) {
+  return (
+    <time class="time" dateTime={new Date(at).toISOString()} title={moment(at)}>
+      {time(at)}
+    </time>
+  );
+}
+
+function Body({ message }: { message: Message }) {
+  if (message.erased) return <p class="removed">{t("removed")}</p>;
+  const plugin = pluginOf(message.type);
+  const Row = plugin?.hooks.Row;
+  const line = <p class="alt">{lineOf(message) || t("unreadable")}</p>;
+  if (!plugin || !Row || message.body === undefined) return line;
+  return (
+    <Boundary fallback={line}>
+      <Row shell={shellOf(plugin)} message={message as Message & { body: unknown }} />
+    </Boundary>
+  );
+}
+
+function Mark({ copies }: { copies: number }) {
+  const word = t(copies >= 2 ? "stored" : "sent");
+  return (
+    <span class="mark" title={word}>
+      <span aria-hidden="true">{copies >= 2 ? "✓✓" : "✓"}</span>
+      <span class="hidden">{word}</span>
+    </span>
+  );
+}
+
+function Actions({ message }: { message: Message }) {
+  const offered = plugins.filter(plugin => isOffered(plugin, message));
+  if (offered.length === 0) return null;
+  return (
+    <div class="row-actions">
+      {offered.map(plugin => (
+        <button key={plugin.message.type} type="button" class="small-button" onClick={() => run(plugin, message)}>
+          {shellOf(plugin).t(plugin.hooks.action?.label ?? "")}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function isOffered(plugin: AnyClientPlugin, message: Message): boolean {
+  let offered = false;
+  guard(plugin.message.type, () => {
+    offered = plugin.hooks.action?.offered(message, shellOf(plugin)) ?? false;
+  });
+  return offered;
+}
+
+function run(plugin: AnyClientPlugin, message: Message): void {
+  const { action } = plugin.hooks;
+  if (!action) return;
+  const shell = shellOf(plugin);
+  const act = () => guard(plugin.message.type, () => action.run(message, shell));
+  if (action.confirm) question.value = { text: shell.t(action.confirm), label: shell.t(action.label), run: act };
+  else act();
+}

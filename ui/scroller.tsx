@@ -1,0 +1,164 @@
+/** The timeline of a room, as people scroll through it. */
+import { computed } from "@preact/signals";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { anchor } from "./anchor.ts";
+import { ChunkView } from "./chunk.tsx";
+import { t } from "./i18n.ts";
+import { Icon } from "./icon.tsx";
+import { useLong } from "./long.ts";
+import { items } from "./outbox.ts";
+import { Pending } from "./pending.tsx";
+import { roleOf } from "./registry.ts";
+import { loadOlder } from "./resume.ts";
+import type { Room } from "./room.ts";
+
+/** Older rows are asked for while this much is left above the reader. */
+const AHEAD_PX = 2_500;
+
+export function Scroller({ room }: { room: Room }) {
+  const box = useRef<HTMLDivElement>(null);
+  const content = useRef<HTMLDivElement>(null);
+  const [failed, setFailed] = useState(false);
+  const waiting = useMemo(
+    () => computed(() => items.value.filter(item => item.room === room.id && roleOf(item.type) === "row")),
+    [room],
+  );
+  const toEnd = () => {
+    if (box.current) box.current.scrollTop = 0;
+  };
+
+  useEffect(() => watchScrolling(room, box.current, content.current, setFailed), [room]);
+  useShowUnread(room, box);
+  const written = waiting.value.length;
+  const before = useRef(written);
+  useLayoutEffect(() => {
+    // Who writes wants to see it.
+    if (written > before.current) toEnd();
+    before.current = written;
+  }, [written]);
+
+  const chunks = room.timeline.chunks.value;
+  const name = `#${room.name.value}`;
+  return (
+    <div class="scroller-frame">
+      <div
+        ref={box}
+        class="scroller"
+        role="log"
+        aria-label={t("messages", { room: name })}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable without a mouse
+        tabIndex={0}
+        onKeyDown={walk}
+      >
+        <div ref={content} class="scroller-content">
+          <Top room={room} empty={chunks.length === 0 && written === 0} failed={failed} />
+          {chunks.map((chunk, at) => (
+            <ChunkView key={chunk.id} chunk={chunk} above={chunks[at - 1]} room={room} />
+          ))}
+          <Pending room={room} items={waiting.value} last={chunks.at(-1)} />
+        </div>
+      </div>
+      <Pill room={room} onClick={toEnd} />
+    </div>
+  );
+}
+
+function watchScrolling(
+  room: Room,
+  box: HTMLElement | null,
+  content: HTMLElement | null,
+  failed: (f: boolean) => void,
+) {
+  if (!box || !content) return;
+  let loading = false;
+  const stop = anchor(box, content, {
+    atEnd(atEnd) {
+      room.atEnd.value = atEnd;
+    },
+    async moved(abovePx) {
+      if (loading || abovePx > AHEAD_PX || !room.older.peek() || !room.joined.peek()) return;
+      loading = true;
+      failed(!(await loadOlder(room)));
+      loading = false;
+    },
+  });
+  return () => {
+    stop();
+    room.atEnd.value = true;
+  };
+}
+
+/** A room with something unread opens where that begins. */
+function useShowUnread(room: Room, box: { current: HTMLElement | null }): void {
+  const ready = room.state.value === "ready";
+  useLayoutEffect(() => {
+    const line = ready && box.current?.querySelector(".unread-line");
+    if (!line || !box.current) return;
+    const { top, height } = box.current.getBoundingClientRect();
+    const abovePx = top + height / 4 - line.getBoundingClientRect().top;
+    if (abovePx > height / 4) box.current.scrollTop -= abovePx;
+  }, [ready]);
+}
+
+/** Arrow keys go from message to message, so that what can be done to one is in reach of Tab. */
+function walk(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
+  const { key, currentTarget: box, ctrlKey, altKey, metaKey } = event;
+  if (ctrlKey || altKey || metaKey) return;
+  if (key === "End") {
+    box.scrollTop = 0;
+    return;
+  }
+  if (key !== "ArrowUp" && key !== "ArrowDown") return;
+  const rows = [...box.querySelectorAll<HTMLElement>("article")];
+  const at = rows.findIndex(row => row.contains(document.activeElement));
+  const row = at < 0 ? rows.at(-1) : rows[at + (key === "ArrowUp" ? -1 : 1)];
+  if (!row) return;
+  event.preventDefault();
+  row.focus();
+}
+
+/** What stands above the oldest row. */
+function Top({ room, empty, failed }: { room: Room; empty: boolean; failed: boolean }) {
+  const loading = useLong(room.state.value === "loading");
+  const name = `#${room.name.value}`;
+  if (loading && empty) return <Skeleton />;
+  if (room.state.value !== "ready") return null;
+  if (room.older.value) return <p class="top-note">{t(failed ? "olderFailed" : "loadingOlder")}</p>;
+  if (!empty) return <p class="top-note">{t("start", { room: name })}</p>;
+  return (
+    <div class="blank">
+      <strong>{t("emptyRoom")}</strong>
+      <p>{t("emptyRoomHint", { room: name })}</p>
+    </div>
+  );
+}
+
+function Skeleton() {
+  return (
+    <div class="skeleton" role="status" aria-label={t("loadingRoom")}>
+      {[1, 2, 3, 4, 5].map(n => (
+        <div key={n}>
+          <i />
+          <b />
+          <s />
+        </div>
+      ))}
+    </div>
+  );
+}
+
+function Pill({ room, onClick }: { room: Room; onClick(): void }) {
+  if (room.atEnd.value) return null;
+  const n = room.unread.value;
+  return (
+    <button
+      type="button"
+      class={n > 0 ? "pill new" : "pill"}
+      aria-label={n > 0 ? undefined : t("toNewest")}
+      onClick={onClick}
+    >
+      {n > 0 && t("newPill", { n })}
+      <Icon name="down" />
+    </button>
+  );
+}

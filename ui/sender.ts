@@ -1,0 +1,103 @@
+/** Sends the outbox: in order, one message in flight, and below the pace that the node admits. */
+import { effect } from "@preact/signals";
+import { connected, limits, request } from "./connection.ts";
+import { copiesOf } from "./copies.ts";
+import { t } from "./i18n.ts";
+import { drop, due, fail, type Item, items } from "./outbox.ts";
+import { reason } from "./reason.ts";
+import { roleOf } from "./registry.ts";
+import { join } from "./resume.ts";
+import { heldRoom, roomOf } from "./rooms.ts";
+import { me, wrote } from "./session.ts";
+import { toast } from "./toasts.tsx";
+
+const RETRY_MS = 2_000;
+/** Refusals that pass by themselves. */
+const PASSING = new Set([
+  "offline",
+  "rate-limited",
+  "stopping",
+  "no-space",
+  "storage-failed",
+  "overloaded",
+  "unconfirmed",
+  "not-in-room",
+]);
+
+type Ack = { id: string; at: number; key: string; copies: number };
+
+let busy = false;
+/** The allowance of a token bucket, and when it was last topped up, in milliseconds since 1970. */
+let tokens = 1;
+let toppedUpAt = 0;
+
+/** Keeps sending whatever may be sent, as soon as it may. */
+export function startSending(): void {
+  effect(() => {
+    const sendable = items.value.some(item => heldRoom(item.room)?.joined.value);
+    if (connected.value && sendable) flush();
+  });
+}
+
+async function flush(): Promise<void> {
+  if (busy) return;
+  busy = true;
+  for (let item = next(); item && connected.peek(); item = next()) {
+    await sleep(paceMs());
+    // It may have been discarded meanwhile, or sent by another tab.
+    if (item === next()) await deliver(item);
+  }
+  busy = false;
+}
+
+/** The first one that may go; a room that is not joined keeps all of its own waiting, and nobody else's. */
+function next(): Item | undefined {
+  const now = Date.now();
+  return items.peek().find(({ id, room, failed }) => !failed && due(id) <= now && roomOf(room).joined.peek());
+}
+
+async function deliver(item: Item): Promise<void> {
+  const { id, type, room, body, ref } = item;
+  const answer = await request<Ack>(type, { id, room, body, ...(ref && { ref }) });
+  if (answer.ok) return committed(item, answer);
+  if (!PASSING.has(answer.code)) return refused(item, answer.code, answer.message);
+  if (answer.code === "not-in-room") {
+    roomOf(room).joined.value = false;
+    join(roomOf(room));
+  }
+  if (connected.peek()) await sleep(answer.retryAfterMs ?? RETRY_MS);
+}
+
+/** Shows it as a row of the log right away: the node's own copy takes its place when it comes. */
+function committed({ id, type, room, body, ref }: Item, { at, key, copies }: Ack): void {
+  const copy = { type, id, room, author: me.peek(), at, key, origin: "", n: 0, body, ...(ref && { ref }) };
+  wrote(key);
+  copiesOf(id).value = Math.max(copies, copiesOf(id).peek());
+  if (roleOf(type) === "row") roomOf(room).show(copy);
+  drop(id);
+}
+
+function refused(item: Item, code: string, message: string): void {
+  fail(item.id, code, message);
+  if (roleOf(item.type) === "row") return;
+  // Nothing in the timeline stands for it, so nothing there could offer to try again.
+  toast(t("notSent", { reason: reason(code, message) }));
+  drop(item.id);
+}
+
+/** Milliseconds until the next message may go; takes its token where that is now. */
+function paceMs(): number {
+  const { messagesPerSecond, burst } = limits.peek();
+  if (messagesPerSecond <= 0) return 0;
+  // Half of the burst and a tenth of the pace stay for what does not go through the outbox.
+  const perMs = (messagesPerSecond * 0.9) / 1_000;
+  const now = Date.now();
+  tokens = Math.min(Math.max(1, burst / 2), tokens + (now - toppedUpAt) * perMs);
+  toppedUpAt = now;
+  tokens -= 1;
+  return tokens >= 0 ? 0 : -tokens / perMs;
+}
+
+async function sleep(ms: number): Promise<void> {
+  if (ms > 0) await new Promise(done => setTimeout(done, ms));
+}

@@ -1,0 +1,104 @@
+/** What each plugin is given of the page. */
+import type { AnyClientPlugin, Shell } from "../core/plugin.ts";
+import { Avatar } from "./avatar.tsx";
+import { connected, node, request } from "./connection.ts";
+import { language, t, translate } from "./i18n.ts";
+import { keep, kept } from "./keep.ts";
+import { post } from "./outbox.ts";
+import { plugins } from "./registry.ts";
+import { currentId } from "./rooms.ts";
+import { me } from "./session.ts";
+import { toast } from "./toasts.tsx";
+import { valuesOf } from "./values.ts";
+
+type Heard = Parameters<Shell["listen"]>[0];
+type To = Parameters<Shell["send"]>[1];
+
+const shells = new Map<AnyClientPlugin, Shell>();
+const listeners = new Map<string, Set<Heard>>();
+let stops: (() => void)[] = [];
+
+export function shellOf(plugin: AnyClientPlugin): Shell {
+  const shell = shells.get(plugin) ?? makeShell(plugin);
+  shells.set(plugin, shell);
+  return shell;
+}
+
+function makeShell(plugin: AnyClientPlugin): Shell {
+  const { message, hooks } = plugin;
+  return {
+    get me() {
+      return me.value;
+    },
+    get values() {
+      return valuesOf(message.type);
+    },
+    get node() {
+      return node.value.name;
+    },
+    get language() {
+      return language.value;
+    },
+    send: (body, to) => send(plugin, body, to),
+    listen: heard => listen(message.type, heard),
+    t: (key, values) => translate(hooks.strings, key, values),
+    remember: (key, text) => keep(`${message.type}:${key}`, text),
+    recall: key => kept(`${message.type}:${key}`),
+    Avatar,
+  };
+}
+
+function send(
+  { message }: AnyClientPlugin,
+  body: unknown,
+  { room = currentId.peek(), ref }: NonNullable<To> = {},
+): void {
+  const { type, kind } = message;
+  try {
+    const trusted = message.parse(body);
+    if (kind === "log") post({ type, room, body: trusted, ...(ref && { ref }) });
+    else if (connected.peek()) request(type, kind === "state" ? { body: trusted } : { room, body: trusted });
+  } catch (error) {
+    toast(t("notSent", { reason: (error as Error).message }));
+  }
+}
+
+function listen(type: string, heard: Heard): () => void {
+  const all = listeners.get(type) ?? new Set();
+  listeners.set(type, all.add(heard));
+  return () => all.delete(heard);
+}
+
+/** A signal came in. */
+export function hear(type: string, signal: unknown): void {
+  for (const heard of listeners.get(type) ?? []) guard(type, () => heard(signal as Parameters<Heard>[0]));
+}
+
+/** A connection began. */
+export function startPlugins(): void {
+  stopPlugins();
+  for (const plugin of plugins)
+    guard(plugin.message.type, () => {
+      const stop = plugin.hooks.started?.(shellOf(plugin));
+      if (stop) stops.push(stop);
+    });
+}
+
+export function stopPlugins(): void {
+  for (const stop of stops) guard("plugin", stop);
+  stops = [];
+}
+
+/** What is in a composer changed. */
+export function tellTyped(room: string, unsent: boolean): void {
+  for (const plugin of plugins) guard(plugin.message.type, () => plugin.hooks.typed?.(room, unsent, shellOf(plugin)));
+}
+
+/** A plugin that fails is told of in the console, and stops nobody else. */
+export function guard(type: string, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    console.error(`${type}:`, error);
+  }
+}

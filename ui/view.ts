@@ -1,0 +1,46 @@
+/** What is open on the screen. */
+import { computed, signal } from "@preact/signals";
+import { keep, kept, keptList } from "./keep.ts";
+import { plugins } from "./registry.ts";
+
+export type DialogName = "switcher" | "account" | "link" | "shortcuts" | "logout";
+export type Question = { text: string; label: string; run(): void };
+
+export const dialog = signal<DialogName | "">("");
+/** What is asked before something that cannot be undone. */
+export const question = signal<Question | undefined>(undefined);
+
+export function closeDialog(): void {
+  dialog.value = "";
+}
+
+export const panels = plugins.filter(({ hooks }) => hooks.panel);
+/** Wide enough for panels to stand beside the timeline. */
+export const wide = media("(min-width: 1080px)");
+/** The panels that stand beside the timeline, by type. */
+const beside = signal<readonly string[]>(
+  kept("panels") ? keptList("panels") : panels.map(({ message }) => message.type),
+);
+/** The one panel that lies above it, where the screen is narrow. */
+const sheet = signal("");
+
+export const openPanels = computed(() => (wide.value ? beside.value : sheet.value === "" ? [] : [sheet.value]));
+
+export function togglePanel(type: string): void {
+  if (!wide.peek()) {
+    sheet.value = sheet.peek() === type ? "" : type;
+    return;
+  }
+  const open = beside.peek();
+  beside.value = open.includes(type) ? open.filter(other => other !== type) : [...open, type];
+  keep("panels", JSON.stringify(beside.value));
+}
+
+function media(query: string) {
+  const list = matchMedia(query);
+  const matches = signal(list.matches);
+  list.addEventListener("change", () => {
+    matches.value = list.matches;
+  });
+  return matches;
+}
