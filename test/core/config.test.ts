@@ -1,0 +1,185 @@
+import assert from "node:assert/strict";
+import { hostname } from "node:os";
+import test from "node:test";
+import fc from "fast-check";
+import { ownHosts, parseSeeds, resolveSeed } from "../../core/cluster/seeds.ts";
+import { readConfig, SETTINGS } from "../../core/config.ts";
+import { Reject } from "../../core/errors.ts";
+import { holds } from "../suites/samples.ts";
+
+const unusable = (name: string) => ({ name: "Reject", code: "config-invalid", message: new RegExp(`^${name} is “`) });
+
+test("without any setting there is a usable node", () => {
+  const config = readConfig({});
+  assert.equal(config.port, 5002);
+  assert.equal(config.zmqPort, 6002);
+  assert.equal(config.zmqPubPort, 7002);
+  assert.equal(config.name, hostname());
+  assert.equal(config.dataDir, "web-chat-data/5002");
+  assert.equal(config.rateLimit, 10);
+  assert.equal(config.logLevel, "info");
+  assert.deepEqual(config.seeds, []);
+  assert.deepEqual(config.advertise, []);
+  assert.equal(config.publicUrl, undefined);
+});
+
+test("the other ports, the name and the folder follow the port", () => {
+  const config = readConfig({ PORT: "5003" });
+  assert.equal(config.zmqPort, 6003);
+  assert.equal(config.zmqPubPort, 7003);
+  assert.equal(config.dataDir, "web-chat-data/5003");
+  assert.match(config.name, /:5003$/);
+});
+
+test("free ports are taken where the port is 0", () => {
+  const { port, zmqPort, zmqPubPort } = readConfig({ PORT: "0" });
+  assert.deepEqual({ port, zmqPort, zmqPubPort }, { port: 0, zmqPort: 0, zmqPubPort: 0 });
+});
+
+test("every setting is used as it is given, without the spaces around it", () => {
+  const config = readConfig({
+    PORT: " 80 ",
+    HOST: "127.0.0.1",
+    ZMQ_HOST: "chat-b, chat-c:7000,",
+    ZMQ_PORT: "9000",
+    ZMQ_ADVERTISE: "203.0.113.7,chat.example",
+    PUBLIC_URL: "https://chat.example:8443/path",
+    NODE_NAME: " Kitchen node ",
+    DATA_DIR: "/var/lib/chat",
+    RATE_LIMIT: "0",
+    CLAIM_LIMIT: "7",
+    LOG_LEVEL: "silent",
+  });
+  assert.deepEqual(
+    { ...config, publicUrl: config.publicUrl?.host },
+    {
+      port: 80,
+      host: "127.0.0.1",
+      seeds: [{ host: "chat-b" }, { host: "chat-c", port: 7000 }],
+      zmqPort: 9000,
+      zmqPubPort: 10_000,
+      advertise: ["203.0.113.7", "chat.example"],
+      publicUrl: "chat.example:8443",
+      name: "Kitchen node",
+      dataDir: "/var/lib/chat",
+      rateLimit: 0,
+      claimLimit: 7,
+      logLevel: "silent",
+    },
+  );
+});
+
+test("an empty setting is one that was not given", () => {
+  assert.deepEqual(readConfig(Object.fromEntries(SETTINGS.map(({ env }) => [env, " "]))), readConfig({}));
+});
+
+test("a setting that cannot be used is named, with its value and what it has to be", () => {
+  const bad: [name: string, ...values: string[]][] = [
+    ["PORT", "-1", "65536", "http", "80.5", "0x50", "1e3", "80 81", "9".repeat(400)],
+    ["ZMQ_PORT", "64536", "65535", "x"],
+    ["ZMQ_HOST", "a b", "host:", "host:0", "host:65536", "host:port", "http://host", "[::1", "::1]", "host;host", "[]"],
+    ["ZMQ_ADVERTISE", "a b", "http://host"],
+    ["PUBLIC_URL", "chat.example", "ftp://chat.example", "javascript:alert(1)", "/path"],
+    ["NODE_NAME", "x".repeat(65)],
+    ["RATE_LIMIT", "-1", "1.5", "many", "1000001"],
+    ["CLAIM_LIMIT", "-1", "x"],
+    ["LOG_LEVEL", "verbose", "INFO", "constructor"],
+  ];
+  for (const [name, ...values] of bad)
+    for (const value of values) assert.throws(() => readConfig({ [name]: value }), unusable(name), `${name}=${value}`);
+});
+
+test("a port that leaves no room for publications says so", () => {
+  assert.throws(() => readConfig({ PORT: "64000" }), { code: "config-invalid", message: /ZMQ_PORT.*at most 64535/ });
+  assert.equal(readConfig({ ZMQ_PORT: "64535" }).zmqPubPort, 65_535);
+});
+
+test("whatever stands in a setting, the answer is a configuration or one clear line", async t => {
+  const value = fc.string({ unit: "binary", maxLength: 100 });
+  const given = fc.record(Object.fromEntries(SETTINGS.map(({ env }) => [env, value])), { requiredKeys: [] });
+  await holds(
+    t,
+    fc.property(given, given => {
+      try {
+        readConfig(given);
+      } catch (error) {
+        assert.ok(error instanceof Reject && error.code === "config-invalid", String(error));
+        assert.ok(error.message.length < 300);
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("each setting is a flag and a variable of its own", () => {
+  assert.equal(new Set(SETTINGS.map(({ env }) => env)).size, SETTINGS.length);
+  for (const { flag, env } of SETTINGS) assert.equal(flag, env.toLowerCase().replaceAll("_", "-"));
+});
+
+test("peers are named as hosts, addresses of both protocols, with or without a port", () => {
+  for (const [text, seeds] of [
+    ["", []],
+    [" , ,", []],
+    ["chat-b", [{ host: "chat-b" }]],
+    ["chat_b.local.:1", [{ host: "chat_b.local.", port: 1 }]],
+    ["192.0.2.1:65535", [{ host: "192.0.2.1", port: 65_535 }]],
+    ["::1", [{ host: "::1" }]],
+    ["[::1]", [{ host: "::1" }]],
+    ["[2001:db8::7]:6002", [{ host: "2001:db8::7", port: 6002 }]],
+    ["[::ffff:192.0.2.1]:1", [{ host: "::ffff:192.0.2.1", port: 1 }]],
+    ["a,b:1 , ::1", [{ host: "a" }, { host: "b", port: 1 }, { host: "::1" }]],
+  ] as const)
+    assert.deepEqual(parseSeeds(text), seeds, text);
+});
+
+test("a loopback name without a port means the neighbourhood, and not the node itself", async () => {
+  const addresses = await resolveSeed({ host: "localhost" }, 6010);
+  const ports = addresses.map(({ port }) => port).sort((a, b) => a - b);
+  const expected = new Set(
+    [...Array(16).keys()]
+      .map(step => 6002 + step)
+      .concat([-8, -7, -6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 6, 7, 8].map(step => 6010 + step)),
+  );
+  expected.delete(6010);
+  assert.deepEqual(
+    ports,
+    [...expected].sort((a, b) => a - b),
+  );
+  assert.equal(new Set(addresses.map(({ host }) => host)).size, 1, "by one protocol only");
+});
+
+test("the neighbourhood of a port at either end of the range stays inside of it", async () => {
+  for (const own of [1, 5, 65_535])
+    for (const { port } of await resolveSeed({ host: "127.0.0.1" }, own))
+      assert.ok(port > 0 && port <= 65_535 && port !== own);
+});
+
+test("two nodes on one machine are in each other's neighbourhood, whichever ports they took", async () => {
+  for (const [one, other] of [
+    [6002, 6003],
+    [6003, 6017],
+    [30_000, 30_008],
+    [30_000, 6002],
+  ] as const) {
+    const fromOne = (await resolveSeed({ host: "127.0.0.1" }, one)).some(({ port }) => port === other);
+    const fromOther = (await resolveSeed({ host: "127.0.0.1" }, other)).some(({ port }) => port === one);
+    assert.ok(fromOne || fromOther, `${one} and ${other}`);
+  }
+});
+
+test("elsewhere a name without a port means the node's own bus port, and with one means that", async () => {
+  assert.deepEqual(await resolveSeed({ host: "192.0.2.1" }, 6002), [{ host: "192.0.2.1", port: 6002 }]);
+  assert.deepEqual(await resolveSeed({ host: "192.0.2.1", port: 7 }, 6002), [{ host: "192.0.2.1", port: 7 }]);
+  assert.deepEqual(await resolveSeed({ host: "2001:db8::7", port: 7 }, 6002), [{ host: "2001:db8::7", port: 7 }]);
+  assert.deepEqual(await resolveSeed({ host: "::1", port: 7 }, 6002), [{ host: "::1", port: 7 }]);
+  assert.deepEqual(await resolveSeed({ host: "localhost", port: 7 }, 6002).then(found => found.length), 1);
+});
+
+test("a name that does not resolve is said to whoever asks", async () => {
+  await assert.rejects(resolveSeed({ host: "no-such-host.invalid" }, 6002));
+});
+
+test("a node says no loopback and no link-local addresses of itself", () => {
+  for (const host of ownHosts()) assert.doesNotMatch(host, /^(127\.|::1$|fe80:)/i);
+  assert.equal(new Set(ownHosts()).size, ownHosts().length);
+});
