@@ -185,15 +185,17 @@ export function defineClient<Input, Body>(
 /** As much of the Standard Schema interface (standardschema.dev) as `parseWith` needs; valibot, zod and others have it. */
 type Schema<Output> = {
   readonly "~standard": {
-    validate(value: unknown): { value: Output } | { issues: readonly { message: string }[] } | Promise<unknown>;
+    validate(value: unknown): Validated<Output> | Promise<Validated<Output>>;
   };
 };
+type Validated<Output> = { value: Output; issues?: undefined } | { issues: readonly { message: string }[] };
 
 /** Makes a `parse` of a schema; what the schema refuses is `invalid`, with the schema's own words. */
 export function parseWith<Output>(schema: Schema<Output>): (input: unknown) => Output {
   return input => {
     const result = schema["~standard"].validate(input);
-    if ("value" in result) return result.value;
-    throw new Reject("invalid", "issues" in result ? result.issues[0]?.message : "the schema is asynchronous");
+    if (result instanceof Promise) throw new Reject("internal", "the schema is asynchronous");
+    if (result.issues) throw new Reject("invalid", result.issues[0]?.message);
+    return result.value;
   };
 }

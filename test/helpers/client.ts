@@ -2,6 +2,7 @@
 import type { TestContext } from "node:test";
 import { io, type Socket } from "socket.io-client";
 import type { Message } from "../../core/plugin.ts";
+import { cleanUp } from "./cleanup.ts";
 
 export type Welcome = {
   protocol: number;
@@ -52,7 +53,7 @@ export async function connect(
     transports: options.transports ?? ["websocket"],
     ...(options.origin && { extraHeaders: { Origin: options.origin } }),
   });
-  t.after(() => socket.disconnect());
+  cleanUp(t, () => socket.disconnect());
   const events: [string, unknown][] = [];
   const state = new Map<string, StateValue>();
   const waiting = new Set<() => void>();

@@ -9,6 +9,7 @@ import type { TestContext } from "node:test";
 import { type Given, readConfig } from "../../core/config.ts";
 import { type RunningNode, startNode } from "../../core/node.ts";
 import plugins from "../../plugins/server.ts";
+import { cleanUp } from "./cleanup.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const quiet = { info() {}, warn() {}, error() {} };
@@ -16,7 +17,7 @@ const quiet = { info() {}, warn() {}, error() {} };
 /** A folder that is removed with the test. */
 export function temporaryDirectory(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), "web-chat-test-"));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  cleanUp(t, () => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
 
@@ -28,7 +29,7 @@ export async function newNode(t: TestContext, settings: Given = {}, types = plug
   const given = { PORT: "0", HOST: "127.0.0.1", RATE_LIMIT: "0", CLAIM_LIMIT: "0", NODE_NAME: "node", ...settings };
   const config = readConfig({ ...given, DATA_DIR: dataDir });
   const node = await startNode({ config, plugins: types, version: "test", ui: join(ROOT, "dist/ui"), logger: quiet });
-  t.after(() => node.stop());
+  cleanUp(t, () => node.stop());
   return { ...node, dataDir };
 }
 
@@ -59,7 +60,7 @@ export async function spawnNode(t: TestContext, settings: Given = {}, wrapper: s
     { PORT: "0", HOST: "127.0.0.1", RATE_LIMIT: "0", CLAIM_LIMIT: "0", ...settings, DATA_DIR: dataDir },
     wrapper,
   );
-  t.after(() => node.kill("SIGKILL"));
+  cleanUp(t, () => node.kill("SIGKILL"));
   await Promise.race([
     node.logged('"url"'),
     once(node.process, "exit").then(() => {
@@ -106,7 +107,9 @@ export function runNode(settings: Given, wrapper: string[] = []) {
       check();
     });
   const kill = async (signal: NodeJS.Signals) => {
-    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    // Under a wrapper such as strace the node is a child of the child; its own log says which.
+    const pid = wrapper.length > 0 ? Number(/"pid":(\d+)/.exec(lines.join())?.[1]) : child.pid;
+    if (pid && child.exitCode === null && child.signalCode === null) process.kill(pid, signal);
     return (await ended)[0];
   };
   return { process: child, lines, logged, kill, ended: ended.then(([code]) => code) };
