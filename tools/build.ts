@@ -31,14 +31,31 @@ const lexerOnly: Plugin = {
     }),
 };
 
-/** Sends WebTransport home: no node of ours offers it, and it is larger than the two transports that are used. */
-const twoTransports: Plugin = {
-  name: "engine.io-two-transports",
-  setup: ({ onLoad }) =>
-    onLoad({ filter: /engine\.io-client\/build\/esm\/transports\/index\.js$/ }, () => ({
-      contents: `import { XHR } from "./polling-xhr.js"; import { WS } from "./websocket.js";
-        export const transports = { websocket: WS, polling: XHR };`,
-    })),
+/** Modules that no message of ours ever needs, and what stands in for them. */
+const UNUSED: { filter: RegExp; contents: string }[] = [
+  {
+    // No node offers WebTransport, and it is larger than the two transports that are used.
+    filter: /engine\.io-client\/build\/esm\/transports\/index\.js$/,
+    contents: `import { XHR } from "./polling-xhr.js"; import { WS } from "./websocket.js";
+      export const transports = { websocket: WS, polling: XHR };`,
+  },
+  {
+    // The protocol is JSON; files go over HTTP.
+    filter: /socket\.io-parser\/build\/esm\/is-binary\.js$/,
+    contents: "export const isBinary = () => false, hasBinary = () => false;",
+  },
+  {
+    filter: /socket\.io-parser\/build\/esm\/binary\.js$/,
+    contents: `const none = () => { throw new Error("binary packet") };
+      export { none as deconstructPacket, none as reconstructPacket };`,
+  },
+];
+
+const withoutUnused: Plugin = {
+  name: "without-unused",
+  setup({ onLoad }) {
+    for (const { filter, contents } of UNUSED) onLoad({ filter }, () => ({ contents }));
+  },
 };
 
 /** The shell's sheets in the order in which they build on each other, then those of the plugins. */
@@ -56,7 +73,7 @@ const options: BuildOptions = {
   sourcemap: "external",
   legalComments: "none",
   charset: "utf8",
-  plugins: [lexerOnly, twoTransports],
+  plugins: [lexerOnly, withoutUnused],
   jsx: "automatic",
   jsxImportSource: "preact",
   target: ["chrome111", "firefox114", "safari16.4"],

@@ -11,7 +11,8 @@ export function Panels({ room }: { room: Room }) {
   if (open.length === 0) return null;
   if (wide.value)
     return (
-      <aside class="panels">
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable without a mouse
+      <aside class="panels" tabIndex={0} aria-label={open.map(titleOf).join(", ")}>
         {open.map(plugin => (
           <section key={plugin.message.type} class="panel" aria-label={titleOf(plugin)}>
             <h2>{titleOf(plugin)}</h2>

@@ -7,6 +7,7 @@ import { Room } from "./room.ts";
 
 export const LOBBY = "lobby";
 const ROUTE = /^#\/room\/(.+)$/;
+const LIST = "#/";
 
 const byId = new Map<string, Room>();
 /** Every room that is known, the lobby first. */
@@ -31,7 +32,7 @@ export const currentId = computed(() => {
   }
 });
 /** On a phone, the list of rooms is a page of its own. */
-export const listing = computed(() => !ROUTE.test(hash.value));
+export const listing = computed(() => hash.value === LIST);
 export const current = computed(() => {
   rooms.value;
   return roomOf(currentId.value);
@@ -101,7 +102,7 @@ export function open(id: string): void {
 }
 
 export function openList(): void {
-  go("#/");
+  go(LIST);
 }
 
 function go(to: string): void {
@@ -123,7 +124,7 @@ export function forgetRooms(): void {
   byId.clear();
   rooms.value = [];
   visited.value = [LOBBY];
-  openList();
+  open(LOBBY);
 }
 
 effect(() => {

@@ -5,15 +5,17 @@ import { Icon } from "./icon.tsx";
 import type { Room } from "./room.ts";
 import { currentId, listing, open, rooms, visited } from "./rooms.ts";
 import { me } from "./session.ts";
-import { dialog } from "./view.ts";
+import { dialog, narrow } from "./view.ts";
 
 export function Sidebar() {
   const mine = rooms.value.filter(({ id }) => visited.value.includes(id));
   const others = rooms.value.filter(({ id }) => !visited.value.includes(id));
+  // On a phone the list is all there is.
+  const Tag = narrow.value && listing.value ? "main" : "nav";
   return (
-    <nav class="sidebar" aria-label={t("rooms")}>
+    <Tag class="sidebar" aria-label={t("rooms")}>
       <div class="sidebar-head">
-        <strong class="brand">web-chat</strong>
+        <h1 class="brand">web-chat</h1>
         <button
           type="button"
           class="icon-button"
@@ -43,7 +45,6 @@ export function Sidebar() {
       <button
         type="button"
         class="account-button"
-        aria-label={`${me.value.name}: ${t("account")}`}
         aria-haspopup="dialog"
         onClick={() => {
           dialog.value = "account";
@@ -51,9 +52,10 @@ export function Sidebar() {
       >
         <Avatar person={me.value} />
         <span class="account-name">{me.value.name}</span>
+        <span class="hidden">{t("account")}</span>
         <Icon name="settings" />
       </button>
-    </nav>
+    </Tag>
   );
 }
 

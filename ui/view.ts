@@ -17,6 +17,8 @@ export function closeDialog(): void {
 export const panels = plugins.filter(({ hooks }) => hooks.panel);
 /** Wide enough for panels to stand beside the timeline. */
 export const wide = media("(min-width: 1080px)");
+/** One pane at a time. */
+export const narrow = media("(max-width: 640px)");
 /** The panels that stand beside the timeline, by type. */
 const beside = signal<readonly string[]>(
   kept("panels") ? keptList("panels") : panels.map(({ message }) => message.type),

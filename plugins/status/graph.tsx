@@ -2,7 +2,7 @@
 import type { Cluster, Dot, Link } from "./cluster.ts";
 
 const WIDTH = 280;
-const HEIGHT = 168;
+const HEIGHT = 160;
 /** With more nodes than this, the times on the lines would cover each other. */
 const MAX_LABELLED = 5;
 
@@ -32,7 +32,7 @@ export function Graph({ cluster: { dots, links }, here, words }: { cluster: Clus
 
 /** One alone stands in the middle, two side by side, more on an ellipse with the first one on top. */
 function place(at: number, count: number): Point {
-  const centre = { x: WIDTH / 2, y: HEIGHT / 2 - 6 };
+  const centre = { x: WIDTH / 2, y: HEIGHT / 2 };
   if (count === 1) return centre;
   if (count === 2) return { x: WIDTH * (at === 0 ? 0.22 : 0.78), y: centre.y };
   const angle = (at / count) * 2 * Math.PI - Math.PI / 2;
@@ -59,7 +59,7 @@ function Node({ dot, at, here, words }: { dot: Dot; at: Point; here: boolean; wo
       <title>{here ? `${dot.name}: ${words.here}` : dot.name}</title>
       {here && <circle class="status-ring" cx={at.x} cy={at.y} r={10} />}
       <circle cx={at.x} cy={at.y} r={6} />
-      <text x={at.x} y={at.y + 22}>
+      <text x={at.x} y={at.y < HEIGHT / 3 ? at.y - 14 : at.y + 24}>
         {dot.name}
         {!dot.up && ` · ${words.down}`}
       </text>

@@ -17,8 +17,8 @@ export function System({ shell }: { shell: StatusShell }) {
   return (
     <div class="status">
       <Graph cluster={cluster} here={shell.node} words={{ label, down: shell.t("down"), here: shell.t("thisNode") }} />
-      {figures.some(({ busOpen }) => busOpen) && <p class="status-warning">{shell.t("busOpen")}</p>}
       <Totals shell={shell} figures={figures} stored={cluster.stored} all={cluster.dots.length} />
+      {figures.some(({ busOpen }) => busOpen) && <p class="status-warning">{shell.t("busOpen")}</p>}
       {figures.map(node => (
         <Figures key={node.id} shell={shell} node={node} />
       ))}
