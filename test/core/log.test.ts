@@ -1,0 +1,290 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import test, { type TestContext } from "node:test";
+import { type Committed, Log } from "../../core/log/log.ts";
+import { Store } from "../../core/log/store.ts";
+import { cleanUp } from "../helpers/cleanup.ts";
+import { temporaryDirectory } from "../helpers/node.ts";
+import { logSuite, type Subject, stored } from "../suites/log.ts";
+import { at, draft, written } from "../suites/samples.ts";
+
+logSuite("the log on its threads", directory => Log.open(directory), { runs: 2 });
+logSuite("its store", async directory => asynchronous(new Store(join(directory, "log.db"))), { runs: 60 });
+
+/** A store as the log offers it: calls are answered later. */
+function asynchronous(store: Store): Subject {
+  const call =
+    (name: string) =>
+    (first: never, ...rest: never[]) => {
+      try {
+        if (name === "append") return Promise.resolve(store.append(first, Date.now()).outcomes);
+        return Promise.resolve(
+          (store as unknown as Record<string, (...args: never[]) => unknown>)[name]?.(first, ...rest),
+        );
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    };
+  return new Proxy({}, { get: (_, name) => (name === "then" ? undefined : call(String(name))) }) as Subject;
+}
+
+async function newLog(t: TestContext, directory = temporaryDirectory(t)) {
+  const log = await Log.open(directory);
+  cleanUp(t, () => log.close());
+  const commits: Committed[] = [];
+  log.committed = commit => commits.push(commit);
+  return { log, directory, commits };
+}
+
+/** Opens, and closes again what should not have opened. */
+async function opening(directory: string): Promise<void> {
+  await (await Log.open(directory)).close();
+}
+
+test("every commit is synced to the disk", async t => {
+  const { log } = await newLog(t);
+  assert.equal(await log.pragma("synchronous"), 2);
+  assert.equal(await log.pragma("journal_mode"), "wal");
+});
+
+test("appends of one turn share one commit, and each is answered with its own outcomes", async t => {
+  const { log, commits } = await newLog(t);
+  const sizes = [1, 3, 0, 2];
+  const outcomes = await Promise.all(sizes.map(size => log.append(Array.from({ length: size }, () => draft()))));
+  assert.equal(commits.length, 1);
+  assert.deepEqual(
+    outcomes.map(outcomes => stored(outcomes).map(({ seq }) => seq)),
+    [[1], [2, 3, 4], [], [5, 6]],
+  );
+});
+
+test("while a commit is under way what comes is gathered for the next: a thousand appends need few commits", async t => {
+  const { log, commits } = await newLog(t);
+  const appends: Promise<unknown>[] = [];
+  for (let turn = 0; turn < 100; turn++) {
+    for (let count = 0; count < 10; count++) appends.push(log.append([draft()]));
+    await new Promise(resolve => setImmediate(resolve));
+  }
+  await Promise.all(appends);
+  assert.ok(commits.length < 100, `${commits.length} commits`);
+  const seqs = commits.flatMap(({ envelopes }) => envelopes.map(({ seq }) => seq));
+  assert.deepEqual(
+    seqs,
+    Array.from({ length: 1_000 }, (_, index) => index + 1),
+  );
+});
+
+test("a group is bounded, a larger append is a group of its own", async t => {
+  const { log, commits } = await newLog(t);
+  const sizes = [1_500, 600, 3_000, 1];
+  await Promise.all(sizes.map(size => log.append(Array.from({ length: size }, () => draft({ body: null })))));
+  assert.deepEqual(
+    commits.map(({ envelopes }) => envelopes.length),
+    [1_500, 600, 3_000, 1],
+  );
+});
+
+test("a commit is told of before its appends are answered, in order, with the streams' new ends", async t => {
+  const { log } = await newLog(t);
+  const told: string[] = [];
+  log.committed = ({ envelopes, heads }) => {
+    for (const { id, origin, seq } of envelopes) {
+      told.push(`told ${id}`);
+      assert.ok((heads[origin]?.seq ?? 0) >= seq);
+    }
+    assert.equal(log.pos, envelopes.at(-1)?.pos);
+  };
+  const appends = ["a", "b", "c"].map(id => log.append([draft({ id })]).then(() => told.push(`answered ${id}`)));
+  await Promise.all(appends);
+  assert.deepEqual(told, ["told a", "told b", "told c", "answered a", "answered b", "answered c"]);
+});
+
+test("what was known or refused already is no commit to tell of", async t => {
+  const { log, commits } = await newLog(t);
+  await log.append([draft({ id: "one" })]);
+  await log.append([draft({ id: "one" }), draft({ id: "one", author: "bo" })]);
+  assert.equal(commits.length, 1);
+});
+
+test("readers see a commit as soon as it is answered", async t => {
+  const { log } = await newLog(t);
+  for (let count = 1; count <= 20; count++) {
+    const [{ origin }] = stored(await log.append([draft()])) as [ReturnType<typeof stored>[0]];
+    assert.equal((await log.heads())[origin]?.seq, count);
+  }
+});
+
+test("closing commits what waits; nothing is taken any more", async t => {
+  const directory = temporaryDirectory(t);
+  const log = await Log.open(directory);
+  const appends = Array.from({ length: 50 }, () => log.append([draft()]));
+  const closing = log.close();
+  await assert.rejects(log.append([draft()]), { code: "stopping" });
+  assert.equal((await Promise.all(appends)).flatMap(stored).length, 50);
+  await closing;
+  const { log: again } = await newLog(t, directory);
+  assert.equal(again.pos, 50);
+});
+
+test("more than may wait for the disk is refused at the door, and what waited is stored", async t => {
+  const { log } = await newLog(t);
+  const many = Array.from({ length: 60_000 }, () => draft({ body: null, alt: null }));
+  const waiting = log.append(many);
+  assert.equal(log.waiting, 60_000);
+  await assert.rejects(log.append([draft()]), { code: "rate-limited", details: { retryAfterMs: 1_000 } });
+  assert.equal(stored(await waiting).length, 60_000);
+  assert.equal(log.waiting, 0);
+  stored(await log.append([draft()]));
+});
+
+test("a second node on the same directory is refused, until the first has ended", async t => {
+  const directory = temporaryDirectory(t);
+  const log = await Log.open(directory);
+  await assert.rejects(opening(directory), { name: "Reject", code: "data-dir-busy", message: /DATA_DIR/ });
+  await log.append([draft()]);
+  await log.close();
+  await opening(directory);
+});
+
+test("a node that was killed leaves no lock behind", async t => {
+  const directory = temporaryDirectory(t);
+  const program = join(directory, "program.mjs");
+  const log = JSON.stringify(new URL("../../core/log/log.ts", import.meta.url).href);
+  writeFileSync(
+    program,
+    `import { Log } from ${log}; await Log.open(${JSON.stringify(directory)}); process.kill(process.pid, "SIGKILL");`,
+  );
+  const { signal } = spawnSync(process.execPath, [program], { stdio: "ignore" });
+  assert.equal(signal, "SIGKILL");
+  assert.ok(readdirSync(directory).includes("log.db"));
+  await opening(directory);
+});
+
+test("a directory that cannot be one is said so", async t => {
+  const directory = temporaryDirectory(t);
+  const file = join(directory, "file");
+  writeFileSync(file, "");
+  for (const path of [file, join(file, "below"), `${directory}/with\0nul`])
+    await assert.rejects(opening(path), { name: "Reject", code: "data-dir", message: /DATA_DIR/ });
+  mkdirSync(join(directory, "log.db"));
+  await assert.rejects(opening(directory), { name: "Reject", code: "data-dir" });
+});
+
+test("a missing directory is made, for its owner only", async t => {
+  const directory = join(temporaryDirectory(t), "a", "b");
+  await opening(directory);
+  if (process.platform !== "win32") assert.equal(statSync(directory).mode & 0o777, 0o700);
+});
+
+test("a file that is no database is damaged", async t => {
+  const directory = temporaryDirectory(t);
+  writeFileSync(join(directory, "log.db"), "this is no database. ".repeat(1_000));
+  await assert.rejects(opening(directory), { name: "Reject", code: "database-corrupt", message: /restore a backup/ });
+  await assert.rejects(opening(directory), { code: "database-corrupt" }, "and no lock is left behind");
+});
+
+test("a database that was cut short is damaged", async t => {
+  const directory = temporaryDirectory(t);
+  const log = await Log.open(directory);
+  await log.append(Array.from({ length: 500 }, () => draft({ body: Buffer.alloc(1_000) })));
+  await log.close();
+  truncateSync(join(directory, "log.db"), 8_192);
+  await assert.rejects(
+    (async () => {
+      const { log } = await newLog(t, directory);
+      await log.append([draft()]);
+    })(),
+    { name: "Reject", code: "database-corrupt" },
+  );
+});
+
+test("a database of a newer version is left alone", async t => {
+  const directory = temporaryDirectory(t);
+  await opening(directory);
+  const db = new DatabaseSync(join(directory, "log.db"));
+  db.exec("PRAGMA user_version = 99");
+  db.close();
+  await assert.rejects(opening(directory), { name: "Reject", code: "database-newer", message: /99/ });
+});
+
+test("erased text is gone from the write-ahead log, too, when the log is closed by force later", t => {
+  const directory = temporaryDirectory(t);
+  const store = new Store(join(directory, "log.db"));
+  cleanUp(t, () => store.close());
+  const reader = new Store(join(directory, "log.db"), { readOnly: true });
+  cleanUp(t, () => reader.close());
+  const envelopes = written(...Array.from({ length: 20 }, () => draft()));
+  store.append(envelopes, 0);
+  // A read that stopped half-way holds no snapshot, so the checkpoint gets through.
+  assert.equal(reader.stream(at(envelopes, 0).origin, 0, 20, 1).length, 1);
+  store.append([draft({ role: "erase", ref: at(envelopes, 0).id })], 0);
+  assert.ok(statSync(join(directory, "log.db-wal")).size > 0);
+  store.checkpoint("TRUNCATE");
+  assert.equal(statSync(join(directory, "log.db-wal")).size, 0);
+});
+
+/** Fills a small file system, and makes room again. */
+function smallDisk(t: TestContext, bytes: number) {
+  const directory = temporaryDirectory(t);
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", directory], { stdio: "ignore" });
+  } catch {
+    return undefined;
+  }
+  cleanUp(t, () => execFileSync("umount", ["-l", directory]));
+  const resize = (bytes: number) => execFileSync("mount", ["-o", `remount,size=${bytes}`, directory]);
+  return { directory, resize };
+}
+
+test("a full disk refuses the whole commit; with space again writing goes on without a hole", async t => {
+  const disk = smallDisk(t, 1024 * 1024);
+  if (!disk) return t.skip("mounting a small file system needs root");
+  const { log, commits } = await newLog(t, disk.directory);
+  const body = Buffer.alloc(50 * 1024, 1);
+  const peers = written(...Array.from({ length: 3 }, () => draft({ body })));
+  let refusedAt = 0;
+  for (let count = 0; count < 100 && refusedAt === 0; count++) {
+    const appends = [log.append([draft({ body })]), log.append([draft({ body, room: "hall" })])];
+    const results = await Promise.allSettled(appends);
+    const refused = results.filter(({ status }) => status === "rejected");
+    if (refused.length === 0) continue;
+    assert.equal(refused.length, 2, "a commit is all or nothing");
+    for (const result of refused) assert.equal((result as PromiseRejectedResult).reason.code, "no-space");
+    refusedAt = count;
+  }
+  assert.ok(refusedAt > 0);
+  await assert.rejects(log.append(peers), { code: "no-space" });
+  const origin = log.origin as string;
+  const before = (await log.heads())[origin]?.seq as number;
+  assert.equal(before, refusedAt * 2);
+  assert.equal((await log.stream(origin, before - 1, 10, 1024)).length, 1, "reading goes on");
+
+  disk.resize(16 * 1024 * 1024);
+  const outcomes = await Promise.all([log.append([draft(), draft({ room: "hall" })]), log.append(peers)]);
+  assert.deepEqual(
+    stored(outcomes.flat()).map(({ seq, n }) => [seq, n]),
+    [[before + 1, refusedAt + 1], [before + 2, refusedAt + 1], ...peers.map(({ seq, n }) => [seq, n])],
+  );
+  const seqs = commits.flatMap(({ envelopes }) => envelopes).filter(envelope => envelope.origin === origin);
+  assert.deepEqual(
+    seqs.map(({ seq }) => seq),
+    seqs.map((_, index) => index + 1),
+  );
+});
+
+test("a first write that fails mints no stream; the next one begins it", async t => {
+  const disk = smallDisk(t, 512 * 1024);
+  if (!disk) return t.skip("mounting a small file system needs root");
+  const { log } = await newLog(t, disk.directory);
+  const body = Buffer.alloc(256 * 1024, 1);
+  await assert.rejects(log.append([draft({ body }), draft({ body })]), { code: "no-space" });
+  assert.deepEqual(await log.heads(), {});
+  assert.equal(await log.setting("origin"), undefined);
+  disk.resize(16 * 1024 * 1024);
+  const [first] = stored(await log.append([draft({ body })]));
+  assert.equal(first?.seq, 1);
+  assert.equal(await log.setting("origin"), first?.origin);
+});
