@@ -72,7 +72,6 @@ export function serveAsset(assets: Assets, path: string, request: IncomingMessag
   if (!asset) return false;
   response.setHeader("Content-Security-Policy", POLICY);
   response.setHeader("Referrer-Policy", "no-referrer");
-  response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
   response.setHeader("ETag", asset.etag);
   response.setHeader("Vary", "Accept-Encoding");
   // A file whose name carries its hash never changes.

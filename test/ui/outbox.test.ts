@@ -1,0 +1,108 @@
+/** What a person has written is sent once, in order, whatever happens to page, connection and node. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { newPage } from "../helpers/browser.ts";
+import { join, row, rows, say } from "../helpers/chat.ts";
+import { connect } from "../helpers/client.ts";
+import { newNode, spawnNode } from "../helpers/node.ts";
+
+const AWAY = [/net::ERR_/, /WebSocket connection/];
+
+test("messages written while the node is away wait, survive a reload, and are sent once, in order", async t => {
+  const node = await spawnNode(t, { RATE_LIMIT: "10" });
+  const page = await join(t, node.url, "Ana", { ignore: AWAY });
+  await say(page, "first");
+  await row(page, "first").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+  await node.kill("SIGKILL");
+  await page
+    .getByText(/Reconnecting/)
+    .first()
+    .waitFor();
+  // More than the burst that the node admits at once: the queue has to be paced.
+  const texts = Array.from({ length: 45 }, (_, index) => `waiting ${index}`);
+  for (const text of texts) await say(page, text);
+  await row(page, "waiting 44").getByText("Waiting to be sent").waitFor({ state: "attached" });
+  const again = await spawnNode(t, { RATE_LIMIT: "10", PORT: String(node.port), DATA_DIR: node.dataDir });
+  await page.reload();
+  await row(page, "waiting 44").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+  const reader = await connect(t, again, { name: "Reader" });
+  const kept = (await reader.join("lobby", {})).messages.map(({ body }) => (body as { text: string }).text);
+  assert.deepEqual(kept, ["first", ...texts]);
+  assert.deepEqual(
+    (await rows(page)).filter(text => text.startsWith("waiting")),
+    texts,
+  );
+});
+
+test("two tabs of one person send what waits once", async t => {
+  const node = await spawnNode(t);
+  const page = await join(t, node.url, "Ana", { ignore: AWAY });
+  const tab = await page.context().newPage();
+  await tab.goto(node.url);
+  await tab.getByRole("log").waitFor();
+  await node.kill("SIGKILL");
+  await page
+    .getByText(/Reconnecting/)
+    .first()
+    .waitFor();
+  await say(page, "from the first tab");
+  await say(tab, "from the second tab");
+  const again = await spawnNode(t, { PORT: String(node.port), DATA_DIR: node.dataDir });
+  for (const view of [page, tab])
+    for (const text of ["from the first tab", "from the second tab"]) await row(view, text).waitFor();
+  const reader = await connect(t, again, { name: "Reader" });
+  await reader.join("lobby");
+  await row(page, "from the first tab").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+  await row(tab, "from the second tab").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+  const { messages } = await reader.join("lobby");
+  assert.deepEqual(messages.map(({ body }) => (body as { text: string }).text).sort(), [
+    "from the first tab",
+    "from the second tab",
+  ]);
+  for (const view of [page, tab]) assert.equal(await row(view, "from the first tab").count(), 1);
+});
+
+test("a message that is refused for good says why, and can be discarded", async t => {
+  const node = await newNode(t);
+  const page = await join(t, node.url, "Ana");
+  // A control character gets past the page, and not past the node.
+  await say(page, "bell \u0007 bell");
+  await page
+    .getByText(/Not sent:/)
+    .first()
+    .waitFor();
+  await page.getByRole("button", { name: "Discard" }).click();
+  await page.getByText(/Not sent:/).waitFor({ state: "detached" });
+  await say(page, "fine");
+  await row(page, "fine").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+});
+
+test("the page works where the browser gives it no secure context", async t => {
+  const { networkInterfaces } = await import("node:os");
+  const address = Object.values(networkInterfaces())
+    .flat()
+    .find(found => found?.family === "IPv4" && !found.internal)?.address;
+  if (!address) return t.skip("this machine has no address but loopback");
+  const node = await newNode(t, { HOST: "0.0.0.0" });
+  const page = await join(t, `http://${address}:${node.port}`, "Ana");
+  assert.equal(await page.evaluate(() => isSecureContext || "randomUUID" in crypto), false);
+  await say(page, "plain http");
+  await row(page, "plain http").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+  await page.reload();
+  await row(page, "plain http").waitFor();
+});
+
+test("a link signs a second device in, once", async t => {
+  const node = await newNode(t);
+  const page = await join(t, node.url, "Ana");
+  await page.getByRole("button", { name: /Account and settings/ }).click();
+  await page.getByText("Link another device").click();
+  const link = await page.getByLabel("Link", { exact: true }).inputValue();
+  await page.getByRole("img", { name: "QR code of the link" }).waitFor();
+  const phone = await newPage(t, link, { viewport: { width: 390, height: 844 } });
+  await phone.getByRole("log").waitFor();
+  await say(phone, "from my phone");
+  await row(page, "from my phone").waitFor();
+  const late = await newPage(t, link, {});
+  await late.getByText("This link was used already, or has expired.").waitFor();
+});
