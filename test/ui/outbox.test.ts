@@ -1,6 +1,7 @@
 /** What a person has written is sent once, in order, whatever happens to page, connection and node. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import plugins from "../../plugins/server.ts";
 import { newPage } from "../helpers/browser.ts";
 import { join, row, rows, say } from "../helpers/chat.ts";
 import { connect } from "../helpers/client.ts";
@@ -62,19 +63,31 @@ test("two tabs of one person send what waits once", async t => {
   for (const view of [page, tab]) assert.equal(await row(view, "from the first tab").count(), 1);
 });
 
-test("a message that is refused for good says why, and can be discarded", async t => {
+test("a message that is refused for good says why, and can be tried again or discarded", async t => {
+  const node = await newNode(
+    t,
+    {},
+    plugins.filter(({ message }) => message.type !== "text"),
+  );
+  const page = await join(t, node.url, "Ana");
+  await say(page, "does anybody know this type?");
+  const refused = page.getByText("Not sent: this node does not know that kind of message");
+  await refused.waitFor();
+  await page.reload();
+  await refused.waitFor();
+  await page.getByRole("button", { name: "Try again" }).click();
+  await refused.waitFor();
+  await page.getByRole("button", { name: "Discard" }).click();
+  await refused.waitFor({ state: "detached" });
+});
+
+test("what the type itself refuses is said in the composer, and stays there to be mended", async t => {
   const node = await newNode(t);
   const page = await join(t, node.url, "Ana");
-  // A control character gets past the page, and not past the node.
   await say(page, "bell \u0007 bell");
-  await page
-    .getByText(/Not sent:/)
-    .first()
-    .waitFor();
-  await page.getByRole("button", { name: "Discard" }).click();
-  await page.getByText(/Not sent:/).waitFor({ state: "detached" });
-  await say(page, "fine");
-  await row(page, "fine").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+  await page.getByText("the text has control characters").waitFor();
+  await say(page, "no bell");
+  await row(page, "no bell").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
 });
 
 test("the page works where the browser gives it no secure context", async t => {
