@@ -59,7 +59,7 @@ const withoutUnused: Plugin = {
 };
 
 /** The shell's sheets in the order in which they build on each other, then those of the plugins. */
-const SHEETS = ["ui/base.css", "ui/layout.css", "ui/timeline.css", "ui/dialog.css"];
+const SHEETS = ["tokens", "base", "avatar", "join", "sidebar", "layout", "timeline", "dialog"];
 
 const options: BuildOptions = {
   absWorkingDir: root,
@@ -76,7 +76,7 @@ const options: BuildOptions = {
   plugins: [lexerOnly, withoutUnused],
   jsx: "automatic",
   jsxImportSource: "preact",
-  target: ["chrome111", "firefox114", "safari16.4"],
+  target: ["chrome111", "firefox115", "safari16.4"],
   metafile: true,
   write: false,
 };
@@ -106,7 +106,9 @@ export async function build(): Promise<number> {
 async function bundleAll(): Promise<{ outputFiles: OutputFile[]; metafile: Metafile }> {
   const scripts = await bundle({ ...options, entryPoints: { main: "ui/main.tsx" } });
   const own = globSync("plugins/*/client.css", { cwd: root }).sort();
-  const contents = [...SHEETS, ...own].map(path => `@import "./${path.replaceAll("\\", "/")}";`).join("\n");
+  const contents = [...SHEETS.map(name => `ui/${name}.css`), ...own]
+    .map(path => `@import "./${path.replaceAll("\\", "/")}";`)
+    .join("\n");
   const sheets = await bundle({
     ...options,
     splitting: false,

@@ -15,7 +15,6 @@ export type Welcome = {
   you: Person;
   token: string;
   node: Named & { version: string };
-  nodes: Named[];
   rooms: Named[];
   state: StateValue[];
   limits: Limits;
@@ -40,7 +39,6 @@ export const connected = signal(false);
 /** The connection is broken for long enough to say so. */
 export const troubled = signal(false);
 export const node = signal<Welcome["node"]>({ id: "", name: "", version: "" });
-export const nodes = signal<Named[]>([]);
 export const limits = signal<Limits>({ messagesPerSecond: 0, burst: 0, frameBytes: 0 });
 
 let socket: Socket | undefined;
@@ -50,7 +48,7 @@ export function connect(handlers: Handlers): void {
   hangUp();
   worryLater();
   const base = new URL(".", document.baseURI);
-  const made = io(base.origin, {
+  socket = io(base.origin, {
     path: `${base.pathname}socket.io/`,
     // Away from localhost a proxy may break WebSocket; then polling is tried.
     transports: ["websocket", "polling"],
@@ -60,10 +58,18 @@ export function connect(handlers: Handlers): void {
     reconnectionDelayMax: 5_000,
     auth: give => give(handlers.auth()),
   });
-  socket = made;
+  followConnection(socket, handlers);
+  socket.on("batch", handlers.batch);
+  for (const [event, handle] of Object.entries(handlers.events)) socket.on(event, handle as (payload: unknown) => void);
+  socket.onAny((event: string, payload: unknown) => {
+    if (event !== "welcome" && event !== "batch" && !Object.hasOwn(handlers.events, event))
+      handlers.signal(event, payload);
+  });
+}
+
+function followConnection(made: Socket, handlers: Handlers): void {
   made.on("welcome", (welcome: Welcome) => {
     node.value = welcome.node;
-    nodes.value = welcome.nodes;
     limits.value = welcome.limits;
     clearTimeout(worry);
     troubled.value = false;
@@ -80,12 +86,6 @@ export function connect(handlers: Handlers): void {
     if (made.active || !refusal?.code) return;
     if (handlers.refused(refusal)) reconnect(made, refusal.retryAfterMs ?? RETRY_MS);
     else hangUp();
-  });
-  made.on("batch", handlers.batch);
-  for (const [event, handle] of Object.entries(handlers.events)) made.on(event, handle as (payload: unknown) => void);
-  made.onAny((event: string, payload: unknown) => {
-    if (event !== "welcome" && event !== "batch" && !Object.hasOwn(handlers.events, event))
-      handlers.signal(event, payload);
   });
 }
 

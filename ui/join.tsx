@@ -44,12 +44,13 @@ function NameForm() {
   useEffect(() => {
     if (fault) field.current?.select();
   }, [fault, problem.value]);
-  const submit = (event: Event) => {
-    event.preventDefault();
-    if (name.trim() !== "") joinAs(name.trim());
-  };
   return (
-    <form onSubmit={submit}>
+    <form
+      onSubmit={event => {
+        event.preventDefault();
+        if (name.trim() !== "") joinAs(name.trim());
+      }}
+    >
       <label for="name">{t("welcome")}</label>
       <input
         ref={field}

@@ -10,10 +10,10 @@ const ROUTE = /^#\/room\/(.+)$/;
 const LIST = "#/";
 
 const byId = new Map<string, Room>();
-/** Every room that is known, the lobby first. */
-export const rooms = signal<readonly Room[]>([]);
 /** The ids of those that are joined on each connection, so that they can be counted. */
 export const visited = signal<readonly string[]>([...new Set([LOBBY, ...keptList("rooms")])]);
+/** Every room that is known, the lobby first; until the node has told, those of the last visit. */
+export const rooms = signal<readonly Room[]>(visited.peek().map(id => roomOf(id)));
 
 const hash = signal(location.hash);
 addEventListener("hashchange", () => {

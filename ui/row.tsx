@@ -48,13 +48,13 @@ export function Frame({ message, head, late = false, state, children }: FramePro
           <Time at={at} />
         </header>
         <div class="row-body">
+          {late && (
+            <small class="late" title={t("lateTitle")}>
+              {t("late")}
+            </small>
+          )}
           <Body message={message} />
         </div>
-        {late && (
-          <small class="late" title={t("lateTitle")}>
-            {t("late")}
-          </small>
-        )}
       </div>
       {children}
     </article>

@@ -42,12 +42,15 @@ export function startSending(): void {
 async function flush(): Promise<void> {
   if (busy) return;
   busy = true;
-  for (let item = next(); item && connected.peek(); item = next()) {
-    await sleep(paceMs());
-    // It may have been discarded meanwhile, or sent by another tab.
-    if (item === next()) await deliver(item);
+  try {
+    for (let item = next(); item && connected.peek(); item = next()) {
+      await sleep(paceMs());
+      // It may have been discarded meanwhile, or sent by another tab.
+      if (item === next()) await deliver(item);
+    }
+  } finally {
+    busy = false;
   }
-  busy = false;
 }
 
 /** The first one that may go; a room that is not joined keeps all of its own waiting, and nobody else's. */

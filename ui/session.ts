@@ -18,6 +18,11 @@ export const link = signal(takeLink());
 
 export const hasToken = () => token.value !== "";
 
+// A link that is opened where the page is open already changes the address and loads nothing.
+addEventListener("hashchange", () => {
+  if (location.hash.startsWith("#link=")) location.reload();
+});
+
 function readPerson(): Person {
   try {
     const { id, name } = JSON.parse(kept("me") || "{}");

@@ -51,29 +51,37 @@ export function Switcher() {
         }}
         onKeyDown={onKeyDown}
       />
-      <div id="switcher-list" class="switcher-list" role="listbox" aria-label={t("rooms")}>
-        {choices.map(choice => (
-          // biome-ignore lint/a11y/useKeyWithClickEvents: the keyboard works in the field, which points here
-          // biome-ignore lint/a11y/useFocusableInteractive: as above
-          <div
-            key={choice.id}
-            id={`switcher-${choice.id}`}
-            class="switcher-choice"
-            role="option"
-            aria-selected={choice === chosen}
-            onClick={() => pick(choice)}
-          >
-            <span>{choice.label}</span>
-            {choice.unread > 0 && <span class="count">{choice.unread}</span>}
-          </div>
-        ))}
-      </div>
+      <Choices choices={choices} chosen={chosen} onPick={pick} />
       {fault !== "" && (
         <p class="fault" role="alert">
           {fault}
         </p>
       )}
     </Dialog>
+  );
+}
+
+type ChoicesProps = { choices: Choice[]; chosen: Choice | undefined; onPick(choice: Choice): void };
+
+function Choices({ choices, chosen, onPick }: ChoicesProps) {
+  return (
+    <div id="switcher-list" class="switcher-list" role="listbox" aria-label={t("rooms")}>
+      {choices.map(choice => (
+        // biome-ignore lint/a11y/useKeyWithClickEvents: the keyboard works in the field, which points here
+        // biome-ignore lint/a11y/useFocusableInteractive: as above
+        <div
+          key={choice.id}
+          id={`switcher-${choice.id}`}
+          class="switcher-choice"
+          role="option"
+          aria-selected={choice === chosen}
+          onClick={() => onPick(choice)}
+        >
+          <span>{choice.label}</span>
+          {choice.unread > 0 && <span class="count">{choice.unread}</span>}
+        </div>
+      ))}
+    </div>
   );
 }
 

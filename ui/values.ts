@@ -1,6 +1,6 @@
 /** The state values that hold now, by type. */
 import { type Signal, signal } from "@preact/signals";
-import { nodes, type StateValue } from "./connection.ts";
+import type { StateValue } from "./connection.ts";
 
 export type Value = { readonly key: string; readonly body: unknown; readonly nodes: readonly string[] };
 
@@ -24,12 +24,8 @@ export function hold(changes: readonly StateValue[], anew = false): void {
     const held = new Map(values.peek().map(value => [value.key, value]));
     for (const { key, body, nodes } of changes.filter(change => change.type === type)) {
       if (body === null) held.delete(key);
-      else held.set(key, { key, body, nodes: nodes.map(nameOf) });
+      else held.set(key, { key, body, nodes });
     }
     values.value = [...held.values()];
   }
-}
-
-function nameOf(id: string): string {
-  return nodes.peek().find(node => node.id === id)?.name ?? id.slice(0, 8);
 }

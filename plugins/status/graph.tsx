@@ -2,7 +2,8 @@
 import type { Cluster, Dot, Link } from "./cluster.ts";
 
 const WIDTH = 280;
-const HEIGHT = 160;
+/** Two nodes need less room than a round of them. */
+const heightFor = (count: number) => (count < 3 ? 72 : 160);
 /** With more nodes than this, the times on the lines would cover each other. */
 const MAX_LABELLED = 5;
 
@@ -13,7 +14,7 @@ export function Graph({ cluster: { dots, links }, here, words }: { cluster: Clus
   const places = new Map(dots.map(({ id }, at) => [id, place(at, dots.length)]));
   const at = (id: string) => places.get(id) as Point;
   return (
-    <svg class="status-graph" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={words.label}>
+    <svg class="status-graph" viewBox={`0 0 ${WIDTH} ${heightFor(dots.length)}`} role="img" aria-label={words.label}>
       {links.map(link => (
         <Line
           key={link.from + link.to}
@@ -24,7 +25,14 @@ export function Graph({ cluster: { dots, links }, here, words }: { cluster: Clus
         />
       ))}
       {dots.map(dot => (
-        <Node key={dot.id} dot={dot} at={at(dot.id)} here={dot.name === here} words={words} />
+        <Node
+          key={dot.id}
+          dot={dot}
+          at={at(dot.id)}
+          above={dots.length > 2 && at(dot.id).y < 60}
+          here={dot.name === here}
+          words={words}
+        />
       ))}
     </svg>
   );
@@ -32,11 +40,11 @@ export function Graph({ cluster: { dots, links }, here, words }: { cluster: Clus
 
 /** One alone stands in the middle, two side by side, more on an ellipse with the first one on top. */
 function place(at: number, count: number): Point {
-  const centre = { x: WIDTH / 2, y: HEIGHT / 2 };
+  const centre = { x: WIDTH / 2, y: heightFor(count) / 2 };
   if (count === 1) return centre;
   if (count === 2) return { x: WIDTH * (at === 0 ? 0.22 : 0.78), y: centre.y };
   const angle = (at / count) * 2 * Math.PI - Math.PI / 2;
-  return { x: centre.x + Math.cos(angle) * WIDTH * 0.34, y: centre.y + Math.sin(angle) * HEIGHT * 0.34 };
+  return { x: centre.x + Math.cos(angle) * WIDTH * 0.34, y: centre.y + Math.sin(angle) * centre.y * 0.68 };
 }
 
 function Line({ link, from, to, labelled }: { link: Link; from: Point; to: Point; labelled: boolean }) {
@@ -53,13 +61,15 @@ function Line({ link, from, to, labelled }: { link: Link; from: Point; to: Point
   );
 }
 
-function Node({ dot, at, here, words }: { dot: Dot; at: Point; here: boolean; words: Words }) {
+type NodeProps = { dot: Dot; at: Point; above: boolean; here: boolean; words: Words };
+
+function Node({ dot, at, above, here, words }: NodeProps) {
   return (
     <g class={`status-node ${dot.up ? "" : "down"} ${here ? "here" : ""}`}>
       <title>{here ? `${dot.name}: ${words.here}` : dot.name}</title>
       {here && <circle class="status-ring" cx={at.x} cy={at.y} r={10} />}
       <circle cx={at.x} cy={at.y} r={6} />
-      <text x={at.x} y={at.y < HEIGHT / 3 ? at.y - 14 : at.y + 24}>
+      <text x={at.x} y={above ? at.y - 14 : at.y + 24}>
         {dot.name}
         {!dot.up && ` · ${words.down}`}
       </text>

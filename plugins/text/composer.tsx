@@ -11,49 +11,25 @@ const COMPOSING_KEY = 229;
 type Body = { text: string };
 type Props = { shell: Shell<Body>; room: string; roomName: string; typed(unsent: boolean): void };
 
-export function Composer({ shell, room, roomName, typed }: Props) {
-  const [draft, setDraft] = useState(() => shell.recall(`draft:${room}`));
-  const [fault, setFault] = useState("");
+export function Composer(props: Props) {
+  const { shell, room, roomName } = props;
   const field = useRef<HTMLTextAreaElement>(null);
-  const left = MAX_CHARACTERS - count(draft);
+  const { draft, fault, left, change, send } = useDraft(props);
+  const sendable = draft.trim() !== "" && left >= 0;
+  const wrong = left < 0 || fault !== "";
   const label = shell.t("message", { room: `#${roomName}` });
   useEffect(() => {
     // On a phone this would bring the keyboard up unasked.
     if (matchMedia("(hover: hover)").matches) field.current?.focus();
   }, [room]);
-
-  const change = (to: string) => {
-    setDraft(to);
-    setFault("");
-    shell.remember(`draft:${room}`, to);
-    typed(to.trim() !== "");
-  };
-  const send = () => {
-    if (draft.trim() === "" || left < 0) return;
-    try {
-      text.parse({ text: draft });
-    } catch (error) {
-      setFault((error as Error).message);
-      return;
-    }
-    shell.send({ text: draft }, { room });
-    change("");
+  const submit = (event: Event) => {
+    event.preventDefault();
+    if (sendable) send();
     field.current?.focus();
   };
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === COMPOSING_KEY) return;
-    event.preventDefault();
-    send();
-  };
   return (
-    <form
-      class="text-composer"
-      onSubmit={event => {
-        event.preventDefault();
-        send();
-      }}
-    >
-      {/* The form draws the text once more, unseen, and so is as tall as the field has to be. */}
+    <form class="text-composer" onSubmit={submit}>
+      {/* The style sheet draws the text once more, unseen, and so makes this as tall as the field has to be. */}
       <div class="text-field" data-text={draft}>
         <textarea
           ref={field}
@@ -62,23 +38,51 @@ export function Composer({ shell, room, roomName, typed }: Props) {
           placeholder={label}
           aria-label={label}
           aria-describedby="text-note"
-          aria-invalid={left < 0 || fault !== ""}
+          aria-invalid={wrong}
           enterkeyhint="send"
           dir="auto"
           onInput={event => change(event.currentTarget.value)}
-          onKeyDown={onKeyDown}
+          onKeyDown={event => isSend(event) && submit(event)}
         />
       </div>
-      <span id="text-note" class={left < 0 || fault !== "" ? "text-note fault" : "text-note"} role="status">
+      <span id="text-note" class={wrong ? "text-note fault" : "text-note"} role="status">
         {fault || (left <= NEAR_CHARACTERS && shell.t("left", { used: MAX_CHARACTERS - left, most: MAX_CHARACTERS }))}
       </span>
-      <button type="submit" class="text-send" aria-label={shell.t("send")} disabled={draft.trim() === "" || left < 0}>
+      <button type="submit" class="text-send" aria-label={shell.t("send")} disabled={!sendable}>
         <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
           <path d="M2 8h8M2 8 1.5 2.5 14.5 8l-13 5.5z" />
         </svg>
       </button>
     </form>
   );
+}
+
+/** The text that is being written, kept for each room. */
+function useDraft({ shell, room, typed }: Props) {
+  const [draft, setDraft] = useState(() => shell.recall(`draft:${room}`));
+  const [fault, setFault] = useState("");
+  function change(to: string) {
+    setDraft(to);
+    setFault("");
+    shell.remember(`draft:${room}`, to);
+    typed(to.trim() !== "");
+  }
+  function send() {
+    try {
+      // The shell would refuse it too, but by then the field would be empty.
+      text.parse({ text: draft });
+    } catch (error) {
+      setFault((error as Error).message);
+      return;
+    }
+    shell.send({ text: draft }, { room });
+    change("");
+  }
+  return { draft, fault, left: MAX_CHARACTERS - count(draft), change, send };
+}
+
+function isSend({ key, shiftKey, isComposing, keyCode }: KeyboardEvent): boolean {
+  return key === "Enter" && !shiftKey && !isComposing && keyCode !== COMPOSING_KEY;
 }
 
 /** Characters as the message type counts them; exact only where it matters. */
