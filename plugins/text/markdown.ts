@@ -1,10 +1,14 @@
 /** The part of Markdown that a message may use, as marked's lexer reads it. Everything else stays as it was typed. */
-import { Lexer, type Token, Tokenizer } from "marked";
+import { Lexer, type Token, Tokenizer, type Tokens } from "marked";
 
 /** Deeper than this, quotes, lists and emphasis are text: so neither time nor stack grow with what somebody nests. */
 const MAX_DEPTH = 6;
 /** Where a link ends in Chinese, which puts no space behind it. */
 const CJK_STOP = /[\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\u2018-\u201f\u2026]/;
+/** Emphasis that begins or ends with a full-width mark. */
+const UNSPACED = new RegExp(
+  `^(\\*\\*?)(?!\\s)((?:${CJK_STOP.source}[^*\\n]*|[^*\\n]*${CJK_STOP.source}))(?<!\\s)\\1(?!\\*)`,
+);
 const BARE_LINK = /^(?:https?:\/\/|www\.)/i;
 const PROTOCOLS = ["http:", "https:", "mailto:"];
 
@@ -33,7 +37,7 @@ class MessageTokenizer extends Tokenizer {
   }
 
   override emStrong(src: string, maskedSrc: string, prevChar?: string) {
-    return this.#nested(() => super.emStrong(src, maskedSrc, prevChar));
+    return this.#nested(() => super.emStrong(src, maskedSrc, prevChar) ?? this.#unspaced(src));
   }
 
   override del(src: string, maskedSrc: string, prevChar?: string) {
@@ -45,6 +49,13 @@ class MessageTokenizer extends Tokenizer {
     const word = /^[^\s<]*/.exec(src)?.[0] ?? "";
     const stop = word.search(CJK_STOP);
     return super.url(stop < 0 ? src : src.slice(0, stop));
+  }
+
+  /** CommonMark wants a space between `：**` and what follows, which Chinese does not write. */
+  #unspaced(src: string): Tokens.Em | Tokens.Strong | undefined {
+    const [raw, mark, text] = UNSPACED.exec(src) ?? [];
+    if (!raw || !mark || !text) return undefined;
+    return { type: mark === "*" ? "em" : "strong", raw, text, tokens: this.lexer.inlineTokens(text) } as Tokens.Strong;
   }
 
   #nested<Result>(lex: () => Result): Result | undefined {

@@ -9,7 +9,7 @@ export function Blocks({ tokens, words }: { tokens: readonly Token[]; words: Wor
   const drawn: ComponentChildren[] = [];
   let open: Token[] = [];
   const close = () => {
-    if (open.length > 0) drawn.push(<p key={drawn.length}>{open.map((token, at) => lines(token, at))}</p>);
+    if (open.length > 0) drawn.push(<p key={drawn.length}>{open.map((token, at) => lines(token, open[at - 1]))}</p>);
     open = [];
   };
   for (const token of tokens) {
@@ -27,9 +27,10 @@ function isProse({ type }: Token): boolean {
   return !["space", "blockquote", "list", "code"].includes(type);
 }
 
-function lines(token: Token, at: number): ComponentChildren {
+/** Each begins a line, but for the first one and what follows the box of a list. */
+function lines(token: Token, before: Token | undefined): ComponentChildren {
   const text = "tokens" in token && token.tokens ? inline(token.tokens) : token.raw.replace(/\n+$/, "");
-  return at === 0 ? text : ["\n", text];
+  return !before || before.type === "checkbox" ? text : ["\n", text];
 }
 
 function Block({ token, words }: { token: Token; words: Words }): ComponentChildren {
