@@ -1,0 +1,463 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import fc from "fast-check";
+import { decodeFrame, encodeFrame, type Frame } from "../../core/cluster/frames.ts";
+import { type Heads, PULL_MAX_BYTES, PULL_MAX_COUNT, Replication } from "../../core/cluster/replication.ts";
+import type { Draft, Envelope } from "../../core/envelope.ts";
+import { Reject } from "../../core/errors.ts";
+import type { Outcome } from "../../core/log/log.ts";
+import { Store } from "../../core/log/store.ts";
+import { at, draft, holds, withoutPos, written } from "../suites/samples.ts";
+
+/** A frame under way between two nodes. */
+type InFlight = { from: string; to: string; bytes: Uint8Array };
+
+/** Nodes without sockets, clocks or threads: what is under way waits until the test delivers or loses it. */
+class Network {
+  now = 0;
+  readonly nodes = new Map<string, Node>();
+  readonly frames: InFlight[] = [];
+  readonly warnings: string[] = [];
+
+  add(id: string): Node {
+    const node = new Node(id, this);
+    this.nodes.set(id, node);
+    return node;
+  }
+
+  get all(): Node[] {
+    return [...this.nodes.values()];
+  }
+
+  publish(from: string, bytes: Uint8Array): void {
+    for (const to of this.nodes.keys()) if (to !== from) this.frames.push({ from, to, bytes });
+  }
+
+  /** Lets promises that are settled take effect. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 8; turn++) await Promise.resolve();
+  }
+
+  async deliver(index: number, { keep = false } = {}): Promise<void> {
+    const frame = keep ? this.frames[index] : this.frames.splice(index, 1)[0];
+    if (!frame) return;
+    this.nodes.get(frame.to)?.receive(frame.from, decodeFrame(frame.bytes));
+    await this.settle();
+  }
+
+  /** Everything gets through from now on, until nothing changes any more. */
+  async heal({ rounds = 60 } = {}): Promise<void> {
+    for (const node of this.all) node.failing = false;
+    for (let round = 0; round < rounds; round++) {
+      for (const node of this.all) node.beat();
+      for (let delivered = 0; delivered < 5_000; delivered++) {
+        for (const node of this.all) await node.commitAll();
+        if (this.frames.length === 0) break;
+        await this.deliver(0);
+      }
+      assert.equal(this.frames.length, 0, "the nodes come to rest");
+      if (new Set(this.all.map(({ store }) => store.digest())).size === 1) return;
+      this.now += 100;
+      for (const node of this.all) node.replication.tick();
+      await this.settle();
+    }
+  }
+}
+
+/** The log, the replication and the part of the cluster that connects them. */
+class Node {
+  readonly id: string;
+  readonly store = new Store(":memory:");
+  readonly #network: Network;
+  replication: Replication;
+  /** Appends that are not committed yet. */
+  #waiting: { items: readonly (Draft | Envelope)[]; resolve(o: Outcome[]): void; reject(e: Error): void }[] = [];
+  failing = false;
+  /** Each commit in order, as `origin seq`. */
+  readonly committed: string[] = [];
+  pulls: { peer: string; origin: string; after: number }[] = [];
+
+  constructor(id: string, network: Network) {
+    this.id = id;
+    this.#network = network;
+    this.replication = this.#start();
+  }
+
+  #start(): Replication {
+    const network = this.#network;
+    const log = {
+      append: (items: readonly (Draft | Envelope)[]) =>
+        new Promise<Outcome[]>((resolve, reject) => this.#waiting.push({ items, resolve, reject })),
+      stream: async (...args: Parameters<Store["stream"]>) => this.store.stream(...args),
+    };
+    return new Replication(
+      {
+        log,
+        pull: (peer, origin, after) => {
+          this.pulls.push({ peer, origin, after });
+          network.frames.push({ from: this.id, to: peer, bytes: encodeFrame("pull", { origin, after }) });
+        },
+        now: () => network.now,
+        warn: what => network.warnings.push(what),
+      },
+      this.store.heads(),
+    );
+  }
+
+  /** Ends without a word, and starts again with what is committed. */
+  restart(): void {
+    this.#waiting = [];
+    this.replication = this.#start();
+    for (const peer of this.#network.all) peer.replication.lost(this.id);
+  }
+
+  write(count: number): void {
+    this.#waiting.push({
+      items: Array.from({ length: count }, () => draft({ author: this.id })),
+      resolve: () => {},
+      reject: () => {},
+    });
+  }
+
+  /** The oldest append reaches the disk, or fails there. */
+  async commitOne(): Promise<void> {
+    const job = this.#waiting.shift();
+    if (!job) return;
+    if (this.failing) job.reject(new Reject("no-space"));
+    else {
+      const { outcomes, heads, origin } = this.store.append(job.items, 0);
+      const envelopes = outcomes.flatMap(outcome => (outcome.status === "stored" ? [outcome.envelope] : []));
+      for (const { origin, seq } of envelopes) this.committed.push(`${origin} ${seq}`);
+      const own = envelopes.filter(envelope => envelope.origin === origin).map(withoutPos);
+      if (own.length > 0) this.#network.publish(this.id, encodeFrame("batch", { id: this.id, envelopes: own }));
+      if (own.length < envelopes.length) this.#network.publish(this.id, encodeFrame("heads", { id: this.id, heads }));
+      if (envelopes.length > 0) this.replication.committed(heads);
+      job.resolve(outcomes);
+    }
+    await this.#network.settle();
+  }
+
+  async commitAll(): Promise<void> {
+    while (this.#waiting.length > 0) await this.commitOne();
+  }
+
+  beat(): void {
+    this.#network.publish(this.id, encodeFrame("heads", { id: this.id, heads: this.store.heads() }));
+  }
+
+  receive(from: string, { kind, payload }: Frame): void {
+    if (kind === "batch") this.replication.live(from, payload.envelopes);
+    else if (kind === "heads") this.replication.heard(from, payload.heads);
+    else if (kind === "pulled") this.replication.pulled(from, payload.origin, payload.envelopes);
+    else if (kind === "pull") void this.#answer(from, payload.origin, payload.after);
+    else assert.fail(`nobody sends ${kind} here`);
+  }
+
+  async #answer(to: string, origin: string, after: number): Promise<void> {
+    const envelopes = await this.replication.answer(origin, after);
+    const bytes = encodeFrame("pulled", { id: this.id, origin, envelopes });
+    this.#network.frames.push({ from: this.id, to, bytes });
+  }
+}
+
+/** Each envelope is there once, and each stream was committed strictly in order. */
+function assertWhole(node: Node): void {
+  const next = new Map<string, number>();
+  for (const commit of node.committed) {
+    const [origin = "", seq] = commit.split(" ");
+    assert.equal(Number(seq), (next.get(origin) ?? 0) + 1, `${node.id} commits ${origin} in order`);
+    next.set(origin, Number(seq));
+  }
+}
+
+const who = fc.constantFrom("a", "b", "c");
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.tuple(fc.constant("write" as const), who, fc.integer({ min: 1, max: 5 })) },
+  { weight: 6, arbitrary: fc.tuple(fc.constant("commit" as const), who) },
+  { weight: 8, arbitrary: fc.tuple(fc.constant("deliver" as const), fc.nat()) },
+  { weight: 3, arbitrary: fc.tuple(fc.constant("repeat" as const), fc.nat()) },
+  { weight: 5, arbitrary: fc.tuple(fc.constant("lose" as const), fc.nat()) },
+  { weight: 2, arbitrary: fc.tuple(fc.constant("beat" as const), who) },
+  { weight: 2, arbitrary: fc.tuple(fc.constant("tick" as const), who, fc.constantFrom(10, 100, 3_000)) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant("fail" as const), who, fc.boolean()) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant("restart" as const), who) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant("part" as const), who, who) },
+);
+
+test("whatever is lost, repeated, reordered or fails: once the network heals, all nodes hold the same", async t => {
+  await holds(
+    t,
+    fc.asyncProperty(fc.array(step, { maxLength: 120 }), async steps => {
+      const network = new Network();
+      for (const id of ["a", "b", "c"]) network.add(id);
+      const node = (id: string) => network.nodes.get(id) as Node;
+      for (const step of steps) {
+        const index = typeof step[1] === "number" ? step[1] % Math.max(1, network.frames.length) : 0;
+        if (step[0] === "write") node(step[1]).write(step[2]);
+        else if (step[0] === "commit") await node(step[1]).commitOne();
+        else if (step[0] === "deliver") await network.deliver(index);
+        else if (step[0] === "repeat") await network.deliver(index, { keep: true });
+        else if (step[0] === "lose") network.frames.splice(index, 1);
+        else if (step[0] === "beat") node(step[1]).beat();
+        else if (step[0] === "fail") node(step[1]).failing = step[2];
+        else if (step[0] === "restart") node(step[1]).restart();
+        else if (step[0] === "part") node(step[1]).replication.lost(step[2]);
+        else {
+          network.now += step[2];
+          node(step[1]).replication.tick();
+        }
+        await network.settle();
+      }
+      await network.heal();
+      assert.equal(new Set(network.all.map(({ store }) => store.digest())).size, 1, "all digests are equal");
+      for (const node of network.all) {
+        assertWhole(node);
+        assert.ok(node.replication.settled);
+        for (const peer of network.all) if (peer !== node) assert.equal(node.replication.behind(peer.id), 0);
+      }
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+/** Ana's node, and a stream of five that somebody else wrote. */
+function alone() {
+  const network = new Network();
+  const ana = network.add("ana");
+  const envelopes = written(...Array.from({ length: 5 }, () => draft()));
+  const { origin } = at(envelopes, 0);
+  const heads = (seq: number): Heads => ({ [origin]: { seq, chain: "c" } });
+  const seq = () => ana.store.heads()[origin]?.seq ?? 0;
+  return { network, ana, envelopes, origin, heads, seq };
+}
+
+test("a live batch is committed at once, and asks for nothing", async () => {
+  const { ana, envelopes, seq } = alone();
+  ana.replication.live("bo", envelopes);
+  await ana.commitAll();
+  assert.equal(seq(), 5);
+  assert.deepEqual(ana.pulls, []);
+  assert.ok(ana.replication.settled);
+});
+
+test("what comes before its predecessors waits for them", async () => {
+  const { ana, envelopes, seq } = alone();
+  for (const index of [4, 2, 3, 1]) ana.replication.live("bo", [at(envelopes, index)]);
+  await ana.commitAll();
+  assert.equal(seq(), 0);
+  ana.replication.live("bo", [at(envelopes, 0)]);
+  await ana.commitAll();
+  assert.equal(seq(), 5);
+  assertWhole(ana);
+});
+
+test("a hole is pulled from any peer that holds it, not only from the one that wrote it", async () => {
+  const { ana, envelopes, origin, heads, seq } = alone();
+  ana.replication.heard("cy", heads(5));
+  ana.replication.live("bo", [at(envelopes, 4)]);
+  assert.deepEqual(ana.pulls, [{ peer: "cy", origin, after: 0 }]);
+  ana.replication.pulled("cy", origin, envelopes.slice(0, 4));
+  await ana.commitAll();
+  assert.equal(seq(), 5);
+});
+
+test("what is there already is neither asked for nor handed to the log again", async () => {
+  const { network, ana, envelopes, heads, seq } = alone();
+  ana.replication.live("bo", envelopes);
+  ana.replication.live("cy", envelopes);
+  await ana.commitAll();
+  ana.replication.live("bo", envelopes);
+  await ana.commitAll();
+  ana.replication.heard("bo", heads(5), true);
+  assert.equal(seq(), 5);
+  assert.deepEqual(ana.pulls, []);
+  assert.deepEqual(network.warnings, []);
+  ana.replication.heard("bo", heads(6));
+  ana.replication.live("cy", envelopes);
+  assert.deepEqual(ana.pulls, [], "an old envelope is no sign of a hole");
+});
+
+test("a node asks nobody for what it wrote itself", async () => {
+  const { network, ana } = alone();
+  ana.write(3);
+  await ana.commitAll();
+  ana.replication.heard("bo", ana.store.heads(), true);
+  network.now += 1_000;
+  ana.replication.tick();
+  assert.deepEqual(ana.pulls, []);
+});
+
+test("a hole that a live batch may still fill is not pulled at once", () => {
+  const { network, ana, origin, heads } = alone();
+  ana.replication.heard("bo", heads(5));
+  ana.replication.tick();
+  assert.deepEqual(ana.pulls, []);
+  network.now += 100;
+  ana.replication.tick();
+  assert.deepEqual(ana.pulls, [{ peer: "bo", origin, after: 0 }]);
+});
+
+test("a joining node asks without waiting", () => {
+  const { ana, origin, heads } = alone();
+  ana.replication.heard("bo", heads(5), true);
+  assert.deepEqual(ana.pulls, [{ peer: "bo", origin, after: 0 }]);
+});
+
+test("one request a stream is under way, and one that is not answered is made to another peer", () => {
+  const { network, ana, heads } = alone();
+  ana.replication.heard("bo", heads(5), true);
+  ana.replication.heard("cy", heads(5), true);
+  for (let times = 0; times < 15; times++) {
+    network.now += 100;
+    ana.replication.tick();
+  }
+  assert.equal(ana.pulls.length, 1);
+  network.now += 1_000;
+  ana.replication.tick();
+  assert.deepEqual(
+    ana.pulls.map(({ peer }) => peer),
+    ["bo", "cy"],
+  );
+});
+
+test("a request to a peer that goes down is made to another at once", () => {
+  const { ana, heads } = alone();
+  ana.replication.heard("bo", heads(5), true);
+  ana.replication.heard("cy", heads(5));
+  ana.replication.lost("bo");
+  assert.deepEqual(
+    ana.pulls.map(({ peer }) => peer),
+    ["bo", "cy"],
+  );
+});
+
+test("a peer that does not have what it said is not asked for it again", () => {
+  const { ana, origin, heads } = alone();
+  ana.replication.heard("bo", heads(5), true);
+  ana.replication.heard("cy", heads(5));
+  ana.replication.pulled("bo", origin, []);
+  assert.deepEqual(
+    ana.pulls.map(({ peer }) => peer),
+    ["bo", "cy"],
+  );
+});
+
+test("an answer that nobody asked for is passed over", async () => {
+  const { ana, origin, envelopes, heads, seq } = alone();
+  ana.replication.pulled("bo", origin, envelopes);
+  await ana.commitAll();
+  assert.equal(seq(), 0);
+  ana.replication.heard("bo", heads(5), true);
+  ana.replication.pulled("cy", origin, envelopes);
+  await ana.commitAll();
+  assert.equal(seq(), 0);
+});
+
+test("a long stream is pulled in pages until nothing is missing, and pulling waits for the disk", async () => {
+  const network = new Network();
+  const [ana, bo] = [network.add("ana"), network.add("bo")];
+  bo.store.append(
+    Array.from({ length: 12_000 }, () => draft({ body: Buffer.alloc(1) })),
+    0,
+  );
+  bo.replication = new Replication(
+    {
+      log: { append: () => assert.fail(), stream: async (...args) => bo.store.stream(...args) },
+      pull: () => assert.fail(),
+      now: () => 0,
+      warn: () => {},
+    },
+    bo.store.heads(),
+  );
+  ana.replication.heard("bo", bo.store.heads(), true);
+  while (network.frames.length > 0) await network.deliver(0);
+  const inFlight = ana.pulls.length;
+  assert.ok(inFlight >= 8 && inFlight <= 10, `${inFlight} pages were asked for before any was on the disk`);
+  await network.heal();
+  assert.equal(ana.store.digest(), bo.store.digest());
+  assert.ok(ana.pulls.length <= 26);
+});
+
+test("an answer is bounded in number and bytes", async () => {
+  const { ana } = alone();
+  const { outcomes } = ana.store.append(
+    Array.from({ length: 40 }, () => draft({ body: Buffer.alloc(64 * 1024) })),
+    0,
+  );
+  assert.ok(outcomes[0]?.status === "stored");
+  const { origin } = outcomes[0].envelope;
+  const answer = await ana.replication.answer(origin, 0);
+  assert.ok(answer.length >= 7 && answer.length <= 8);
+  assert.ok(PULL_MAX_BYTES <= 1024 * 1024 && PULL_MAX_COUNT <= 4_096);
+  assert.equal((await ana.replication.answer(origin, 39)).length, 1);
+  assert.deepEqual(await ana.replication.answer("z".repeat(16), 0), []);
+});
+
+test("an envelope whose content does not match its hash is refused, and fetched elsewhere", async () => {
+  const { network, ana, origin, envelopes, heads, seq } = alone();
+  const forged = envelopes.map(envelope => ({ ...envelope, alt: "forged" }));
+  ana.replication.heard("bo", heads(5), true);
+  ana.replication.pulled("bo", origin, forged);
+  await ana.commitAll();
+  assert.equal(seq(), 0);
+  assert.equal(network.warnings.length, 1);
+  ana.replication.lost("bo");
+  ana.replication.heard("cy", heads(5), true);
+  ana.replication.pulled("cy", origin, envelopes);
+  await ana.commitAll();
+  assert.deepEqual(
+    ana.store.stream(origin, 0, 10, 1_000_000).map(({ alt }) => alt),
+    envelopes.map(({ alt }) => alt),
+  );
+});
+
+test("each part of the content is held against the hash", async () => {
+  const changes: Partial<Envelope>[] = [
+    { alt: null },
+    { body: Buffer.from("forged") },
+    { body: null },
+    { blobs: ["f".repeat(64)] },
+    { salt: Buffer.alloc(16) },
+    { contentHash: Buffer.alloc(32) },
+  ];
+  for (const change of changes) {
+    const { ana, envelopes, seq } = alone();
+    ana.replication.live("bo", [{ ...at(envelopes, 0), ...change }]);
+    await ana.commitAll();
+    assert.equal(seq(), 0, Object.keys(change).join());
+  }
+});
+
+test("what the disk refuses is asked for again", async () => {
+  const { network, ana, envelopes, origin, heads, seq } = alone();
+  ana.failing = true;
+  ana.replication.heard("bo", heads(5));
+  ana.replication.live("bo", envelopes);
+  network.now += 1_000;
+  await ana.commitAll();
+  assert.equal(seq(), 0);
+  ana.failing = false;
+  ana.replication.tick();
+  assert.deepEqual(ana.pulls, [], "not at once: a full disk would be asked again and again");
+  network.now += 100;
+  ana.replication.tick();
+  assert.deepEqual(ana.pulls, [{ peer: "bo", origin, after: 0 }]);
+  ana.replication.pulled("bo", origin, envelopes);
+  await ana.commitAll();
+  assert.equal(seq(), 5);
+  assertWhole(ana);
+});
+
+test("what a peer lacks of this node's log is known, for a stranger everything", () => {
+  const { ana, heads } = alone();
+  const { heads: own } = ana.store.append([draft(), draft(), draft()], 0);
+  ana.replication.committed(own);
+  assert.equal(ana.replication.behind("bo"), 3);
+  ana.replication.heard("bo", Object.fromEntries(Object.entries(own).map(([o, head]) => [o, { ...head, seq: 2 }])));
+  assert.equal(ana.replication.behind("bo"), 1);
+  ana.replication.heard("bo", heads(5));
+  assert.equal(ana.replication.behind("bo"), 1);
+  assert.equal(ana.replication.settled, false);
+  ana.replication.lost("bo");
+  assert.equal(ana.replication.settled, true);
+});
