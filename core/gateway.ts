@@ -2,6 +2,7 @@
 import type { Server as HttpServer, IncomingMessage } from "node:http";
 import { Server, type Socket } from "socket.io";
 import * as v from "valibot";
+import { Audience, type Dialect, inDialect } from "./audience.ts";
 import { placeOf } from "./envelope.ts";
 import { asReject, Reject } from "./errors.ts";
 import { Bucket, type Rate } from "./limits.ts";
@@ -10,7 +11,7 @@ import type { Message, Person, Session } from "./plugin.ts";
 import { HistoryRequest, JoinRequest, type Reading } from "./reading.ts";
 import type { Registry } from "./registry.ts";
 import type { Room, Rooms } from "./rooms.ts";
-import type { Input, Outlet, Router, SignalMessage, StateValue } from "./router.ts";
+import type { Input, Outlet, Router, SignalMessage, SignalTarget, StateValue } from "./router.ts";
 import { Auth, type SignedIn, type SignIn } from "./signin.ts";
 
 /** Largest frame that a client may send, in bytes; the connection of a larger one is closed. */
@@ -48,17 +49,12 @@ type Connection = {
 
 type Reply = (answer: object) => void;
 
-/** Clients that want the same bytes: each message is encoded once for all of them. */
-type Dialect = { id: string; batch: boolean; types: ReadonlySet<string> };
-
 type Client = {
   socket: Socket;
   session: Session;
   token: string;
   dialect: Dialect;
   joined: Set<string>;
-  /** Live messages of rooms whose join has not been answered yet. */
-  held: Map<string, Message[]>;
   messages: Bucket;
   signals: Bucket;
   asking: Bucket;
@@ -72,9 +68,7 @@ export class Gateway implements Outlet {
   readonly #parts: GatewayParts;
   readonly #io: Server;
   readonly #clients = new Map<string, Client>();
-  /** Those with a join that is not answered yet. */
-  readonly #holding = new Set<Client>();
-  readonly #dialects = new Map<string, Dialect>();
+  readonly #audience: Audience;
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(parts: GatewayParts) {
@@ -86,6 +80,7 @@ export class Gateway implements Outlet {
       cleanupEmptyChildNamespaces: true,
       allowRequest: (request, decide) => decide(null, this.#isFromHere(request)),
     });
+    this.#audience = new Audience(this.#io);
     this.#io.use((socket, next) => {
       this.#signIn(socket).then(
         signedIn => {
@@ -135,9 +130,11 @@ export class Gateway implements Outlet {
       socket,
       session: { id: socket.id, person },
       token,
-      dialect: this.#dialect(auth),
+      dialect: this.#audience.dialect(
+        auth.batch,
+        auth.types.filter(type => this.#parts.registry.get(type)),
+      ),
       joined: new Set(),
-      held: new Map(),
       messages: new Bucket(this.#parts.rate),
       signals: new Bucket(this.#parts.rate),
       asking: new Bucket(this.#parts.rate.perSecond === 0 ? this.#parts.rate : ASKING),
@@ -149,21 +146,11 @@ export class Gateway implements Outlet {
     socket.onAny((event: string, ...args: unknown[]) => this.#requested(client, event, args));
     socket.on("disconnect", () => {
       this.#clients.delete(socket.id);
+      for (const room of client.joined) this.#audience.dismiss(client, room);
       this.#parts.router.left(client.session);
     });
     this.#parts.router.joined(client.session);
     this.#welcome(client);
-  }
-
-  #dialect({ batch, types }: Auth): Dialect {
-    const known = types.filter(type => this.#parts.registry.get(type)).sort();
-    const id = `${batch ? "batch" : "plain"} ${known.join(" ")}`;
-    let dialect = this.#dialects.get(id);
-    if (!dialect) {
-      dialect = { id, batch, types: new Set(known) };
-      this.#dialects.set(id, dialect);
-    }
-    return dialect;
   }
 
   #welcome({ socket, session, token }: Client): void {
@@ -247,34 +234,26 @@ export class Gateway implements Outlet {
    */
   async join(client: Client, input: object, reply: Reply): Promise<void> {
     const request = parse(JoinRequest, input);
-    const { id } = this.#parts.rooms.assertReadable(client.session.person, request.room);
-    const held: Message[] = [];
-    this.#unsubscribe(client, id);
-    client.held.set(id, held);
-    this.#holding.add(client);
+    const { session, dialect } = client;
+    const { id } = this.#parts.rooms.assertReadable(session.person, request.room);
+    this.#audience.hold(client, id);
+    client.joined.add(id);
     try {
-      const joined = await this.#parts.reading.join(client.session.person, request, this.#parts.log.pos);
-      client.joined.add(id);
-      reply({ ok: true, ...joined, messages: joined.messages.map(message => inDialect(message, client.dialect)) });
-      if (joined.more || !client.socket.connected || client.held.get(id) !== held) return;
-      client.socket.join(audience(client.dialect, id));
-      this.#send(client.socket, client.dialect, held);
-    } finally {
-      if (client.held.get(id) === held) client.held.delete(id);
-      if (client.held.size === 0) this.#holding.delete(client);
+      const joined = await this.#parts.reading.join(session.person, request, this.#parts.log.pos);
+      reply({ ok: true, ...joined, messages: joined.messages.map(message => inDialect(message, dialect)) });
+      if (joined.more) this.#audience.dismiss(client, id);
+      else this.#audience.admit(client, id);
+    } catch (error) {
+      this.#audience.dismiss(client, id);
+      throw error;
     }
   }
 
   async leave(client: Client, input: object, reply: Reply): Promise<void> {
     const { room } = parse(v.object({ room: v.string() }), input);
     client.joined.delete(room);
-    client.held.delete(room);
-    this.#unsubscribe(client, room);
+    this.#audience.dismiss(client, room);
     reply({ ok: true });
-  }
-
-  #unsubscribe({ socket, dialect }: Client, room: string): void {
-    socket.leave(audience(dialect, room));
   }
 
   /** Answered out of turn: nothing that a client sends depends on it. */
@@ -306,38 +285,11 @@ export class Gateway implements Outlet {
   }
 
   messages(room: string, messages: Message[]): void {
-    for (const dialect of this.#dialects.values()) {
-      const name = audience(dialect, room);
-      const size = this.#io.of("/").adapter.rooms.get(name)?.size ?? 0;
-      if (size === 0) continue;
-      this.#send(this.#io.to(name), dialect, messages);
-      this.#parts.count("delivered", size * messages.length);
-    }
-    for (const { held } of this.#holding) held.get(room)?.push(...messages);
+    this.#parts.count("delivered", this.#audience.messages(room, messages));
   }
 
-  #send(to: { emit(event: string, payload: unknown): unknown }, dialect: Dialect, messages: readonly Message[]): void {
-    if (messages.length === 0) return;
-    const said = messages.map(message => inDialect(message, dialect));
-    if (dialect.batch) to.emit("batch", said);
-    else for (const message of said) to.emit(message.type, message);
-  }
-
-  signal(to: "all" | { room: string } | { session: string }, signal: SignalMessage, except?: string): void {
-    if (to === "all") {
-      this.#io.emit(signal.type, signal);
-      return;
-    }
-    if ("session" in to) {
-      this.#clients.get(to.session)?.socket.emit(signal.type, signal);
-      return;
-    }
-    const names = [...this.#dialects.values()].map(dialect => audience(dialect, to.room));
-    if (names.length > 0)
-      this.#io
-        .to(names)
-        .except(except ?? [])
-        .emit(signal.type, signal);
+  signal(to: SignalTarget, signal: SignalMessage, except?: string): void {
+    this.#audience.signal(to, signal, except);
   }
 
   state(values: StateValue[]): void {
@@ -399,13 +351,4 @@ function parse<Schema extends v.GenericSchema>(schema: Schema, input: object): v
   const parsed = v.safeParse(schema, input);
   if (!parsed.success) throw new Reject("invalid", parsed.issues[0].message);
   return parsed.output;
-}
-
-const audience = (dialect: Dialect, room: string): string => `${dialect.id}\n${room}`;
-
-/** A client that knows the type draws the body, and needs no `alt`. */
-function inDialect(message: Message, { types }: Dialect): Message {
-  if (message.alt === undefined || message.body === undefined || !types.has(message.type)) return message;
-  const { alt: _, ...rest } = message;
-  return rest;
 }

@@ -14,13 +14,14 @@ import type { Registry, Type } from "./registry.ts";
 import type { Room, Rooms } from "./rooms.ts";
 
 export type SignalMessage = { type: string; room: string; author: Person; at: number; body: unknown };
+export type SignalTarget = "all" | { room: string } | { session: string };
 export type StateValue = { type: string; key: string; body: unknown; nodes: string[] };
 
 /** Where the router hands over what browsers shall see. */
 export type Outlet = {
   /** Committed messages of a room, in commit order. */
   messages(room: string, messages: Message[]): void;
-  signal(to: "all" | { room: string } | { session: string }, signal: SignalMessage, except?: string): void;
+  signal(to: SignalTarget, signal: SignalMessage, except?: string): void;
   state(values: StateValue[]): void;
   stored(session: string, messages: { id: string; copies: number }[]): void;
   rooms(rooms: Room[]): void;
@@ -247,13 +248,7 @@ export class Router {
     this.#cluster?.state.set(type.name, type.key(body), type.version, type.pack(body), this.#parts.clock.now());
   }
 
-  #signal(
-    type: Type,
-    author: Person,
-    body: unknown,
-    to: "all" | { room: string } | { session: string },
-    except?: string,
-  ): void {
+  #signal(type: Type, author: Person, body: unknown, to: SignalTarget, except?: string): void {
     const at = this.#parts.clock.now();
     const room = typeof to === "object" && "room" in to ? to.room : "";
     this.#outlet?.signal(to, { type: type.name, room, author, at, body }, except);

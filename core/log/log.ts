@@ -74,7 +74,7 @@ export class Log {
   append(items: readonly (Draft | Envelope)[]): Promise<Outcome[]> {
     if (this.#closing) return Promise.reject(new Reject("stopping"));
     if (this.#waiting >= MAX_WAITING)
-      return Promise.reject(new Reject("rate-limited", "the disk does not keep up", { retryAfterMs: 1_000 }));
+      return Promise.reject(new Reject("overloaded", "the disk does not keep up", { retryAfterMs: 1_000 }));
     return new Promise((resolve, reject) => {
       this.#queue.push({ items, resolve, reject });
       this.#waiting += items.length;

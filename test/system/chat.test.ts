@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { v7 as uuid } from "uuid";
+import { keyOf } from "../../core/envelope.ts";
 import { connect } from "../helpers/client.ts";
 import { newNode } from "../helpers/node.ts";
 
@@ -340,6 +341,25 @@ test("a person is one entry however many tabs, away when all are, and gone soon 
   await watcher.until(() => ana()?.body?.status === "away");
   tab.socket.disconnect();
   await watcher.until(() => !ana());
+});
+
+test("an author who comes from a node whose clock is ahead stays in order, and drags nobody along", async t => {
+  const node = await newNode(t);
+  const ana = await connect(t, node, { name: "Ana" });
+  const inMs = (ms: number) => keyOf({ hlc: (Date.now() + ms) * 1024, origin: "a".repeat(16), n: 1 });
+  const elsewhere = inMs(30_000);
+  const hopped = await connect(t, node, { token: ana.welcome.token, after: elsewhere });
+  await hopped.join("lobby");
+  const [first, second] = [await hopped.say("one"), await hopped.say("two")];
+  assert.ok(first.key > elsewhere && second.key > first.key);
+  const raj = await connect(t, node, { name: "Raj" });
+  await raj.join("lobby");
+  assert.ok((await raj.say("now")).key < elsewhere);
+  const absurd = await connect(t, node, { token: raj.welcome.token, after: inMs(3_600_000) });
+  await absurd.join("lobby");
+  const { at } = await absurd.say("an hour ahead");
+  assert.ok(at - Date.now() <= 60_000);
+  await assert.rejects(connect(t, node, { name: "Eve", after: 7 }), { code: "invalid" });
 });
 
 test("pages of other hosts may not connect", async t => {

@@ -150,6 +150,43 @@ test("a node that restarts without being named is found again by the others", as
   await ana.until(() => ana.messages().find(({ id }) => id === sent.id));
 });
 
+test("a cursor from one node is good on another: what is missing comes exactly once", async t => {
+  const a = await newNode(t, { NODE_NAME: "a" });
+  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
+  await b.ready;
+  const ana = await connect(t, a, { name: "Ana" });
+  const bo = await connect(t, b, { name: "Bo" });
+  await ana.join("lobby");
+  await bo.join("lobby");
+  for (let index = 0; index < 40; index++) await (index % 2 ? ana : bo).say(`${index}`);
+  await ana.until(() => ana.messages().length === 40);
+  const { cursor } = await ana.join("lobby");
+  ana.socket.disconnect();
+  for (let index = 40; index < 60; index++) await bo.say(`${index}`);
+  const hopped = await connect(t, b, { token: ana.welcome.token });
+  const { messages, more } = await hopped.join("lobby", cursor);
+  assert.equal(more, false);
+  assert.deepEqual(
+    messages.map(({ alt }) => alt),
+    Array.from({ length: 20 }, (_, index) => `${index + 40}`),
+  );
+});
+
+test("logs name nobody's words", async t => {
+  const a = await spawnNode(t, { NODE_NAME: "a", LOG_LEVEL: "debug" });
+  const b = await spawnNode(t, { NODE_NAME: "b", LOG_LEVEL: "debug", ...peer(a) });
+  await b.ready();
+  const ana = await connect(t, a, { name: "Ana" });
+  await ana.join("lobby");
+  const sent = await ana.say("between-us-only");
+  await ana.ask("text", { room: "lobby", body: { text: "between-us-only \u0000" } });
+  await ana.ask("redact", { room: "lobby", ref: sent.id, body: {} });
+  await b.kill("SIGTERM");
+  await a.kill("SIGTERM");
+  assert.ok(a.lines.length > 3);
+  for (const line of [...a.lines, ...b.lines]) assert.ok(!line.includes("between-us-only"), line);
+});
+
 test("a message removed on one node is emptied on all, also on one that was away", async t => {
   const a = await newNode(t, { NODE_NAME: "a" });
   const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
