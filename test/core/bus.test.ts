@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import test from "node:test";
+import { Dealer } from "zeromq";
+import { Bus, isPrivate } from "../../core/cluster/bus.ts";
+import { MAX_FRAME_BYTES } from "../../core/envelope.ts";
+import { cleanUp } from "../helpers/cleanup.ts";
+import { busSuite } from "../suites/bus.ts";
+
+busSuite("the bus on ZeroMQ", (events, ports) => Bus.open(events, ports), { maxFrameBytes: MAX_FRAME_BYTES });
+
+test("a frame above the limit that comes all the same costs its sender the connection, and nobody else anything", async t => {
+  const heard: string[] = [];
+  let wake = () => {};
+  const bus = await Bus.open(
+    {
+      received({ bytes }) {
+        heard.push(Buffer.from(bytes).subarray(0, 64).toString());
+        wake();
+      },
+      unreachable: () => {},
+      refused: address => assert.fail(`refused ${address}`),
+    },
+    { port: 0, pubPort: 0 },
+  );
+  cleanUp(t, () => bus.close());
+  // One of another program: this program's own bus may know better than to send it.
+  const [bad, good] = [new Dealer({ linger: 0 }), new Dealer({ linger: 0 })];
+  for (const socket of [bad, good]) {
+    cleanUp(t, () => socket.close());
+    socket.connect(`tcp://127.0.0.1:${bus.port}`);
+  }
+  const heardOf = (text: string) =>
+    new Promise<void>(resolve => {
+      wake = () => {
+        if (heard.includes(text)) resolve();
+      };
+      wake();
+    });
+  await bad.send("bad, before");
+  await heardOf("bad, before");
+  const dropped = once(bad.events, "disconnect");
+  await bad.send(Buffer.alloc(MAX_FRAME_BYTES * 2));
+  await dropped;
+  await good.send("good, after");
+  await heardOf("good, after");
+  await bad.send("bad, back");
+  await heardOf("bad, back");
+  assert.deepEqual(heard, ["bad, before", "good, after", "bad, back"]);
+
+  function once(events: Dealer["events"], name: "disconnect"): Promise<unknown> {
+    return new Promise(resolve => events.on(name, resolve));
+  }
+});
+
+test("loopback, private and link-local addresses are private, all others are not", () => {
+  const table: Record<string, boolean> = {
+    "127.0.0.1": true,
+    "127.255.255.255": true,
+    "10.0.0.0": true,
+    "10.255.255.255": true,
+    "172.16.0.0": true,
+    "172.31.255.255": true,
+    "192.168.0.0": true,
+    "192.168.255.255": true,
+    "169.254.1.1": true,
+    "::1": true,
+    "fc00::1": true,
+    "fdff:ffff::1": true,
+    "fe80::1": true,
+    "fe80::1%eth0": true,
+    "febf::1": true,
+    "::ffff:127.0.0.1": true,
+    "::FFFF:10.1.2.3": true,
+    "::ffff:7f00:1": true,
+    "9.255.255.255": false,
+    "11.0.0.0": false,
+    "172.15.255.255": false,
+    "172.32.0.0": false,
+    "192.167.255.255": false,
+    "192.169.0.0": false,
+    "128.0.0.0": false,
+    "0.0.0.0": false,
+    "8.8.8.8": false,
+    "255.255.255.255": false,
+    "::": false,
+    "::2": false,
+    "fbff::1": false,
+    "fe00::1": false,
+    "fec0::1": false,
+    "2001:db8::1": false,
+    "::ffff:8.8.8.8": false,
+    "::ffff:808:808": false,
+    "::10.0.0.1": false,
+    "": false,
+    localhost: false,
+    "10.0.0": false,
+    "10.0.0.1.evil.example": false,
+    "127.0.0.1:80": false,
+  };
+  for (const [address, expected] of Object.entries(table)) assert.equal(isPrivate(address), expected, address);
+});
+
+test("who comes from a public address is kept out of requests and publications, and reported", t => {
+  // A network of its own, where the loopback device has a public address, too.
+  const program = `
+    import { Bus } from ${JSON.stringify(new URL("../../core/cluster/bus.ts", import.meta.url).href)};
+    const refused = [], heard = [];
+    const none = () => {};
+    const server = await Bus.open({ received: f => heard.push(String(f.bytes)), unreachable: none, refused: a => refused.push(a) }, { port: 0, pubPort: 0 });
+    const stranger = await Bus.open({ received: f => heard.push(String(f.bytes)), unreachable: none, refused: none }, { port: 0, pubPort: 0 });
+    const friend = await Bus.open({ received: none, unreachable: none, refused: none }, { port: 0, pubPort: 0 });
+    const outside = { host: "203.0.113.7", port: server.port }, inside = { host: "127.0.0.1", port: server.port };
+    stranger.dial(outside);
+    stranger.subscribe({ host: "203.0.113.7", port: server.pubPort });
+    friend.dial(inside);
+    while (refused.length < 2 || !heard.includes("friend")) {
+      stranger.request(outside, Buffer.from("stranger"));
+      friend.request(inside, Buffer.from("friend"));
+      server.publish(Buffer.from("secret"));
+      await new Promise(resolve => setTimeout(resolve, 20));
+    }
+    console.log(JSON.stringify({ refused: [...new Set(refused)], heard: [...new Set(heard)] }));
+    process.exit();`;
+  const script = `ip link set lo up && ip addr add 203.0.113.7/32 dev lo || exit 77; exec "$0" --input-type=module --eval "$1"`;
+  const { status, stdout, stderr } = spawnSync("unshare", ["--net", "sh", "-c", script, process.execPath, program], {
+    encoding: "utf8",
+    timeout: 20_000,
+  });
+  if (status === 77 || stdout === null || /unshare/.test(stderr))
+    return t.skip("a network of its own needs Linux, root and iproute2");
+  assert.equal(status, 0, stderr);
+  const { refused, heard } = JSON.parse(stdout);
+  assert.deepEqual(heard, ["friend"]);
+  assert.ok(
+    refused.every((address: string) => address.endsWith("203.0.113.7")),
+    String(refused),
+  );
+});
