@@ -5,10 +5,12 @@ import { performance } from "node:perf_hooks";
 import type { Draft, Envelope } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 import { type Lock, lockDirectory } from "./lock.ts";
-import type { Appended, Cursor, Head, Outcome, Page, Stored } from "./store.ts";
+import type { Cursor, Head, Page, Stored } from "./reads.ts";
+import type { Appended, Outcome } from "./store.ts";
 import { StoreThread } from "./thread.ts";
 
-export type { Cursor, Head, Outcome, Page, Stored } from "./store.ts";
+export type { Cursor, Head, Page, Stored } from "./reads.ts";
+export type { Outcome } from "./store.ts";
 
 /** Drafts and envelopes that one commit takes at most. */
 const MAX_GROUP = 2_000;

@@ -2,7 +2,8 @@
 import type { TestContext } from "node:test";
 import fc from "fast-check";
 import { type Draft, type Envelope, encode, type fromWire } from "../../core/envelope.ts";
-import { Store, type Stored } from "../../core/log/store.ts";
+import type { Stored } from "../../core/log/reads.ts";
+import { Store } from "../../core/log/store.ts";
 
 let drafts = 0;
 

@@ -1,0 +1,204 @@
+/** What is read of the log's database: streams for peers, rooms for people. */
+import { hash } from "node:crypto";
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { type Envelope, placeOf } from "../envelope.ts";
+import { Reject } from "../errors.ts";
+
+/** Where a stream ends on this node: the last seq, and the running hash of everything up to it. */
+export type Head = { seq: number; chain: string };
+/** An envelope and its place in this node's own commit order. */
+export type Stored = Envelope & { pos: number };
+/** A reader's place in a room: the last `n` it has of each origin. */
+export type Cursor = Record<string, number>;
+
+export type Page = { envelopes: Stored[]; older: boolean };
+
+export const COLUMNS =
+  "origin, seq, room, n, hlc, type, version, role, author, authorName, id, ref, alt, body, blobs, salt, contentHash, extra";
+/** A row counts unless the same id stands at a lower key: two halves of a partition may both have accepted it. */
+const COUNTS = `NOT EXISTS (SELECT 1 FROM log d WHERE d.id = log.id AND d.pos <> log.pos
+  AND (d.hlc, d.origin, d.n) < (log.hlc, log.origin, log.n))`;
+
+export class Reads {
+  protected readonly db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(db: DatabaseSync) {
+    this.db = db;
+  }
+
+  close(): void {
+    this.db.close();
+  }
+
+  protected prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  protected all(sql: string, ...values: SQLInputValue[]): Record<string, unknown>[] {
+    return this.prepare(sql).all(...values);
+  }
+
+  protected get(sql: string, ...values: SQLInputValue[]): Record<string, unknown> | undefined {
+    return this.prepare(sql).get(...values);
+  }
+
+  protected lastN(origin: string, room: string, upTo = Number.MAX_SAFE_INTEGER): number {
+    const row = this.get(
+      "SELECT n FROM log WHERE room = ? AND origin = ? AND pos <= ? ORDER BY n DESC LIMIT 1",
+      room,
+      origin,
+      upTo,
+    );
+    return (row?.n as number | undefined) ?? 0;
+  }
+
+  setting(name: string): string | undefined {
+    return this.get("SELECT value FROM settings WHERE name = ?", name)?.value as string | undefined;
+  }
+
+  /** The stream that this node writes; undefined before its first write. */
+  origin(): string | undefined {
+    return this.setting("origin");
+  }
+
+  heads(): Record<string, Head> {
+    const rows = this.all("SELECT origin, seq, chain FROM streams ORDER BY origin");
+    return Object.fromEntries(
+      rows.map(row => [row.origin as string, { seq: row.seq as number, chain: hex(row.chain as Uint8Array) }]),
+    );
+  }
+
+  /** The latest hlc in this node's own stream. */
+  lastHlc(): number {
+    const row = this.get("SELECT hlc FROM streams WHERE origin = (SELECT value FROM settings WHERE name = 'origin')");
+    return (row?.hlc as number | undefined) ?? 0;
+  }
+
+  lastPos(): number {
+    return (this.get("SELECT max(pos) AS pos FROM log")?.pos as number | null) ?? 0;
+  }
+
+  /** One hash for everything in the log: equal on two nodes that hold the same. */
+  digest(): string {
+    return hash("sha256", JSON.stringify(Object.entries(this.heads())));
+  }
+
+  /** What follows `after` in a stream, in order; as much as fits, at least one. */
+  stream(origin: string, after: number, maxCount: number, maxBytes: number): Envelope[] {
+    const envelopes: Envelope[] = [];
+    let bytes = 0;
+    const rows = this.prepare(`SELECT ${COLUMNS} FROM log WHERE origin = ? AND seq > ? ORDER BY seq LIMIT ?`);
+    for (const row of rows.iterate(origin, after, maxCount)) {
+      const envelope = toEnvelope(row);
+      bytes += 512 + (envelope.body?.length ?? 0) + (envelope.alt?.length ?? 0) * 3;
+      if (envelopes.length > 0 && bytes > maxBytes) break;
+      envelopes.push(envelope);
+    }
+    return envelopes;
+  }
+
+  /** The core's own facts in commit order. */
+  facts(afterPos: number, limit: number): Stored[] {
+    return this.#stored("WHERE role = 'fact' AND pos > ? ORDER BY pos LIMIT ?", afterPos, limit);
+  }
+
+  /** A reader's cursor at commit `upTo`. */
+  cursor(room: string, upTo: number): Cursor {
+    const cursor: Cursor = {};
+    for (const { origin } of this.all("SELECT origin FROM streams")) {
+      const n = this.lastN(origin as string, room, upTo);
+      if (n > 0) cursor[origin as string] = n;
+    }
+    return cursor;
+  }
+
+  /** What a room got after `cursor` and up to commit `upTo`, oldest first, with the cursor after it. */
+  resume(
+    room: string,
+    cursor: Cursor,
+    upTo: number,
+    limit: number,
+  ): { envelopes: Stored[]; cursor: Cursor; more: boolean } {
+    const next: Cursor = { ...cursor };
+    const envelopes: Stored[] = [];
+    let more = false;
+    for (const { origin } of this.all("SELECT origin FROM streams")) {
+      const room_ = this.#stored(
+        "WHERE room = ? AND origin = ? AND n > ? AND pos <= ? ORDER BY n LIMIT ?",
+        room,
+        origin as string,
+        cursor[origin as string] ?? 0,
+        upTo,
+        limit - envelopes.length + 1,
+      );
+      if (room_.length > limit - envelopes.length) {
+        more = true;
+        room_.length = limit - envelopes.length;
+      }
+      const last = room_.at(-1);
+      if (last) next[last.origin] = last.n;
+      envelopes.push(...room_);
+    }
+    return { envelopes: envelopes.sort(byKey), cursor: next, more };
+  }
+
+  /** A page of rows with what belongs to them: the newest, or those before or after a place. */
+  page(room: string, from: { before?: string; after?: string }, limit: number, upTo: number): Page {
+    const edge = from.before ?? from.after;
+    const place = edge === undefined ? undefined : this.#placeOf(edge);
+    if (edge !== undefined && !place) throw new Reject("not-found", "no message has that key or id");
+    const back = from.after === undefined;
+    const rows = this.#stored(
+      `WHERE room = ? AND role = 'row' AND pos <= ? AND (hlc, origin, n) ${back ? "<" : ">"} (?, ?, ?) AND ${COUNTS}
+       ORDER BY hlc ${back ? "DESC" : ""}, origin ${back ? "DESC" : ""}, n ${back ? "DESC" : ""} LIMIT ?`,
+      room,
+      upTo,
+      place?.hlc ?? Number.MAX_SAFE_INTEGER,
+      place?.origin ?? "~",
+      place?.n ?? 0,
+      limit + 1,
+    );
+    const beyond = rows.length > limit;
+    if (beyond) rows.pop();
+    const marks = rows.flatMap(row => this.referring(room, row.id));
+    return { envelopes: [...rows, ...marks].sort(byKey), older: back ? beyond : true };
+  }
+
+  /** What refers to a message, other than rows that answer it. */
+  referring(room: string, id: string): Stored[] {
+    return this.#stored("WHERE ref = ? AND room = ? AND role IN ('mark', 'replace') ORDER BY hlc, origin, n", id, room);
+  }
+
+  /** The message of that id, at its lowest key. */
+  find(id: string): Stored | undefined {
+    return this.#stored("WHERE id = ? AND role <> 'fact' ORDER BY hlc, origin, n LIMIT 1", id)[0];
+  }
+
+  #placeOf(keyOrId: string): Pick<Envelope, "hlc" | "origin" | "n"> | undefined {
+    return placeOf(keyOrId) ?? this.find(keyOrId);
+  }
+
+  #stored(where: string, ...values: SQLInputValue[]): Stored[] {
+    return this.all(`SELECT pos, ${COLUMNS} FROM log ${where}`, ...values).map(row => ({
+      ...toEnvelope(row),
+      pos: row.pos as number,
+    }));
+  }
+}
+
+function toEnvelope(row: Record<string, unknown>): Envelope {
+  return { ...(row as Envelope), blobs: row.blobs === "[]" ? [] : JSON.parse(row.blobs as string) };
+}
+
+function byKey(a: Envelope, b: Envelope): number {
+  return a.hlc - b.hlc || (a.origin < b.origin ? -1 : a.origin > b.origin ? 1 : a.n - b.n);
+}
+
+export const hex = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
