@@ -1,0 +1,47 @@
+/** The contract suite, for every type in the list of the built-in ones. A new type adds its samples here. */
+import assert from "node:assert/strict";
+import test from "node:test";
+import plugins from "../../plugins/server.ts";
+import { contractSuite, type Samples } from "../suites/contract.ts";
+
+const presence = { person: "0190-ana", name: "Ana", status: "online", since: 1_800_000_000_000 };
+const status = {
+  id: "node-1",
+  name: "kitchen",
+  version: "1.0.0",
+  startedAt: 1_800_000_000_000,
+  clients: 3,
+  messagesPerSecond: 0.2,
+  rssBytes: 100_000_000,
+  lagMs: 1.5,
+  busOpen: true,
+  peers: [
+    { id: "node-2", name: "hall", up: true, rttMs: 0.4, behind: 0 },
+    { id: "node-3", name: "cellar", up: false, rttMs: null, behind: 12 },
+  ],
+};
+
+const alike = (...values: unknown[]): Samples => ({ inputs: values, bodies: values });
+
+const SAMPLES: Record<string, Samples> = {
+  text: alike(
+    { text: "Hello" },
+    { text: "two\nlines, and a tab\t".trim() },
+    { text: "🙂".repeat(8_000) },
+    { text: "你好" },
+  ),
+  presence: {
+    inputs: [{ status: "online" }, { status: "away" }],
+    bodies: [presence, { ...presence, status: "away", since: 0 }],
+  },
+  status: alike(status, { ...status, peers: [] }),
+  typing: alike({ typing: true }, { typing: false }),
+  redact: alike({}),
+};
+
+for (const plugin of plugins) {
+  const { type } = plugin.message;
+  const samples = SAMPLES[type];
+  if (samples) contractSuite(plugin, samples);
+  else test(`${type} has samples for the contract suite`, () => assert.fail(`add samples of “${type}” to SAMPLES`));
+}
