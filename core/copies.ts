@@ -21,15 +21,27 @@ export class Copies {
     const news = new Map<string, { id: string; copies: number }[]>();
     if (seq <= before) return news;
     this.#held.set(peer, seq);
-    for (const sent of this.#sent) {
+    for (let at = this.#firstAfter(before); at < this.#sent.length; at++) {
+      const sent = this.#sent[at] as Sent;
       if (sent.seq > seq) break;
-      if (sent.seq <= before) continue;
       sent.copies++;
       const list = news.get(sent.session) ?? [];
       list.push({ id: sent.id, copies: sent.copies });
       news.set(sent.session, list);
     }
     return news;
+  }
+
+  /** Index of the first message whose seq is greater. */
+  #firstAfter(seq: number): number {
+    let low = 0;
+    let high = this.#sent.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#sent[middle] as Sent).seq <= seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   /** Nodes, this one included, that hold this node's stream up to `seq`. */

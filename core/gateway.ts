@@ -7,6 +7,7 @@ import { placeOf } from "./envelope.ts";
 import { asReject, Reject } from "./errors.ts";
 import { Bucket, type Rate } from "./limits.ts";
 import type { Log } from "./log/log.ts";
+import { hashToken } from "./people.ts";
 import type { Message, Person, Session } from "./plugin.ts";
 import { HistoryRequest, JoinRequest, type Reading } from "./reading.ts";
 import type { Registry } from "./registry.ts";
@@ -280,8 +281,6 @@ export class Gateway implements Outlet {
   async logOut({ session, token }: Client, _input: object, reply: Reply): Promise<void> {
     await this.#parts.signIn.logOut({ person: session.person, token });
     reply({ ok: true });
-    // Every tab of this browser holds the same token.
-    for (const client of [...this.#clients.values()]) if (client.token === token) client.socket.disconnect(true);
   }
 
   messages(room: string, messages: Message[]): void {
@@ -311,6 +310,16 @@ export class Gateway implements Outlet {
       client.socket.emit("renamed", { name: person.name });
       this.#parts.router.joined(client.session);
     }
+  }
+
+  /** Every tab of a browser holds the same token, on whichever node. */
+  ended(sessions: string[]): void {
+    const ended = new Set(sessions);
+    const ending = [...this.#clients.values()].filter(({ token }) => ended.has(hashToken(token)));
+    // After the ack of the one that asked for it.
+    setImmediate(() => {
+      for (const { socket } of ending) socket.disconnect(true);
+    });
   }
 
   /** Socket.IO never pushes back on a slow reader: it has to be cut off before its backlog fills the memory. */

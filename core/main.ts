@@ -1,5 +1,6 @@
 /** The command line. */
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Command, Option } from "commander";
 import { type DestinationStream, type Logger, pino } from "pino";
 import plugins from "../plugins/server.ts";
@@ -33,7 +34,7 @@ async function serve(flags: Record<string, string>): Promise<void> {
   try {
     const config = readConfig(given);
     const logger = await makeLogger(config.logLevel);
-    const ui = new URL("../dist/ui/", import.meta.url).pathname;
+    const ui = join(import.meta.dirname, "../dist/ui");
     const node = await startNode({ config, plugins, version, ui, logger });
     stopOnSignals(node, logger);
     logger.info(

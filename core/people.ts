@@ -22,8 +22,8 @@ export class People {
   readonly #claimed = new Set<string>();
   readonly #links = new Map<string, { person: string; untilMs: number }>();
 
-  /** Takes facts in; returns the people whose name is another one than before. */
-  add(facts: readonly Fact[]): Person[] {
+  /** Takes facts in; returns the people whose name is another one than before, and the hashes of tokens now void. */
+  add(facts: readonly Fact[]): { renamed: Person[]; ended: string[] } {
     this.#claimed.clear();
     this.#fold.add(facts);
     const renamed: Person[] = [];
@@ -33,7 +33,10 @@ export class People {
       if (known !== undefined && known !== person.name) renamed.push(person);
       this.#known.set(id, person.name);
     }
-    return renamed;
+    const ended = facts.flatMap(({ type, body }) =>
+      type === "chat:logout" && !this.#sessions.has(body.token) ? [body.token] : [],
+    );
+    return { renamed, ended };
   }
 
   get(id: string): Person | undefined {

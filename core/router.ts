@@ -26,6 +26,8 @@ export type Outlet = {
   stored(session: string, messages: { id: string; copies: number }[]): void;
   rooms(rooms: Room[]): void;
   renamed(person: Person): void;
+  /** These sessions, by the hash of their token, have ended. */
+  ended(sessions: string[]): void;
 };
 
 export type Ack = { ok: true; id?: string; at?: number; key?: string; copies?: number };
@@ -88,7 +90,7 @@ export class Router {
     const { id, ref } = input;
     if (id !== undefined && !(typeof id === "string" && isUuid(id)))
       throw new Reject("invalid", "the id is not a UUID");
-    if (ref !== undefined && !(typeof ref === "string" && ref.length > 0 && ref.length <= 64))
+    if (ref !== undefined && !(typeof ref === "string" && isUuid(ref)))
       throw new Reject("invalid", "the ref is not an id");
     if (ref === undefined && type.kind === "log" && type.role !== "row")
       throw new Reject("invalid", "the ref is missing: the message refers to another one");
@@ -194,7 +196,9 @@ export class Router {
   learn(envelopes: readonly Stored[]): void {
     const facts = envelopes.flatMap(envelope => (envelope.role === FACT ? (readFact(envelope) ?? []) : []));
     if (facts.length === 0) return;
-    for (const person of this.#parts.people.add(facts)) this.#outlet?.renamed(person);
+    const { renamed, ended } = this.#parts.people.add(facts);
+    for (const person of renamed) this.#outlet?.renamed(person);
+    if (ended.length > 0) this.#outlet?.ended(ended);
     const rooms = this.#parts.rooms.add(facts);
     if (rooms.length > 0) this.#outlet?.rooms(rooms);
   }

@@ -22,6 +22,9 @@ export const Auth = v.object({
 });
 export type Auth = v.InferOutput<typeof Auth>;
 
+/** A token that a client brings has to be as hard to guess as one that a node makes. */
+const MIN_TOKEN_CHARACTERS = 22;
+
 export type SignedIn = { person: Person; token: string };
 type Parts = { people: People; rooms: Rooms; log: Log; clock: Clock; claims: Rate };
 
@@ -37,19 +40,23 @@ export class SignIn {
     this.#limit = new AddressLimit(parts.claims);
   }
 
-  /** Throws `Reject` where the token is void, the link spent, or the name taken. */
+  /**
+   * A token that is known is its person. One that is not, beside a name, is the token to claim the name with: whoever loses
+   * the connection before the answer claims again, and is the same person. Throws `Reject` where the token is void, the
+   * link spent, or the name taken.
+   */
   async enter({ token, link, name }: Auth, address: string): Promise<SignedIn> {
     if (token !== undefined) {
       const person = this.#parts.people.ofToken(token);
-      if (!person) throw new Reject("session-unknown");
-      return { person, token };
+      if (person) return { person, token };
+      if (name === undefined || token.length < MIN_TOKEN_CHARACTERS) throw new Reject("session-unknown");
     }
     if (link !== undefined) return this.#enterByLink(link, address);
     if (name === undefined) throw new Reject("name-required");
-    return this.#claim(parseName(name), address);
+    return this.#claim(parseName(name), token ?? newToken(), address);
   }
 
-  async #claim(name: string, address: string): Promise<SignedIn> {
+  async #claim(name: string, token: string, address: string): Promise<SignedIn> {
     const { people, log, clock } = this.#parts;
     people.assertFree(name);
     const folded = foldName(name);
@@ -58,10 +65,9 @@ export class SignIn {
     this.#limit.take(address);
     this.#pending.add(folded);
     try {
-      const token = newToken();
       const author = { id: uuid(), name };
       await log.append([draftFact("chat:name", author, { name, token: hashToken(token) }, clock)]);
-      return { person: people.get(author.id) ?? author, token };
+      return { person: people.ofToken(token) ?? author, token };
     } finally {
       this.#pending.delete(folded);
     }

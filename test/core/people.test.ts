@@ -3,7 +3,7 @@ import test from "node:test";
 import fc from "fast-check";
 import type { Fact } from "../../core/facts.ts";
 import { foldName } from "../../core/names.ts";
-import { LINK_LIFETIME_MS, newToken, People } from "../../core/people.ts";
+import { hashToken, LINK_LIFETIME_MS, newToken, People } from "../../core/people.ts";
 import { claims, dealt, invites, logsOut, START_MS, takesUp } from "../suites/facts.ts";
 import { holds } from "../suites/samples.ts";
 
@@ -13,6 +13,8 @@ function peopleOf(...facts: Fact[]): People {
   return people;
 }
 
+/** What is told of facts that change no name and end no session. */
+const nothing = { renamed: [], ended: [] };
 const unknown = { name: "Reject", code: "link-unknown" };
 
 test("who claims a name has it, and a session", () => {
@@ -34,18 +36,18 @@ test("of two claims of one name the lower key holds it; the other one becomes â€
   const lower = claims("first", "Ana", 1);
   const higher = claims("second", "ana", 2);
   const people = new People();
-  assert.deepEqual(people.add([higher]), []);
+  assert.deepEqual(people.add([higher]), nothing);
   assert.equal(people.get("second")?.name, "ana");
-  assert.deepEqual(people.add([lower]), [{ id: "second", name: "ana 2" }]);
+  assert.deepEqual(people.add([lower]).renamed, [{ id: "second", name: "ana 2" }]);
   assert.equal(people.get("first")?.name, "Ana");
   assert.deepEqual(people.ofToken("token of second"), { id: "second", name: "ana 2" });
 });
 
 test("nobody is told of a name that stays as it is", () => {
   const people = new People();
-  assert.deepEqual(people.add([claims("ana", "Ana", 5)]), []);
-  assert.deepEqual(people.add([claims("bo", "Bo", 1)]), []);
-  assert.deepEqual(people.add([claims("cy", "Ana", 9)]), []);
+  assert.deepEqual(people.add([claims("ana", "Ana", 5)]), nothing);
+  assert.deepEqual(people.add([claims("bo", "Bo", 1)]), nothing);
+  assert.deepEqual(people.add([claims("cy", "Ana", 9)]), nothing);
   assert.equal(people.get("cy")?.name, "Ana 2");
 });
 
@@ -111,6 +113,15 @@ test("who logs out loses that session and no other", () => {
   assert.equal(people.ofToken("token of ana")?.id, "ana");
 });
 
+test("a session that ends is told of, one that goes on is not", () => {
+  const people = peopleOf(claims("ana", "Ana", 1), claims("bo", "Bo", 2));
+  assert.deepEqual(people.add([logsOut("bo", "token of ana", 3)]), nothing);
+  assert.deepEqual(people.add([logsOut("ana", "token of ana", 4)]), {
+    renamed: [],
+    ended: [hashToken("token of ana")],
+  });
+});
+
 test("nobody logs another person out, nor takes over another's session", () => {
   const people = peopleOf(claims("ana", "Ana", 1), claims("bo", "Bo", 2), logsOut("bo", "token of ana", 3));
   assert.equal(people.ofToken("token of ana")?.id, "ana");
@@ -143,7 +154,7 @@ test("in whatever order and batches facts come, people, names, sessions and invi
       /** Names as the persons themselves know them: from signing in, and from what they are told. */
       const told = new Map<string, string>();
       for (const batch of batches) {
-        for (const { id, name } of people.add(batch)) told.set(id, name);
+        for (const { id, name } of people.add(batch).renamed) told.set(id, name);
         for (const id of IDS) {
           const name = people.get(id)?.name;
           if (name !== undefined && !told.has(id)) told.set(id, name);

@@ -254,6 +254,16 @@ test("a session survives a restart of the node, and ends when its holder logs ou
   await assert.rejects(connect(t, again, { name: "ana" }), { code: "name-taken" });
 });
 
+test("a claim whose answer was lost can be made again with the token that it came with", async t => {
+  const node = await newNode(t);
+  const claim = { name: "Ana", token: "a-token-of-her-own-choosing" };
+  const ana = await connect(t, node, claim);
+  const again = await connect(t, node, claim);
+  assert.deepEqual([again.welcome.you, again.welcome.token], [ana.welcome.you, claim.token]);
+  await assert.rejects(connect(t, node, { ...claim, token: "another-token-of-her-own" }), { code: "name-taken" });
+  await assert.rejects(connect(t, node, { name: "Raj", token: "short" }), { code: "session-unknown" });
+});
+
 test("a second device signs in with a link, once", async t => {
   const node = await newNode(t);
   const ana = await connect(t, node, { name: "Ana" });
@@ -314,7 +324,9 @@ test("people remove their own messages and nobody else's", async t => {
   await raj.join("lobby");
   const { id } = await ana.say("a secret");
   assert.equal((await raj.ask("redact", { room: "lobby", ref: id, body: {} })).code, "not-allowed");
-  assert.equal((await raj.ask("redact", { room: "lobby", ref: uuid(), body: {} })).code, "not-found");
+  assert.equal((await raj.ask("chat:room", { name: "ops" })).ok, true);
+  await ana.join("ops");
+  assert.equal((await ana.ask("redact", { room: "ops", ref: id, body: {} })).code, "not-found");
   assert.equal((await raj.ask("redact", { room: "lobby", body: {} })).code, "invalid");
   assert.equal((await ana.ask("redact", { room: "lobby", ref: id, body: {} })).ok, true);
   const [, live] = await raj.until(() => raj.events.find(([event]) => event === "redact"));

@@ -172,6 +172,35 @@ test("a cursor from one node is good on another: what is missing comes exactly o
   );
 });
 
+test("logging out on one node ends the session on all", async t => {
+  const a = await newNode(t, { NODE_NAME: "a" });
+  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
+  await b.ready;
+  const ana = await connect(t, a, { name: "Ana" });
+  const bo = await connect(t, b, { name: "Bo" });
+  await bo.until(() => bo.state.has(`presence ${ana.welcome.you.id}`));
+  const tab = await connect(t, b, { token: ana.welcome.token });
+  assert.equal((await ana.ask("chat:logout")).ok, true);
+  await tab.until(() => tab.events.some(([event]) => event === "disconnect"));
+  await assert.rejects(connect(t, b, { token: ana.welcome.token }), { code: "session-unknown" });
+});
+
+test("an erasure by somebody else, made where the message was not known, empties nothing", async t => {
+  const a = await newNode(t, { NODE_NAME: "a" });
+  const ana = await connect(t, a, { name: "Ana" });
+  await ana.join("lobby");
+  const { id } = await ana.say("not for long");
+  const b = await newNode(t, { NODE_NAME: "b" });
+  const eve = await connect(t, b, { name: "Eve" });
+  await eve.join("lobby");
+  assert.equal((await eve.ask("redact", { room: "lobby", ref: id, body: {} })).ok, true);
+  await b.stop();
+  const together = await newNode(t, { NODE_NAME: "b", DATA_DIR: b.dataDir, ...peer(a) });
+  await together.ready;
+  assert.equal((await together.log.find(id))?.alt, "not for long");
+  assert.equal(await together.log.digest(), await a.log.digest());
+});
+
 test("logs name nobody's words", async t => {
   const a = await spawnNode(t, { NODE_NAME: "a", LOG_LEVEL: "debug" });
   const b = await spawnNode(t, { NODE_NAME: "b", LOG_LEVEL: "debug", ...peer(a) });
