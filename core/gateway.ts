@@ -12,8 +12,9 @@ import type { Message, Person, Session } from "./plugin.ts";
 import { HistoryRequest, JoinRequest, type Reading } from "./reading.ts";
 import type { Registry } from "./registry.ts";
 import type { Room, Rooms } from "./rooms.ts";
-import type { Input, Outlet, Router, SignalMessage, SignalTarget, StateValue } from "./router.ts";
+import type { Input, Outlet, Router, SignalMessage, SignalTarget } from "./router.ts";
 import { Auth, type SignedIn, type SignIn } from "./signin.ts";
+import type { StateValue } from "./values.ts";
 
 /** Largest frame that a client may send, in bytes; the connection of a larger one is closed. */
 export const MAX_CLIENT_FRAME_BYTES = 512 * 1024;

@@ -12,10 +12,10 @@ import type { People } from "./people.ts";
 import type { Delivery, Message, NodeFigures, Person, Receiving, ServerContext, Session } from "./plugin.ts";
 import type { Registry, Type } from "./registry.ts";
 import type { Room, Rooms } from "./rooms.ts";
+import { type StateValue, Values } from "./values.ts";
 
 export type SignalMessage = { type: string; room: string; author: Person; at: number; body: unknown };
 export type SignalTarget = "all" | { room: string } | { session: string };
-export type StateValue = { type: string; key: string; body: unknown; nodes: string[] };
 
 /** Where the router hands over what browsers shall see. */
 export type Outlet = {
@@ -44,16 +44,13 @@ export type RouterParts = {
   failed: (type: string, error: unknown) => void;
 };
 
-const STATE_FLUSH_MS = 20;
-
 export class Router {
   readonly #parts: RouterParts;
   readonly #context: ServerContext;
   readonly #copies = new Copies();
   /** Last hlc of authors that are ahead of this node's clock: they wrote on a node whose clock is. */
   readonly #ahead = new Map<string, number>();
-  readonly #changedState = new Map<string, { type: string; key: string }>();
-  #flushing: NodeJS.Timeout | undefined;
+  #values: Values | undefined;
   #cluster: Cluster | undefined;
   #outlet: Outlet | undefined;
 
@@ -68,8 +65,16 @@ export class Router {
 
   /** Connects both ends; before this nothing is delivered. */
   connect(cluster: Cluster, outlet: Outlet): void {
+    const { registry, clock, failed } = this.#parts;
     this.#cluster = cluster;
     this.#outlet = outlet;
+    this.#values = new Values({
+      registry,
+      cluster,
+      now: () => clock.now(),
+      tell: values => this.#outlet?.state(values),
+      failed,
+    });
   }
 
   /** A message of the log that this node holds. */
@@ -113,7 +118,7 @@ export class Router {
     to: { id: string; room: string; ref: string | null },
   ): Promise<Ack> {
     if (type.kind === "state") {
-      this.#setState(type, body);
+      this.#values?.set(type, body);
       return { ok: true };
     }
     if (type.kind === "signal") {
@@ -236,20 +241,16 @@ export class Router {
 
   #deliver(type: Type, delivery: Delivery): void {
     if ("key" in delivery) {
-      this.#cluster?.state.set(type.name, delivery.key, type.version, null, this.#parts.clock.now());
+      this.#values?.end(type, delivery.key);
       return;
     }
     const { body, to } = delivery;
-    if (type.kind === "state") this.#setState(type, body);
+    if (type.kind === "state") this.#values?.set(type, body);
     else if (type.kind === "signal") this.#signal(type, itself(type), body, to);
     else if (typeof to === "object" && "room" in to)
       this.#append(this.#draft(type, itself(type), body, { id: uuid(), room: to.room, ref: null })).catch(error =>
         this.#parts.failed(type.name, error),
       );
-  }
-
-  #setState(type: Type, body: unknown): void {
-    this.#cluster?.state.set(type.name, type.key(body), type.version, type.pack(body), this.#parts.clock.now());
   }
 
   #signal(type: Type, author: Person, body: unknown, to: SignalTarget, except?: string): void {
@@ -277,41 +278,18 @@ export class Router {
     this.#outlet?.signal(room === "" ? "all" : { room }, signal);
   }
 
-  /** A value of the cluster's state is another one now; browsers are told of many at once. */
+  /** A value of the cluster's state is another one now. */
   stateChanged(type: string, key: string): void {
-    this.#changedState.set(`${type}\n${key}`, { type, key });
-    this.#flushing ??= setTimeout(() => {
-      this.#flushing = undefined;
-      const changed = [...this.#changedState.values()];
-      this.#changedState.clear();
-      this.#outlet?.state(changed.flatMap(({ type, key }) => this.#stateValue(type, key) ?? []));
-    }, STATE_FLUSH_MS);
+    this.#values?.changed(type, key);
   }
 
-  /** Every value that holds now. */
+  /** Every value of the cluster's state that holds now. */
   state(): StateValue[] {
-    return (this.#cluster?.state.keys() ?? []).flatMap(({ type, key }) => this.#stateValue(type, key) ?? []);
-  }
-
-  #stateValue(name: string, key: string): StateValue | undefined {
-    const type = this.#parts.registry.get(name);
-    if (type?.kind !== "state" || !this.#cluster) return undefined;
-    const bodies: unknown[] = [];
-    const nodes: string[] = [];
-    const names = new Map(this.#cluster.nodes().map(({ id, name }) => [id, name]));
-    for (const held of this.#cluster.state.held(name, key)) {
-      try {
-        bodies.push(type.unpack(held.body, held.version));
-        nodes.push(names.get(held.node) ?? held.node);
-      } catch (error) {
-        this.#parts.failed(name, error);
-      }
-    }
-    return { type: name, key, body: bodies.length > 0 ? type.merge(bodies) : null, nodes };
+    return this.#values?.all() ?? [];
   }
 
   close(): void {
-    clearTimeout(this.#flushing);
+    this.#values?.close();
     this.#outlet = undefined;
   }
 

@@ -142,6 +142,11 @@ export class Cluster {
     return [this.self, ...this.#membership.up().map(({ info }) => info)].map(({ id, name }) => ({ id, name }));
   }
 
+  /** A node's name, or its id where the name is not known. */
+  nameOf(node: string): string {
+    return node === this.self.id ? this.self.name : (this.#membership.peers.get(node)?.info.name ?? node);
+  }
+
   /** Frames that wait to be sent, and frames that were dropped. */
   get queues(): { queued: number; dropped: number } {
     return { queued: this.#bus.queued, dropped: this.#bus.dropped };

@@ -1,0 +1,75 @@
+/** The cluster's state as clients see it: one value a key, merged over the nodes that hold one, told many at once. */
+import type { Cluster } from "./cluster/cluster.ts";
+import type { Registry, Type } from "./registry.ts";
+
+/** `body` is null where the value ended. `nodes` are the names of those that hold one. */
+export type StateValue = { type: string; key: string; body: unknown; nodes: string[] };
+
+export type ValuesParts = {
+  registry: Registry;
+  cluster: Cluster;
+  now(): number;
+  tell(values: StateValue[]): void;
+  failed(type: string, error: unknown): void;
+};
+
+const FLUSH_MS = 20;
+
+export class Values {
+  readonly #parts: ValuesParts;
+  readonly #changed = new Map<string, { type: string; key: string }>();
+  #flushing: NodeJS.Timeout | undefined;
+
+  constructor(parts: ValuesParts) {
+    this.#parts = parts;
+  }
+
+  /** Sets a value of this node. Throws `Reject` where the plugin cannot pack it. */
+  set(type: Type, body: unknown): void {
+    this.#parts.cluster.state.set(type.name, type.key(body), type.version, type.pack(body), this.#parts.now());
+  }
+
+  /** Ends a value of this node. */
+  end(type: Type, key: string): void {
+    this.#parts.cluster.state.set(type.name, key, type.version, null, this.#parts.now());
+  }
+
+  /** Some node's value is another one now. */
+  changed(type: string, key: string): void {
+    this.#changed.set(`${type}\n${key}`, { type, key });
+    this.#flushing ??= setTimeout(() => {
+      this.#flushing = undefined;
+      const changed = [...this.#changed.values()];
+      this.#changed.clear();
+      this.#parts.tell(changed.flatMap(({ type, key }) => this.#read(type, key) ?? []));
+    }, FLUSH_MS);
+  }
+
+  /** Every value that holds now. */
+  all(): StateValue[] {
+    return this.#parts.cluster.state.keys().flatMap(({ type, key }) => this.#read(type, key) ?? []);
+  }
+
+  #read(name: string, key: string): StateValue | undefined {
+    const { registry, cluster, failed } = this.#parts;
+    const type = registry.get(name);
+    if (type?.kind !== "state") return undefined;
+    const bodies: unknown[] = [];
+    const nodes: string[] = [];
+    try {
+      for (const { node, body, version } of cluster.state.held(name, key)) {
+        bodies.push(type.unpack(body, version));
+        nodes.push(cluster.nameOf(node));
+      }
+      return { type: name, key, body: bodies.length > 0 ? type.merge(bodies) : null, nodes };
+    } catch (error) {
+      // Another version of the plugin packed it, or this one's merge failed: one value less to see.
+      failed(name, error);
+      return undefined;
+    }
+  }
+
+  close(): void {
+    clearTimeout(this.#flushing);
+  }
+}
