@@ -2,11 +2,12 @@
 import type { Envelope } from "../envelope.ts";
 import { asReject } from "../errors.ts";
 import type { Committed, Log } from "../log/log.ts";
+import { Arrival } from "./arrival.ts";
 import { Bus, type Received } from "./bus.ts";
 import { decodeFrame, encodeFrame, type Frame, type Payload } from "./frames.ts";
 import { type Address, type Effect, Membership, type NodeInfo, type Peer, textOf } from "./membership.ts";
 import { type Heads, Replication } from "./replication.ts";
-import { resolveSeed, type Seed } from "./seeds.ts";
+import type { Seed } from "./seeds.ts";
 import { type Changed, ClusterState } from "./state.ts";
 
 const BEAT_MS = 1_000;
@@ -56,20 +57,12 @@ export class Cluster {
   readonly #heads: Heads;
   readonly #subscribed = new Map<string, Address>();
   readonly #snapshotAskedAt = new Map<string, number>();
-  /** Addresses that neither answered nor refused yet. */
-  readonly #awaited = new Set<string>();
-  readonly #unresolved = new Map<string, Seed>();
+  readonly #arrival: Arrival;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #refused = new Map<string, number>();
   #newHeads: Heads = {};
   #flushing: NodeJS.Timeout | undefined;
-  #resolving = true;
-  #becomeReady: () => void = () => {};
   #closed = false;
-  isReady = false;
-  /** Resolves when this node has compared its log with the peers it found and has what they have, or after 5 s. */
-  readonly ready: Promise<void>;
-
   /** Opens the bus and looks for peers. Throws `Reject` where a port is in use. */
   static async open(options: ClusterOptions): Promise<Cluster> {
     let cluster: Cluster | undefined;
@@ -78,7 +71,7 @@ export class Cluster {
       {
         received: frame => (cluster ? cluster.#received(frame) : early.push(frame)),
         unreachable: address => {
-          if (cluster) cluster.#unreachable(address);
+          if (cluster) cluster.#arrival.heardFrom(address);
         },
         refused: address => {
           if (cluster) cluster.#warnOften(`refused ${address}`, { address }, "a stranger knocked at the bus");
@@ -111,19 +104,32 @@ export class Cluster {
       this.#flushState();
       events.stateChanged(type, key);
     });
-    this.ready = new Promise(resolve => {
-      this.#becomeReady = resolve;
+    this.#arrival = new Arrival({
+      port: bus.port,
+      found: addresses => this.#perform(this.#membership.seek(addresses)),
+      isSettled: () => this.#replication.settled,
+      unresolved: (host, why) =>
+        logger.warn(
+          { code: "host-unknown", host, why },
+          `ZMQ_HOST names ${host}, which does not resolve; trying again every ${RESOLVE_AGAIN_MS / 1_000} s`,
+        ),
     });
-    void this.ready.then(() => {
-      this.isReady = true;
-    });
-    void this.#seek(options.seeds);
+    void this.#arrival.seek(options.seeds);
     this.#timers.push(
       setInterval(() => this.#beat(), BEAT_MS),
       setInterval(() => this.#repair(), REPAIR_MS),
-      setInterval(() => void this.#seekAgain(), RESOLVE_AGAIN_MS),
-      setTimeout(() => this.#becomeReady(), READY_AFTER_MS),
+      setInterval(() => void this.#arrival.seekAgain(), RESOLVE_AGAIN_MS),
+      setTimeout(() => this.#arrival.giveUp(), READY_AFTER_MS),
     );
+  }
+
+  get isReady(): boolean {
+    return this.#arrival.isReady;
+  }
+
+  /** Resolves when this node has compared its log with the peers it found and has what they have, or after 5 s. */
+  get ready(): Promise<void> {
+    return this.#arrival.ready;
   }
 
   /** The peers as `status` shows them. */
@@ -159,7 +165,7 @@ export class Cluster {
     for (const batch of batches(own)) this.#bus.publish(encodeFrame("batch", { id: this.self.id, envelopes: batch }));
     if (own.length < envelopes.length) this.#sayHeads(heads);
     this.#replication.committed(heads);
-    this.#checkReady();
+    this.#arrival.check();
   }
 
   /** Others' envelopes are stored here too: said once a turn of the loop. */
@@ -186,32 +192,7 @@ export class Cluster {
     // A publisher that closes at once drops what its own thread has not written yet.
     await new Promise(resolve => setTimeout(resolve, 50));
     this.#bus.close();
-    this.#becomeReady();
-  }
-
-  async #seek(seeds: readonly Seed[]): Promise<void> {
-    await Promise.all(
-      seeds.map(async seed => {
-        try {
-          this.#perform(this.#membership.seek(await resolveSeed(seed, this.self.port)));
-          this.#unresolved.delete(seed.host);
-        } catch (error) {
-          if (!this.#unresolved.has(seed.host))
-            this.#options.logger.warn(
-              { code: "host-unknown", host: seed.host, why: (error as Error).message },
-              `ZMQ_HOST names ${seed.host}, which does not resolve; trying again every ${RESOLVE_AGAIN_MS / 1_000} s`,
-            );
-          this.#unresolved.set(seed.host, seed);
-        }
-      }),
-    );
-    this.#resolving = false;
-    this.#checkReady();
-  }
-
-  /** Names that did not resolve may do so later: containers start in any order. */
-  async #seekAgain(): Promise<void> {
-    if (this.#unresolved.size > 0) await this.#seek([...this.#unresolved.values()]);
+    this.#arrival.giveUp();
   }
 
   #perform(effects: readonly Effect[]): void {
@@ -222,7 +203,7 @@ export class Cluster {
       else if (effect.do === "greet") this.#greet(effect.address);
       else if (effect.do === "hangUp") this.#hangUp(effect.address);
       else {
-        this.#awaited.add(textOf(effect.address));
+        this.#arrival.dialed(effect.address);
         this.#bus.dial(effect.address);
         this.#greet(effect.address);
       }
@@ -230,8 +211,8 @@ export class Cluster {
   }
 
   #hangUp(address: Address): void {
-    this.#awaited.delete(textOf(address));
     this.#bus.hangUp(address);
+    this.#arrival.heardFrom(address);
   }
 
   #welcome(peer: Peer): void {
@@ -268,14 +249,6 @@ export class Cluster {
   #ask<Kind extends "pull" | "snapshotPlease" | "ping">(peer: string, kind: Kind, payload: Payload<Kind>): void {
     const address = this.#membership.peers.get(peer)?.address;
     if (address) this.#bus.request(address, encodeFrame(kind, payload));
-  }
-
-  #unreachable(address: Address): void {
-    if (this.#awaited.delete(textOf(address))) this.#checkReady();
-  }
-
-  #checkReady(): void {
-    if (!this.isReady && !this.#resolving && this.#awaited.size === 0 && this.#replication.settled) this.#becomeReady();
   }
 
   #beat(): void {
@@ -349,12 +322,11 @@ export class Cluster {
   }
 
   #introduced(hello: Payload<"hello">, now: number, at: Address | undefined, answer: Received["answer"]): void {
-    if (at) this.#awaited.delete(textOf(at));
     if (hello.asks) answer?.(this.#hello(false));
     this.#perform(this.#membership.introduced(hello.info, now, at));
     this.#perform(this.#membership.heardOf(hello.known));
     if (this.#membership.peers.get(hello.info.id)?.up) this.#heard(hello.info.id, hello.heads, true);
-    this.#checkReady();
+    this.#arrival.check();
   }
 
   #beaten({ id, boot, heads, stateVersion }: Payload<"beat">, now: number): void {
