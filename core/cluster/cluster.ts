@@ -119,7 +119,7 @@ export class Cluster {
       setInterval(() => this.#beat(), BEAT_MS),
       setInterval(() => this.#repair(), REPAIR_MS),
       setInterval(() => void this.#arrival.seekAgain(), RESOLVE_AGAIN_MS),
-      setTimeout(() => this.#arrival.giveUp(), READY_AFTER_MS),
+      setTimeout(() => this.#giveUpWaiting(), READY_AFTER_MS),
     );
   }
 
@@ -251,6 +251,12 @@ export class Cluster {
     if (address) this.#bus.request(address, encodeFrame(kind, payload));
   }
 
+  #giveUpWaiting(): void {
+    if (this.isReady) return;
+    this.#options.logger.warn({}, "not every peer has answered yet; serving without what they may have");
+    this.#arrival.giveUp();
+  }
+
   #beat(): void {
     this.#perform(this.#membership.greet());
     const { id, boot } = this.self;
@@ -326,6 +332,7 @@ export class Cluster {
     this.#perform(this.#membership.introduced(hello.info, now, at));
     this.#perform(this.#membership.heardOf(hello.known));
     if (this.#membership.peers.get(hello.info.id)?.up) this.#heard(hello.info.id, hello.heads, true);
+    if (at) this.#arrival.heardFrom(at);
     this.#arrival.check();
   }
 
