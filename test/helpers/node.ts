@@ -38,6 +38,17 @@ export function peer(...nodes: { zmqPort: number }[]): Given {
   return { ZMQ_HOST: nodes.map(({ zmqPort }) => `127.0.0.1:${zmqPort}`).join(",") };
 }
 
+/** Resolves when all hold the same log; rejects if they do not come to it. */
+export async function converged(...nodes: TestNode[]): Promise<void> {
+  const until = performance.now() + 15_000;
+  for (;;) {
+    const digests = new Set(await Promise.all(nodes.map(({ log }) => log.digest())));
+    if (digests.size === 1) return;
+    if (performance.now() > until) throw new Error(`the logs stay different: ${[...digests].join(" ")}`);
+    await new Promise(resolve => setTimeout(resolve, 20));
+  }
+}
+
 export type NodeProcess = {
   url: string;
   port: number;
