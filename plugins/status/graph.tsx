@@ -2,8 +2,8 @@
 import type { Cluster, Dot, Link } from "./cluster.ts";
 
 const WIDTH = 280;
-/** Two nodes need less room than a round of them. */
-const heightFor = (count: number) => (count < 3 ? 72 : 160);
+/** Below the lowest dot, for its name. */
+const FOOT = 34;
 /** With more nodes than this, the times on the lines would cover each other. */
 const MAX_LABELLED = 5;
 
@@ -12,9 +12,10 @@ type Words = { label: string; down: string; here: string };
 
 export function Graph({ cluster: { dots, links }, here, words }: { cluster: Cluster; here: string; words: Words }) {
   const places = new Map(dots.map(({ id }, at) => [id, place(at, dots.length)]));
+  const height = Math.max(...[...places.values()].map(({ y }) => y)) + FOOT;
   const at = (id: string) => places.get(id) as Point;
   return (
-    <svg class="status-graph" viewBox={`0 0 ${WIDTH} ${heightFor(dots.length)}`} role="img" aria-label={words.label}>
+    <svg class="status-graph" viewBox={`0 0 ${WIDTH} ${height}`} role="img" aria-label={words.label}>
       {links.map(link => (
         <Line
           key={link.from + link.to}
@@ -40,11 +41,11 @@ export function Graph({ cluster: { dots, links }, here, words }: { cluster: Clus
 
 /** One alone stands in the middle, two side by side, more on an ellipse with the first one on top. */
 function place(at: number, count: number): Point {
-  const centre = { x: WIDTH / 2, y: heightFor(count) / 2 };
+  const centre = { x: WIDTH / 2, y: count < 3 ? 32 : 80 };
   if (count === 1) return centre;
   if (count === 2) return { x: WIDTH * (at === 0 ? 0.22 : 0.78), y: centre.y };
   const angle = (at / count) * 2 * Math.PI - Math.PI / 2;
-  return { x: centre.x + Math.cos(angle) * WIDTH * 0.34, y: centre.y + Math.sin(angle) * centre.y * 0.68 };
+  return { x: centre.x + Math.cos(angle) * WIDTH * 0.34, y: centre.y + Math.sin(angle) * 54 };
 }
 
 function Line({ link, from, to, labelled }: { link: Link; from: Point; to: Point; labelled: boolean }) {

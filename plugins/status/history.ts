@@ -15,13 +15,13 @@ export function record(sample: () => Sample): () => void {
   return () => clearInterval(clock);
 }
 
-/** The samples as an SVG path in a box of `width` × `height`, newest at the right. */
+/** The samples as the outline of an area in an SVG box of `width` × `height`: it stands on the lower edge, newest at the right. */
 export function path(samples: readonly number[], width: number, height: number): string {
   const most = Math.max(1, ...samples);
   const step = width / (SAMPLES - 1);
   const points = samples.map((sample, at) => {
     const x = width - (samples.length - 1 - at) * step;
-    return `${x.toFixed(1)} ${(height - 1 - (sample / most) * (height - 2)).toFixed(1)}`;
+    return `${x.toFixed(1)} ${(height - (sample / most) * (height - 1)).toFixed(1)}`;
   });
-  return points.length > 1 ? `M${points.join("L")}` : "";
+  return points.length > 1 ? `M${width - (points.length - 1) * step} ${height}L${points.join("L")}V${height}` : "";
 }
