@@ -11,10 +11,10 @@ export function Panels({ room }: { room: Room }) {
   if (open.length === 0) return null;
   if (wide.value)
     return (
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable without a mouse
-      <aside class="panels" tabIndex={0} aria-label={open.map(titleOf).join(", ")}>
+      <aside class="panels" aria-label={open.map(titleOf).join(", ")}>
         {open.map(plugin => (
-          <section key={plugin.message.type} class="panel" aria-label={titleOf(plugin)}>
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable without a mouse
+          <section key={plugin.message.type} class="panel" tabIndex={0} aria-label={titleOf(plugin)}>
             <h2>{titleOf(plugin)}</h2>
             <Content plugin={plugin} room={room} />
           </section>
