@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { t } from "./i18n.ts";
 import { Icon } from "./icon.tsx";
+import { refocus } from "./view.ts";
 
 type Props = { title: string; kind?: string; onClose(): void; children: ComponentChildren };
 
@@ -14,8 +15,11 @@ export function Dialog({ title, kind = "", onClose, children }: Props) {
     dialog?.showModal();
     return () => {
       dialog?.close();
-      // Where the opener went away with the dialog, the writing goes on.
-      if (!opener?.isConnected || opener === document.body) document.querySelector<HTMLElement>("textarea")?.focus();
+      if (document.activeElement !== document.body) return;
+      // The opener is gone, or seen only while its row has the focus.
+      const row = opener?.isConnected && opener.closest<HTMLElement>("article");
+      if (row) row.focus({ preventScroll: true });
+      else refocus();
     };
   }, []);
   return (

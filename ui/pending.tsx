@@ -8,6 +8,7 @@ import type { Room } from "./room.ts";
 import { Frame } from "./row.tsx";
 import { me } from "./session.ts";
 import type { Chunk } from "./timeline.ts";
+import { refocus } from "./view.ts";
 
 export function Pending({ room, items, last }: { room: Room; items: readonly Item[]; last: Chunk | undefined }) {
   let previous = last?.entries.value.at(-1)?.message;
@@ -37,13 +38,17 @@ function Waiting() {
 }
 
 function Failure({ item: { id, failed } }: { item: Item }) {
+  const then = (act: (id: string) => void) => () => {
+    act(id);
+    refocus();
+  };
   return (
     <div class="failure" role="alert">
       <span>{t("failed", { reason: reason(failed?.code ?? "", failed?.message ?? "") })}</span>
-      <button type="button" class="small-button" onClick={() => retry(id)}>
+      <button type="button" class="small-button" onClick={then(retry)}>
         {t("again")}
       </button>
-      <button type="button" class="small-button" onClick={() => drop(id)}>
+      <button type="button" class="small-button" onClick={then(drop)}>
         {t("discard")}
       </button>
     </div>

@@ -11,6 +11,7 @@ import { Pending } from "./pending.tsx";
 import { roleOf } from "./registry.ts";
 import { loadOlder } from "./resume.ts";
 import type { Room } from "./room.ts";
+import { refocus } from "./view.ts";
 
 /** Older rows are asked for while this much is left above the reader. */
 const AHEAD_PX = 2_500;
@@ -58,7 +59,13 @@ export function Scroller({ room }: { room: Room }) {
           <Pending room={room} items={waiting.value} last={chunks.at(-1)} />
         </div>
       </div>
-      <Pill room={room} onClick={toEnd} />
+      <Pill
+        room={room}
+        onClick={() => {
+          toEnd();
+          refocus();
+        }}
+      />
     </div>
   );
 }

@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import { t } from "./i18n.ts";
 import { Icon } from "./icon.tsx";
+import { refocus } from "./view.ts";
 
 const SHOWN_MS = 7_000;
 
@@ -18,13 +19,18 @@ function dismiss(id: number): void {
   toasts.value = toasts.peek().filter(other => other.id !== id);
 }
 
+function close(id: number): void {
+  dismiss(id);
+  refocus();
+}
+
 export function Toasts() {
   return (
     <div class="toasts" role="status">
       {toasts.value.map(({ id, text }) => (
         <p key={id} class="toast">
           {text}
-          <button type="button" class="icon-button" aria-label={t("close")} onClick={() => dismiss(id)}>
+          <button type="button" class="icon-button" aria-label={t("close")} onClick={() => close(id)}>
             <Icon name="close" />
           </button>
         </p>

@@ -38,6 +38,12 @@ export function togglePanel(type: string): void {
   keep("panels", JSON.stringify(beside.value));
 }
 
+/** What had the focus is gone: the writing goes on, or with a touch screen, where that would bring the keyboard up, the reading. */
+export function refocus(): void {
+  const next = matchMedia("(hover: hover)").matches ? "textarea" : ".scroller";
+  document.querySelector<HTMLElement>(next)?.focus({ preventScroll: true });
+}
+
 function media(query: string) {
   const list = matchMedia(query);
   const matches = signal(list.matches);
