@@ -12,6 +12,9 @@ const LATE_MS = 10_000;
 const MAX_ROWS = 12_000;
 const TRIMMED_ROWS = 3_000;
 
+/** Sorts before every key: how far a room was read in which nothing had been said. */
+const BEFORE_ALL = " ";
+
 export class Room {
   readonly id: string;
   readonly name: Signal<string>;
@@ -90,7 +93,7 @@ export class Room {
 
   /** Everything up to now was seen. */
   markRead(): void {
-    const key = this.timeline.newest?.key ?? "";
+    const key = this.timeline.newest?.key ?? (this.cursor ? BEFORE_ALL : "");
     if (key > this.#read) {
       this.#read = key;
       keep(`read:${this.id}`, key);
