@@ -57,7 +57,7 @@ export class Room {
       row => row.author.id !== me.peek().id && !row.erased && (late(row) || row.key > this.#read),
     );
     // Whoever enters a room for the first time has not missed what was said before.
-    if (this.#viewed() || (this.#read === "" && !news)) this.markRead();
+    if ((this.state.peek() === "ready" && this.#viewed()) || (this.#read === "" && !news)) this.markRead();
     else if (unread.length > 0) {
       if (this.unread.peek() === 0) this.line.value = this.#read;
       this.unread.value += unread.length;

@@ -56,6 +56,11 @@ function isViewed(room: Room): boolean {
   return visible.peek() && room.id === currentId.peek() && room.atEnd.peek();
 }
 
+/** The end of it is on the screen, so what is there was read. */
+export function see(room: Room): void {
+  if (isViewed(room)) room.markRead();
+}
+
 /** Rooms exist that were not known, or not by that name. */
 export function learn(named: readonly Named[]): void {
   const known = new Set(rooms.peek());

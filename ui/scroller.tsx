@@ -11,6 +11,7 @@ import { Pending } from "./pending.tsx";
 import { roleOf } from "./registry.ts";
 import { loadOlder } from "./resume.ts";
 import type { Room } from "./room.ts";
+import { see } from "./rooms.ts";
 import { refocus } from "./view.ts";
 
 /** Older rows are asked for while this much is left above the reader. */
@@ -99,11 +100,12 @@ function watchScrolling(
 function useShowUnread(room: Room, box: { current: HTMLElement | null }): void {
   const ready = room.state.value === "ready";
   useLayoutEffect(() => {
-    const line = ready && box.current?.querySelector(".unread-line");
-    if (!line || !box.current) return;
+    if (!ready || !box.current) return;
+    const line = box.current.querySelector(".unread-line");
     const { top, height } = box.current.getBoundingClientRect();
-    const abovePx = top + height / 4 - line.getBoundingClientRect().top;
+    const abovePx = line ? top + height / 4 - line.getBoundingClientRect().top : 0;
     if (abovePx > height / 4) box.current.scrollTop -= abovePx;
+    else see(room);
   }, [ready]);
 }
 
