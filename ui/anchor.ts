@@ -18,8 +18,10 @@ type Watch = {
 export function anchor(box: HTMLElement, content: HTMLElement, watch: Watch): () => void {
   let row: Element | undefined;
   let offsetPx = 0;
+  let positionPx = 0;
 
   function look() {
+    positionPx = box.scrollTop;
     const atEnd = box.scrollTop > -END_PX;
     row = atEnd ? undefined : topRow(box);
     if (row) offsetPx = row.getBoundingClientRect().top;
@@ -28,7 +30,8 @@ export function anchor(box: HTMLElement, content: HTMLElement, watch: Watch): ()
   }
 
   const observer = new ResizeObserver(() => {
-    if (row?.isConnected) {
+    // Scrolled in the very same frame, the reader looks at something else now.
+    if (row?.isConnected && box.scrollTop === positionPx) {
       const movedPx = row.getBoundingClientRect().top - offsetPx;
       if (Math.abs(movedPx) >= 1) box.scrollTop += movedPx;
     }
