@@ -57,8 +57,9 @@ function inline(tokens: readonly Token[]): ComponentChildren[] {
 function Inline({ token }: { token: Token }): ComponentChildren {
   const { type, raw } = token;
   if (type === "text") {
-    const { tokens, text } = token as Tokens.Text;
-    return tokens ? inline(tokens) : text;
+    const { tokens } = token as Tokens.Text;
+    // marked's own text has some references resolved, and others not.
+    return tokens ? inline(tokens) : raw;
   }
   if (type === "escape") return token.text;
   if (type === "br") return "\n";
