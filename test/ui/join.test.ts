@@ -131,6 +131,7 @@ test("logging out ends the session in all tabs, on the node too, and leaves noth
   const tab = await page.context().newPage();
   await tab.goto(node.url);
   await tab.getByRole("log").waitFor();
+  await page.bringToFront();
   await logOut(page);
   await nameField(tab).waitFor();
   const left = await page.evaluate(() => JSON.stringify(localStorage));
