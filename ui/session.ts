@@ -46,13 +46,22 @@ function takeLink(): string {
 export function credentials(name: string): Record<string, string> {
   const after = kept("after");
   if (token.value !== "") return { token: token.value, ...(after && { after }) };
-  return link.value === "" ? { name } : { link: link.value };
+  return link.value === "" ? { name, token: claim() } : { link: link.value };
 }
+
+/** A name is claimed with a token of our own: if the answer gets lost, whoever claims again is the same person. */
+function claim(): string {
+  if (kept("claim") === "") keep("claim", hex(crypto.getRandomValues(new Uint8Array(16))));
+  return kept("claim");
+}
+
+const hex = (bytes: Uint8Array) => Array.from(bytes, byte => byte.toString(16).padStart(2, "0")).join("");
 
 export function signIn(you: Person, newToken: string): void {
   if (you.id !== me.value.id) keep("after", "");
   rename(you);
   keep("token", newToken);
+  keep("claim", "");
   token.value = newToken;
   link.value = "";
   problem.value = "";
