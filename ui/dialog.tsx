@@ -1,6 +1,6 @@
 /** A modal dialog: Esc, its close button and a click beside it close it, and the focus goes back to where it was. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { t } from "./i18n.ts";
 import { Icon } from "./icon.tsx";
 import { refocus } from "./view.ts";
@@ -9,13 +9,14 @@ type Props = { title: string; kind?: string; onClose(): void; children: Componen
 
 export function Dialog({ title, kind = "", onClose, children }: Props) {
   const box = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Not useEffect: that one ends after the dialog has left the page, and then it gives the focus back to nobody.
+  useLayoutEffect(() => {
     const opener = document.activeElement;
     const dialog = box.current;
     dialog?.showModal();
     return () => {
       dialog?.close();
-      if (document.activeElement !== document.body) return;
+      if (document.activeElement === opener && opener !== document.body) return;
       // The opener is gone, or seen only while its row has the focus.
       const row = opener?.isConnected && opener.closest<HTMLElement>("article");
       if (row) row.focus({ preventScroll: true });
