@@ -60,10 +60,7 @@ const handlers: Handlers = {
     stored(known: { id: string; copies: number }[]) {
       for (const { id, copies } of known) copiesOf(id).value = Math.max(copies, copiesOf(id).peek());
     },
-    renamed({ name }: { name: string }) {
-      rename({ ...me.peek(), name });
-      toast(t("renamed", { name }));
-    },
+    renamed: tellRenamed,
     reset({ room: id }: { room: string }) {
       const room = heldRoom(id);
       if (!room) return;
@@ -73,6 +70,11 @@ const handlers: Handlers = {
     "chat:rooms": (named: Named[]) => learn(named),
   },
 };
+
+function tellRenamed({ name }: { name: string }): void {
+  rename({ ...me.peek(), name });
+  toast(t("renamed", { name }));
+}
 
 export function start(): void {
   loadOutbox();
@@ -110,6 +112,8 @@ export function decide(useLink: boolean): void {
 }
 
 function welcome({ you, token, rooms, state }: Welcome): void {
+  // It may have happened while we were away.
+  if (you.id === me.peek().id && you.name !== me.peek().name) tellRenamed(you);
   signIn(you, token);
   present.value = true;
   joining.value = false;

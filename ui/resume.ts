@@ -27,8 +27,8 @@ async function follow(room: Room): Promise<boolean> {
   for (let first = true; ; first = false) {
     const answer = await request<Joined>("join", { room: room.id, ...(from && { cursor: from }) });
     if (!answer.ok) return refused(room, answer);
-    if (first && from && answer.more) {
-      // A long absence: the newest page is worth more than hours of catching up.
+    if (from && ((first && answer.more) || !room.cursor)) {
+      // A long absence: the newest page is worth more than hours of catching up. Or else the cursor was reset meanwhile.
       from = undefined;
       continue;
     }
