@@ -1,0 +1,219 @@
+/** What a person sees of a connection that breaks, and of what the node has to say about it. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, connect as dial, type Socket } from "node:net";
+import { type TestContext, test } from "node:test";
+import type { Page, WebSocketRoute } from "playwright-core";
+import { composer, join, row, rows, say } from "../helpers/chat.ts";
+import { cleanUp } from "../helpers/cleanup.ts";
+import { connect } from "../helpers/client.ts";
+import { newNode, peer } from "../helpers/node.ts";
+
+const AWAY = [/net::ERR_/, /WebSocket connection/];
+
+const bar = (page: Page) => page.getByText(/^Reconnecting to/);
+
+/** A cable between browsers and a node, to be cut and mended. */
+async function cable(t: TestContext, { port }: { port: number }) {
+  const sockets = new Set<Socket>();
+  let whole = true;
+  const server = createServer(near => {
+    if (!whole) return near.destroy();
+    const far = dial(port, "127.0.0.1");
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(one);
+      one.on("error", () => other.destroy());
+      one.on("close", () => sockets.delete(one));
+      one.pipe(other);
+    }
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const cut = () => {
+    whole = false;
+    for (const socket of sockets) socket.destroy();
+  };
+  cleanUp(t, () => {
+    cut();
+    server.close();
+  });
+  const { port: own } = server.address() as { port: number };
+  return {
+    url: `http://127.0.0.1:${own}`,
+    cut,
+    mend() {
+      whole = true;
+    },
+  };
+}
+
+test("while the connection is broken a bar says so, and what is written or said meanwhile arrives after it", async t => {
+  const node = await newNode(t, { NODE_NAME: "node-a" });
+  const raj = await connect(t, node, { name: "Raj" });
+  await raj.join("lobby");
+  const line = await cable(t, node);
+  const page = await join(t, line.url, "Ana", { ignore: AWAY });
+  await raj.say("before");
+  await row(page, "before").waitFor();
+  assert.equal(await bar(page).count(), 0, "nothing is said while all is well");
+  line.cut();
+  await bar(page).filter({ hasText: "Reconnecting to node-a…" }).waitFor();
+  await page.getByText("What you write is sent when it is back.").waitFor();
+  await raj.say("said meanwhile");
+  await say(page, "written meanwhile");
+  await row(page, "written meanwhile").getByText("Waiting to be sent").waitFor({ state: "attached" });
+  assert.equal(await composer(page).inputValue(), "");
+  line.mend();
+  await bar(page).waitFor({ state: "detached" });
+  await row(page, "written meanwhile").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+  await row(page, "said meanwhile").waitFor();
+  assert.deepEqual(await rows(page), ["before", "said meanwhile", "written meanwhile"]);
+  const kept = (await raj.join("lobby", {})).messages.map(({ body }) => (body as { text: string }).text);
+  assert.deepEqual(kept, ["before", "said meanwhile", "written meanwhile"]);
+});
+
+test("a chat that cannot be reached on joining says so, and joins when it can", async t => {
+  const node = await newNode(t);
+  const line = await cable(t, node);
+  const page = await join(t, line.url, "Ana", { ignore: AWAY });
+  await page.evaluate(() => localStorage.clear());
+  await page.reload();
+  await page.getByRole("textbox").fill("Ana again");
+  line.cut();
+  await page.keyboard.press("Enter");
+  await page.getByText("The chat cannot be reached. Trying again…").waitFor();
+  assert.equal(await page.getByRole("button", { name: "Joining…" }).isDisabled(), true);
+  line.mend();
+  await page.getByRole("log").waitFor();
+});
+
+test("whose name was taken on the other side of a partition first is told the new one", async t => {
+  const a = await newNode(t, { NODE_NAME: "node-a" });
+  const first = await connect(t, a, { name: "Ana" });
+  first.socket.disconnect();
+  await a.stop();
+  const b = await newNode(t, { NODE_NAME: "node-b" });
+  const page = await join(t, b.url, "Ana");
+  await say(page, "I am Ana");
+  await row(page, "I am Ana").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+  await newNode(t, { NODE_NAME: "node-a", DATA_DIR: a.dataDir, ...peer(b) });
+  await page.getByText("Your name was taken on another node first. You are Ana 2 now.").waitFor();
+  await page.getByRole("button", { name: /Ana 2.*Account and settings/ }).waitFor();
+  await say(page, "and still I can write");
+  await row(page, "and still I can write").filter({ hasText: "Ana 2" }).waitFor();
+});
+
+test("who was renamed while away is told on coming back", async t => {
+  const a = await newNode(t, { NODE_NAME: "node-a" });
+  const first = await connect(t, a, { name: "Ana" });
+  first.socket.disconnect();
+  const b = await newNode(t, { NODE_NAME: "node-b" });
+  const line = await cable(t, b);
+  const page = await join(t, line.url, "Ana", { ignore: AWAY });
+  line.cut();
+  await bar(page).waitFor();
+  await a.stop();
+  const again = await newNode(t, { NODE_NAME: "node-a", DATA_DIR: a.dataDir, ...peer(b) });
+  await again.ready;
+  // Node b has taken the older claim in as soon as "Ana 2" is taken, too.
+  for (let free = ""; free !== "Ana 3"; )
+    free = await connect(t, b, { name: "Ana" }).then(
+      () => assert.fail("somebody is called Ana already"),
+      (refusal: { suggestion?: string }) => refusal.suggestion ?? "",
+    );
+  line.mend();
+  await page.getByText("Your name was taken on another node first. You are Ana 2 now.").waitFor();
+});
+
+/** Lets the test speak for the node, over the page's own connection. */
+async function tapped(
+  t: TestContext,
+  node: { url: string },
+): Promise<{ page: Page; tell(event: string): void; hangUp(): void }> {
+  const page = await join(t, node.url, "Ana", { ignore: AWAY });
+  let wire: WebSocketRoute | undefined;
+  await page.routeWebSocket(/socket\.io/, route => {
+    wire = route;
+    const server = route.connectToServer();
+    route.onMessage(message => server.send(message));
+    server.onMessage(message => route.send(message));
+  });
+  await page.reload();
+  await page.getByRole("log").waitFor();
+  return {
+    page,
+    tell: event => wire?.send(`42${event}`),
+    hangUp: () => void wire?.close(),
+  };
+}
+
+test("a room whose cursor says nothing any more is loaded anew", async t => {
+  const node = await newNode(t);
+  const raj = await connect(t, node, { name: "Raj" });
+  await raj.join("lobby");
+  await raj.say("one");
+  const { page, tell } = await tapped(t, node);
+  await row(page, "one").waitFor();
+  const old = await row(page, "one").elementHandle();
+  tell('["reset",{"room":"lobby"}]');
+  await page.waitForFunction(row => !row?.isConnected, old);
+  await row(page, "one").waitFor();
+  await raj.say("two");
+  await row(page, "two").waitFor();
+  assert.deepEqual(await rows(page), ["one", "two"]);
+  tell('["reset",{"room":"unheard-of"}]');
+  tell('["nonsense",null]');
+  await raj.say("three");
+  await row(page, "three").waitFor();
+});
+
+test("a page that is cut off because it lagged comes back by itself, and misses nothing", async t => {
+  const node = await newNode(t);
+  const raj = await connect(t, node, { name: "Raj" });
+  await raj.join("lobby");
+  const { page, tell, hangUp } = await tapped(t, node);
+  await raj.say("one");
+  await row(page, "one").waitFor();
+  tell('["lagging",{}]');
+  hangUp();
+  await raj.say("two");
+  await raj.say("three");
+  await row(page, "three").waitFor();
+  assert.deepEqual(await rows(page), ["one", "two", "three"]);
+});
+
+test("what is delivered twice is shown once, and where something is missing it is fetched", async t => {
+  const node = await newNode(t);
+  const raj = await connect(t, node, { name: "Raj" });
+  await raj.join("lobby");
+  const page = await join(t, node.url, "Ana");
+  const frames: string[] = [];
+  let lose = false;
+  let wire: WebSocketRoute | undefined;
+  await page.routeWebSocket(/socket\.io/, route => {
+    wire = route;
+    const server = route.connectToServer();
+    route.onMessage(message => server.send(message));
+    server.onMessage(message => {
+      const batch = String(message).startsWith('42["batch"');
+      if (batch) frames.push(String(message));
+      if (!(batch && lose)) route.send(message);
+    });
+  });
+  await page.reload();
+  await page.getByRole("log").waitFor();
+  await raj.say("one");
+  await row(page, "one").waitFor();
+  lose = true;
+  await raj.say("two");
+  await raj.say("three");
+  lose = false;
+  await raj.say("four");
+  await row(page, "four").waitFor();
+  for (const frame of frames) wire?.send(frame);
+  await raj.say("five");
+  await row(page, "five").waitFor();
+  assert.deepEqual(await rows(page), ["one", "two", "three", "four", "five"]);
+});

@@ -1,0 +1,150 @@
+/** Who is here, who types, and how the nodes are. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Page } from "playwright-core";
+import { composer, join, row, say } from "../helpers/chat.ts";
+import { connect } from "../helpers/client.ts";
+import { newNode, peer } from "../helpers/node.ts";
+
+const person = (page: Page, name: string) =>
+  page.getByRole("region", { name: "People" }).getByRole("listitem").filter({ hasText: name });
+const has = (page: Page, name: string, status: string) =>
+  person(page, name).getByRole("img", { name: status, exact: true });
+
+test("people stand there with the nodes they are on, and as offline when they have left", async t => {
+  const a = await newNode(t, { NODE_NAME: "node-a" });
+  const b = await newNode(t, { NODE_NAME: "node-b", ...peer(a) });
+  await b.ready;
+  const page = await join(t, a.url, "Ana");
+  await person(page, "Ana").filter({ hasText: "(you)" }).filter({ hasText: "node-a" }).waitFor();
+  const raj = await connect(t, b, { name: "Raj" });
+  await raj.join("lobby");
+  await person(page, "Raj").filter({ hasText: "node-b" }).waitFor();
+  await page.getByText("2 here").waitFor();
+  const phone = await connect(t, a, { token: raj.welcome.token });
+  await person(page, "Raj").filter({ hasText: "node-a" }).filter({ hasText: "node-b" }).waitFor();
+  await raj.say("hello");
+  raj.socket.disconnect();
+  await person(page, "Raj").filter({ hasText: "node-b" }).waitFor({ state: "detached" });
+  await has(page, "Raj", "online").waitFor();
+  phone.socket.disconnect();
+  await has(page, "Raj", "offline").waitFor();
+  await page.getByText("1 here").waitFor();
+  const order = await page.getByRole("region", { name: "People" }).getByRole("listitem").allInnerTexts();
+  assert.match(order.at(-1) ?? "", /Raj/, "who is gone stands last");
+});
+
+test("who turns to another tab is away, and back on returning", async t => {
+  const node = await newNode(t);
+  const [ana, raj] = [await join(t, node.url, "Ana"), await join(t, node.url, "Raj")];
+  await has(ana, "Raj", "online").waitFor();
+  await raj.evaluate(() => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  await has(ana, "Raj", "away").waitFor();
+  await has(ana, "Ana", "online").waitFor();
+  await raj.evaluate(() => {
+    Reflect.deleteProperty(document, "hidden");
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  await has(ana, "Raj", "online").waitFor();
+});
+
+test("who leaves the page alone for five minutes is away until the next key", async t => {
+  const node = await newNode(t);
+  const [ana, raj] = [await join(t, node.url, "Ana"), await join(t, node.url, "Raj")];
+  // The clocks that idleness is measured with run a thousand times as fast; those of the connection do not.
+  await raj.addInitScript(() => {
+    const now = performance.now.bind(performance);
+    performance.now = () => now() * 1_000;
+    const every = window.setInterval.bind(window);
+    window.setInterval = ((act: () => void, ms: number) => every(act, ms === 10_000 ? 10 : ms)) as typeof setInterval;
+  });
+  await raj.reload();
+  await has(ana, "Raj", "away").waitFor();
+  await raj.keyboard.press("Shift");
+  await has(ana, "Raj", "online").waitFor();
+});
+
+test("typing is told while it lasts, in that room alone, and not to oneself", async t => {
+  const node = await newNode(t);
+  const [ana, raj] = [await join(t, node.url, "Ana"), await join(t, node.url, "Raj")];
+  const hint = ana.getByText("Raj is typing…");
+  await composer(raj).pressSequentially("hel");
+  await hint.waitFor();
+  assert.equal(await raj.getByText("is typing…").count(), 0);
+  await composer(raj).fill("");
+  await hint.waitFor({ state: "detached" });
+  await composer(raj).pressSequentially("hello");
+  await hint.waitFor();
+  await raj.keyboard.press("Enter");
+  await hint.waitFor({ state: "detached" });
+  await row(ana, "hello").waitFor();
+  await composer(raj).pressSequentially("and then nothing");
+  await hint.waitFor();
+  // Who touches no key has stopped.
+  await hint.waitFor({ state: "detached", timeout: 8_000 });
+});
+
+test("two who type are both named, more are counted", async t => {
+  const node = await newNode(t);
+  const page = await join(t, node.url, "Ana");
+  const others = await Promise.all(["Bea", "Cem", "Dov"].map(name => connect(t, node, { name })));
+  for (const other of others) await other.join("lobby");
+  const [bea, cem, dov] = others;
+  const type = (who: typeof bea, typing: boolean) => who?.ask("typing", { room: "lobby", body: { typing } });
+  await type(bea, true);
+  await type(cem, true);
+  await page.getByText("Bea and Cem are typing…").waitFor();
+  await type(dov, true);
+  await page.getByText("3 people are typing…").waitFor();
+  for (const other of others) await type(other, false);
+  await page.getByText(/typing…/).waitFor({ state: "detached" });
+});
+
+test("a node that is down is red, and the panel says so in words", async t => {
+  const a = await newNode(t, { NODE_NAME: "node-a" });
+  const b = await newNode(t, { NODE_NAME: "node-b", ...peer(a) });
+  await b.ready;
+  const page = await join(t, a.url, "Ana");
+  const system = page.getByRole("region", { name: "System" });
+  await system.getByRole("img", { name: "2 of 2 nodes are up" }).waitFor();
+  await system.getByText("2/2").waitFor();
+  await system.getByText("The bus admits every host with a private address.").waitFor();
+  await say(page, "to be counted");
+  await system.getByRole("heading", { name: /^node-a.*this node/ }).waitFor();
+  await b.stop();
+  await system.getByRole("img", { name: "1 of 2 nodes are up" }).waitFor();
+  await system.getByText("1/2").waitFor();
+  await system.getByText("node-b · down").waitFor();
+  await system.getByRole("heading", { name: "node-b down" }).waitFor();
+  const danger = await page.evaluate(() => {
+    const probe = document.createElement("i");
+    probe.className = "fault";
+    document.body.append(probe);
+    const { color } = getComputedStyle(probe);
+    probe.remove();
+    return color;
+  });
+  assert.equal(await system.locator(".status-link line").evaluate(line => getComputedStyle(line).stroke), danger);
+  assert.equal(await system.locator(".status-node.down circle").evaluate(dot => getComputedStyle(dot).fill), danger);
+});
+
+test("panels can be put away, and stay so", async t => {
+  const node = await newNode(t);
+  const page = await join(t, node.url, "Ana");
+  const toggle = page.getByRole("button", { name: "System", exact: true });
+  assert.equal(await toggle.getAttribute("aria-pressed"), "true");
+  await toggle.click();
+  await page.getByRole("region", { name: "System" }).waitFor({ state: "detached" });
+  await page.reload();
+  await page.getByRole("region", { name: "People" }).waitFor();
+  assert.equal(await page.getByRole("region", { name: "System" }).count(), 0);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.getByRole("region", { name: "People" }).waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "People", exact: true }).click();
+  await page.getByRole("dialog", { name: "People" }).getByText("Ana").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+});
