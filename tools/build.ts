@@ -15,7 +15,8 @@ const assets = join(root, "dist/ui/assets");
 
 /**
  * marked makes a ready instance of itself when it is imported, and so drags its renderer into every bundle. Messages need
- * the lexer alone: what comes after the classes is left out, and the bundler then sees what nobody uses.
+ * the lexer alone: what comes after the classes is left out, and the bundler then sees what nobody uses. Of the tokenizer
+ * it cannot see that, so the methods that plugins/text/markdown.ts overrides with nothing are emptied here.
  */
 const lexerOnly: Plugin = {
   name: "marked-lexer-only",
@@ -27,9 +28,27 @@ const lexerOnly: Plugin = {
         name => new RegExp(`[{,](\\w+) as ${name}[,}]`).exec(source)?.[1],
       );
       if (instance < 0 || !lexer || !tokenizer) throw new Error(`${path} has another form than lexerOnly knows`);
-      return { contents: `${source.slice(0, instance)}export{${lexer} as Lexer,${tokenizer} as Tokenizer};` };
+      const unread = (await readFile(join(root, "plugins/text/markdown.ts"), "utf8")).matchAll(
+        /override (\w+) = none;/g,
+      );
+      let classes = source.slice(0, instance).replaceAll(/\w+\.options\.pedantic/g, "false");
+      for (const [, method] of unread) classes = emptied(classes, method as string);
+      return { contents: `${classes}export{${lexer} as Lexer,${tokenizer} as Tokenizer};` };
     }),
 };
+
+/** The classes of a minified script, without the body of one method. */
+function emptied(source: string, method: string): string {
+  const at = source.search(new RegExp(`(?<=[;}])${method}\\([\\w,]*\\)\\{`));
+  if (at < 0) throw new Error(`marked's tokenizer has no method ${method}`);
+  const begin = source.indexOf("{", at);
+  let end = begin;
+  let depth = 0;
+  do {
+    depth += { "{": 1, "}": -1 }[source[end++] as string] ?? 0;
+  } while (depth > 0);
+  return `${source.slice(0, begin)}{}${source.slice(end)}`;
+}
 
 /** Modules that no message of ours ever needs, and what stands in for them. */
 const UNUSED: { filter: RegExp; contents: string }[] = [
