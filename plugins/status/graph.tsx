@@ -5,7 +5,7 @@ const WIDTH = 280;
 /** Below the lowest dot, for its name. */
 const FOOT = 34;
 /** With more nodes than this, the times on the lines would cover each other. */
-const MAX_LABELLED = 5;
+const MAX_LABELLED = 4;
 
 type Point = { x: number; y: number };
 type Words = { label: string; down: string; here: string };
