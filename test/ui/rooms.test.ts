@@ -48,15 +48,33 @@ test("what is said in rooms that are not on the screen is counted, in the list a
   await page.waitForFunction(() => document.title === "(3) #lobby · web-chat");
   await raj.say("hello", "lobby");
   await row(page, "hello").waitFor();
-  assert.equal(await room(page, "lobby").getByText(/unread/).count(), 0, "what is on the screen is read");
+  assert.equal(
+    await room(page, "lobby")
+      .getByText(/unread/)
+      .count(),
+    0,
+    "what is on the screen is read",
+  );
   await room(page, "ops").click();
   await row(page, "three").waitFor();
   await page.waitForFunction(() => document.title === "#ops · web-chat");
-  assert.equal(await page.locator(".unread-line + article").innerText().then(text => text.includes("one")), true);
+  assert.equal(
+    await page
+      .locator(".unread-line + article")
+      .innerText()
+      .then(text => text.includes("one")),
+    true,
+  );
   await room(page, "lobby").click();
   await page.reload();
   await room(page, "ops").waitFor();
-  assert.equal(await room(page, "ops").getByText(/unread/).count(), 0, "read stays read");
+  assert.equal(
+    await room(page, "ops")
+      .getByText(/unread/)
+      .count(),
+    0,
+    "read stays read",
+  );
 });
 
 test("what came while nobody was looking at the page is unread", async t => {
@@ -146,7 +164,12 @@ test("a room that was left is no longer counted, and can be entered again", asyn
   await raj.say("while she is away", "ops");
   await raj.say("a sign", "lobby");
   await row(page, "a sign").waitFor();
-  assert.equal(await room(page, "ops").getByText(/unread/).count(), 0);
+  assert.equal(
+    await room(page, "ops")
+      .getByText(/unread/)
+      .count(),
+    0,
+  );
   await room(page, "ops").click();
   await row(page, "while she is away").waitFor();
 });
