@@ -3,7 +3,7 @@ import { hash, randomBytes } from "node:crypto";
 import { millisecondsOf } from "./clock.ts";
 import { Reject } from "./errors.ts";
 import { type Fact, FactFold } from "./facts.ts";
-import { foldName } from "./names.ts";
+import { foldName, numbered } from "./names.ts";
 import type { Person } from "./plugin.ts";
 
 export const LINK_LIFETIME_MS = 10 * 60_000;
@@ -66,7 +66,7 @@ export class People {
   /** The name itself where it is free, else the first of “Ana 2”, “Ana 3”, … that is. */
   #free(name: string): string {
     let free = name;
-    for (let count = 2; this.#holders.has(foldName(free)); count++) free = `${name} ${count}`;
+    for (let count = 2; this.#holders.has(foldName(free)); count++) free = numbered(name, count);
     return free;
   }
 

@@ -7,7 +7,7 @@ import { Reject } from "./errors.ts";
 import { draftFact } from "./facts.ts";
 import { AddressLimit, type Rate } from "./limits.ts";
 import type { Log } from "./log/log.ts";
-import { foldName, parseName } from "./names.ts";
+import { foldName, numbered, parseName } from "./names.ts";
 import { hashToken, LINK_LIFETIME_MS, newToken, type People } from "./people.ts";
 import type { Person } from "./plugin.ts";
 import { parseRoomName, type Room, type Rooms } from "./rooms.ts";
@@ -61,7 +61,7 @@ export class SignIn {
     people.assertFree(name);
     const folded = foldName(name);
     if (this.#pending.has(folded))
-      throw new Reject("name-taken", `somebody is called ${name} already`, { suggestion: `${name} 2` });
+      throw new Reject("name-taken", `somebody is called ${name} already`, { suggestion: numbered(name, 2) });
     this.#limit.take(address);
     this.#pending.add(folded);
     try {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import { Reject } from "../../core/errors.ts";
-import { foldName, parseName } from "../../core/names.ts";
+import { foldName, numbered, parseName } from "../../core/names.ts";
 import { parseRoomName } from "../../core/rooms.ts";
 import { holds } from "../suites/samples.ts";
 
@@ -50,8 +50,24 @@ test("what cannot be a name is refused", () => {
     assert.throws(() => parseName(input), invalid, JSON.stringify(input));
   for (const input of ["__proto__", "constructor", "Constructor", "PROTOTYPE", "＿＿proto＿＿"])
     assert.throws(() => parseName(input), invalid, input);
-  for (const input of ["x".repeat(33), "🙂".repeat(33), "ﷺ".repeat(2), "x".repeat(1_000_000)])
+  for (const input of ["x".repeat(33), "🙂".repeat(33), "ﷺ".repeat(2), "x".repeat(1_000_000), ...LONG])
     assert.throws(() => parseName(input), tooLarge);
+});
+
+/** At most 32 characters once they are composed, and all the same more than 64 UTF-16 units. */
+const LONG = ["𝐀\u0301".repeat(32), "\u{1d6c2}\u0313\u0300\u0345".repeat(32)];
+
+test("a number is put behind as much of a name as leaves room for it", () => {
+  for (const [name, count, expected] of [
+    ["Ana", 2, "Ana 2"],
+    ["x".repeat(32), 2, `${"x".repeat(30)} 2`],
+    ["x".repeat(32), 10, `${"x".repeat(29)} 10`],
+    [`${"x".repeat(29)} xx`, 2, `${"x".repeat(29)} 2`],
+    ["🙂".repeat(32), 2, `${"🙂".repeat(30)} 2`],
+  ] as const) {
+    assert.equal(numbered(name, count), expected);
+    assert.equal(parseName(expected), expected);
+  }
 });
 
 test("names that look the same are the same", () => {
@@ -66,6 +82,9 @@ test("names that look the same are the same", () => {
     ["❤", "❤️"],
     ["م‌ی", "می"],
     ["½", "1⁄2"],
+    ["STRAẞE", "straße"],
+    ["a\u200d\u0301na", "ána"],
+    ["Ana\u200d\u0301", "Aná"],
   ] as const)
     assert.equal(foldName(one), foldName(other), `${one} ${other}`);
   for (const [one, other] of [
@@ -99,6 +118,8 @@ test("any text is a name or refused, and a name is one still when read again", a
       assert.ok(name.isWellFormed());
       assert.notEqual(foldName(name), "");
       assert.ok([...name.normalize("NFKC")].length <= 32);
+      assert.ok(name.length <= 64 && foldName(name).length <= 64);
+      assert.equal(parseName(numbered(name, 99)), numbered(name, 99));
       assert.doesNotMatch(name, /\p{Cc}/u);
     }),
     { numRuns: 5_000 },
@@ -106,9 +127,8 @@ test("any text is a name or refused, and a name is one still when read again", a
 });
 
 test("upper and lower case of every character are the same name, and of each name there is one form", () => {
-  const capitalSharpS = 0x1e9e; // its own lower case is ß, but the upper case of that is SS
   for (let point = 0x21; point < 0x11_0000; point++) {
-    if ((point >= 0xd800 && point < 0xe000) || point === capitalSharpS) continue;
+    if (point >= 0xd800 && point < 0xe000) continue;
     const character = String.fromCodePoint(point);
     const folded = foldName(character);
     if (foldName(folded) !== folded || foldName(character.toUpperCase()) !== folded)

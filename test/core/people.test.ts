@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import type { Fact } from "../../core/facts.ts";
-import { foldName } from "../../core/names.ts";
+import { foldName, parseName } from "../../core/names.ts";
 import { hashToken, LINK_LIFETIME_MS, newToken, People } from "../../core/people.ts";
 import { claims, dealt, invites, logsOut, START_MS, takesUp } from "../suites/facts.ts";
 import { holds } from "../suites/samples.ts";
@@ -30,6 +30,14 @@ test("a name that somebody holds is taken in every form, and a free one is sugge
   for (const name of ["Ana", "ANA", "ａｎａ"])
     assert.throws(() => people.assertFree(name), { code: "name-taken", details: { suggestion: `${name} 3` } });
   people.assertFree("Anna");
+});
+
+test("a name that is suggested, or given because another holds it, is one that can be claimed", () => {
+  const name = "x".repeat(32);
+  const people = peopleOf(claims("first", name, 1), claims("second", name, 2));
+  assert.equal(people.get("second")?.name, `${"x".repeat(30)} 2`);
+  assert.throws(() => people.assertFree(name), { code: "name-taken", details: { suggestion: `${"x".repeat(30)} 3` } });
+  assert.equal(parseName(`${"x".repeat(30)} 3`), `${"x".repeat(30)} 3`);
 });
 
 test("of two claims of one name the lower key holds it; the other one becomes “Ana 2”, and is told if it knew better", () => {

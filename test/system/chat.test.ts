@@ -234,6 +234,17 @@ test("a name belongs to whoever claimed it first, whatever its spelling", async 
   await assert.rejects(connect(t, node, { token: "no such token" }), { code: "session-unknown" });
 });
 
+test("a name that is suggested in place of a taken one can be claimed, however long", async t => {
+  const node = await newNode(t);
+  const name = "x".repeat(32);
+  await connect(t, node, { name });
+  const { suggestion } = await connect(t, node, { name }).then(
+    () => assert.fail("the name is taken"),
+    (refusal: { code: string; suggestion: string }) => refusal,
+  );
+  assert.equal((await connect(t, node, { name: suggestion })).welcome.you.name, suggestion);
+});
+
 test("of two that claim a name at the same moment one gets it", async t => {
   const node = await newNode(t);
   const claims = await Promise.allSettled(Array.from({ length: 8 }, () => connect(t, node, { name: "Zoë" })));
