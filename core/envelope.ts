@@ -40,7 +40,7 @@ export const FACT = "fact";
 
 export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
 export const MAX_BODY_BYTES = 256 * 1024;
-const MAX_STRING_BYTES = 64 * 1024;
+const MAX_STRING_BYTES = MAX_BODY_BYTES;
 const MAX_ITEMS = 16 * 1024;
 const MAX_DEPTH = 16;
 
@@ -85,7 +85,8 @@ export function placeOf(key: string): Pick<Envelope, "hlc" | "origin" | "n"> | u
   const match = /^([0-9a-z]{11})([0-9a-z]{16})[0-9a-z]([0-9a-z]{1,11})$/.exec(key);
   if (!match) return undefined;
   const [, hlc = "", origin = "", n = ""] = match;
-  return { hlc: Number.parseInt(hlc, 36), origin, n: Number.parseInt(n, 36) };
+  const place = { hlc: Number.parseInt(hlc, 36), origin, n: Number.parseInt(n, 36) };
+  return keyOf(place) === key ? place : undefined;
 }
 
 /** Length in characters of an origin's id. */
@@ -157,7 +158,7 @@ export function fromWire(wire: unknown): Envelope {
     hash,
     extra,
   ] = wire;
-  const erased = body === null && salt === null;
+  const erased = body === null && salt === null && alt === null && Array.isArray(blobs) && blobs.length === 0;
   if (
     !(
       isText(origin, ORIGIN_LENGTH) &&

@@ -1,5 +1,5 @@
 /** The message types of a node: a list of plugins, checked once and then frozen. */
-import { decode, encode } from "./envelope.ts";
+import { decode, encode, MAX_BODY_BYTES } from "./envelope.ts";
 import { asReject, Reject } from "./errors.ts";
 import type { AnyServerPlugin, MessageType, ServerHooks } from "./plugin.ts";
 
@@ -35,6 +35,9 @@ const RESERVED = new Set(
 );
 const TYPE_NAME = /^[a-z][a-z0-9]*([.-][a-z0-9]+)*$/;
 const MAX_ALT_CHARACTERS = 16_384;
+/** With “plugin:” in front it is the author of what a plugin sends of its own accord. */
+const MAX_TYPE_CHARACTERS = 57;
+const MAX_KEY_CHARACTERS = 256;
 
 export class Registry {
   readonly #types: ReadonlyMap<string, Type>;
@@ -42,10 +45,14 @@ export class Registry {
   /** Throws `Reject` with `plugin-invalid` where the list breaks the contract. */
   constructor(plugins: readonly AnyServerPlugin[]) {
     const types = new Map<string, Type>();
-    for (const { message, hooks } of plugins) {
+    if (!Array.isArray(plugins)) throw new Reject("plugin-invalid", "the plugins are no list");
+    for (const plugin of plugins) {
+      if (typeof plugin !== "object" || plugin === null)
+        throw new Reject("plugin-invalid", "one of the plugins is none");
+      const { message } = plugin;
       assertSound(message);
       if (types.has(message.type)) throw new Reject("plugin-invalid", `two plugins define “${message.type}”`);
-      types.set(message.type, complete(message, hooks()));
+      types.set(message.type, complete(message, makeHooks(plugin)));
     }
     this.#types = types;
   }
@@ -66,7 +73,7 @@ export class Registry {
 
 function assertSound(message: Message): void {
   const refuse = (why: string) => new Reject("plugin-invalid", `the message type “${message?.type}” ${why}`);
-  if (typeof message?.type !== "string" || !TYPE_NAME.test(message.type) || message.type.length > 64)
+  if (typeof message?.type !== "string" || !TYPE_NAME.test(message.type) || message.type.length > MAX_TYPE_CHARACTERS)
     throw refuse("needs a name of small letters, digits, dots and dashes");
   if (RESERVED.has(message.type) || message.type in Object.prototype) throw refuse("has a reserved name");
   if (!Number.isSafeInteger(message.version) || message.version < 1) throw refuse("needs a version from 1 up");
@@ -77,10 +84,31 @@ function assertSound(message: Message): void {
   if (message.kind === "state" && typeof message.key !== "function") throw refuse("is a state and needs key()");
   for (const name of ["parse", "summary"] as const)
     if (typeof message[name] !== "function") throw refuse(`needs ${name}()`);
+  for (const name of ["check", "pack", "unpack", "key", "merge"] as const)
+    if (message[name] !== undefined && typeof message[name] !== "function")
+      throw refuse(`has a ${name} that is no function`);
+  if ((message.pack === undefined) !== (message.unpack === undefined))
+    throw refuse("needs both pack() and unpack(), or neither");
+}
+
+function makeHooks({ message, hooks }: AnyServerPlugin): Hooks {
+  const refuse = (why: string) => new Reject("plugin-invalid", `the message type “${message.type}” ${why}`);
+  let made: Hooks;
+  try {
+    made = hooks();
+  } catch (error) {
+    throw refuse(`could not make its hooks: ${(error as Error).message}`);
+  }
+  if (typeof made !== "object" || made === null) throw refuse("has no hooks");
+  for (const name of ["receive", "joined", "left", "tick"] as const)
+    if (made[name] !== undefined && typeof made[name] !== "function") throw refuse(`has a ${name} that is no function`);
+  return made;
 }
 
 function complete(message: Message, hooks: Hooks): Type {
   const check = (body: unknown) => (message.check ?? message.parse)(body);
+  const unpack = (bytes: Uint8Array, version: number) =>
+    check(message.unpack ? message.unpack(bytes, version) : decode(bytes));
   return Object.freeze<Type>({
     name: message.type,
     version: message.version,
@@ -88,10 +116,23 @@ function complete(message: Message, hooks: Hooks): Type {
     role: message.role ?? "row",
     hooks,
     parse: input => guarded(() => message.parse(input)),
-    pack: body => guarded(() => (message.pack ?? encode)(body)),
-    unpack: (bytes, version) => guarded(() => check(message.unpack ? message.unpack(bytes, version) : decode(bytes))),
+    pack: body =>
+      guarded(() => {
+        const bytes = (message.pack ?? encode)(body);
+        if (bytes.length > MAX_BODY_BYTES) throw new Reject("too-large");
+        // What no node could read again must not be acked.
+        unpack(bytes, message.version);
+        return bytes;
+      }),
+    unpack: (bytes, version) => guarded(() => unpack(bytes, version)),
     summary: body => guarded(() => oneLine(message.summary(body))),
-    key: body => guarded(() => String(message.key?.(body))),
+    key: body =>
+      guarded(() => {
+        const key = String(message.key?.(body));
+        if (key === "" || key.length > MAX_KEY_CHARACTERS)
+          throw new Reject("invalid", "the key of a state is empty or too long");
+        return key;
+      }),
     merge: bodies => guarded(() => (message.merge ? message.merge(bodies) : bodies.at(-1))),
   });
 }

@@ -3,7 +3,7 @@ import { validate as isUuid, v7 as uuid } from "uuid";
 import { type Clock, millisecondsOf } from "./clock.ts";
 import type { Cluster, Signal } from "./cluster/cluster.ts";
 import { Copies } from "./copies.ts";
-import { type Draft, FACT, FACTS, keyOf, MAX_BODY_BYTES } from "./envelope.ts";
+import { type Draft, FACT, FACTS, keyOf } from "./envelope.ts";
 import { asReject, Reject } from "./errors.ts";
 import { readFact } from "./facts.ts";
 import type { Committed, Log, Stored } from "./log/log.ts";
@@ -129,8 +129,6 @@ export class Router {
   }
 
   #draft(type: Type, author: Person, body: unknown, to: { id: string; room: string; ref: string | null }): Draft {
-    const packed = type.pack(body);
-    if (packed.length > MAX_BODY_BYTES) throw new Reject("too-large");
     return {
       ...to,
       hlc: this.#stamp(author.id),
@@ -140,7 +138,7 @@ export class Router {
       author: author.id,
       authorName: author.name,
       alt: type.summary(body),
-      body: packed,
+      body: type.pack(body),
       blobs: [],
       extra: null,
     };

@@ -2,8 +2,8 @@ import * as v from "valibot";
 import { defineMessage, parseWith } from "../../core/plugin.ts";
 
 export const body = v.object({
-  person: v.pipe(v.string(), v.maxLength(64)),
-  name: v.pipe(v.string(), v.maxLength(64)),
+  person: v.pipe(v.string(), v.minLength(1), v.maxLength(64)),
+  name: v.pipe(v.string(), v.maxLength(128)),
   status: v.picklist(["online", "away"]),
   /** Milliseconds since 1970 of the change to this status. */
   since: v.number(),

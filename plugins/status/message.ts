@@ -6,7 +6,7 @@ const name = v.pipe(v.string(), v.maxLength(64));
 const peer = v.object({ id: name, name, up: v.boolean(), rttMs: v.nullable(amount), behind: amount });
 
 const figures = v.object({
-  id: name,
+  id: v.pipe(name, v.minLength(1)),
   name,
   version: v.pipe(v.string(), v.maxLength(32)),
   startedAt: amount,

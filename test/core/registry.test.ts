@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { encode } from "../../core/envelope.ts";
+import { encode, MAX_BODY_BYTES } from "../../core/envelope.ts";
 import { type AnyServerPlugin, Reject } from "../../core/plugin.ts";
 import { Registry } from "../../core/registry.ts";
 import builtIn from "../../plugins/server.ts";
@@ -28,7 +28,7 @@ const BAD: [why: string, changes: object][] = [
   ["begins its name with a digit", { type: "1note" }],
   ["ends its name with a dot", { type: "note." }],
   ["begins its name as the core's events do", { type: "chat:note" }],
-  ["has a name of 65 characters", { type: "n".repeat(65) }],
+  ["has a name of 58 characters", { type: "n".repeat(58) }],
   ["is called as every object's prototype is", { type: "__proto__" }],
   ["is called as every object's constructor is", { type: "constructor" }],
   ["has a reserved name, connect", { type: "connect" }],
@@ -59,11 +59,36 @@ const BAD: [why: string, changes: object][] = [
   ["has no parse", { parse: undefined }],
   ["has a parse that is no function", { parse: {} }],
   ["has no summary", { summary: undefined }],
+  ["has a check that is no function", { check: {} }],
+  ["has a pack that is no function", { pack: 1, unpack: () => null }],
+  ["has an unpack that is no function", { pack: () => new Uint8Array(), unpack: null }],
+  ["has a key that is no function", { key: "id" }],
+  ["has a merge that is no function", { merge: [] }],
+  ["has pack without unpack", { pack: () => new Uint8Array() }],
+  ["has unpack without pack", { unpack: () => null }],
 ];
 
 for (const [why, changes] of BAD)
   test(`a type that ${why} fails at start`, () => {
     assert.throws(() => registryOf(changes), { name: "Reject", code: "plugin-invalid" });
+  });
+
+const BAD_LISTS: [why: string, plugins: unknown][] = [
+  ["is none", null],
+  ["is an object", {}],
+  ["has nothing at one of its places", [null]],
+  ["has a text in it", ["note"]],
+  ["has a plugin without a message", [{ hooks: () => ({}) }]],
+  ["has a plugin without hooks", [{ message: sound }]],
+  ["has hooks that are plain data", [{ message: sound, hooks: {} }]],
+  ["has hooks that throw", [{ message: sound, hooks: () => assert.fail("not today") }]],
+  ["has hooks that make nothing", [{ message: sound, hooks: () => null }]],
+  ["has a hook that is no function", [{ message: sound, hooks: () => ({ receive: 1 }) }]],
+];
+
+for (const [why, plugins] of BAD_LISTS)
+  test(`a list of plugins that ${why} fails at start`, () => {
+    assert.throws(() => new Registry(plugins as AnyServerPlugin[]), { name: "Reject", code: "plugin-invalid" });
   });
 
 test("two plugins of one name fail at start", () => {
@@ -72,7 +97,7 @@ test("two plugins of one name fail at start", () => {
 });
 
 test("what a plugin may be called, it is called", () => {
-  for (const type of ["note", "n", "whiteboard.stroke", "two-words", "v2", "n".repeat(64), "tostring"])
+  for (const type of ["note", "n", "whiteboard.stroke", "two-words", "v2", "n".repeat(57), "tostring"])
     assert.equal(registryOf({ type }).get(type)?.name, type);
 });
 
@@ -136,6 +161,33 @@ test("a plugin's own refusal passes as it is", () => {
     () => registryOf({ parse }).get("note")?.parse(1),
     error => error === refusal,
   );
+});
+
+test("what no node could read again is not packed", () => {
+  const type = registryOf({}).get("note");
+  const unreadable = {
+    "a Date, which is an extension": new Date(0),
+    "a list of 20,000": Array(20_000).fill(1),
+    "a key that would set the prototype": JSON.parse('{"__proto__": 1}'),
+  };
+  for (const [what, body] of Object.entries(unreadable))
+    assert.throws(() => type?.pack(body), { name: "Reject", code: "invalid" }, what);
+  const longest = "x".repeat(MAX_BODY_BYTES - 5);
+  assert.equal(type?.unpack(type.pack(longest), 1), longest);
+  assert.throws(() => type?.pack(`${longest}x`), { name: "Reject", code: "too-large" });
+  const picky = registryOf({ check: () => assert.fail("never good enough") }).get("note");
+  assert.throws(() => picky?.pack("x"), { name: "Reject", code: "internal" });
+});
+
+test("the key of a state is never empty, and has at most 256 characters", () => {
+  const type = registryOf({ kind: "state", key: (body: unknown) => body }).get("note");
+  for (const [body, key] of [
+    ["k", "k"],
+    ["k".repeat(256), "k".repeat(256)],
+    [7, "7"],
+  ] as const)
+    assert.equal(type?.key(body), key);
+  for (const body of ["", "k".repeat(257)]) assert.throws(() => type?.key(body), { name: "Reject", code: "invalid" });
 });
 
 test("damaged bytes of a peer are refused under a code", () => {
