@@ -65,8 +65,8 @@ export type Delivery =
 export type ServerContext = {
   /** Milliseconds since 1970. */
   now(): number;
-  /** A log message that this node holds. */
-  find(id: string): Promise<Message | undefined>;
+  /** A log message that this node holds; this author's, should two have taken the same id. */
+  find(id: string, author?: string): Promise<Message | undefined>;
   /** The figures of this node. */
   node(): NodeFigures;
 };

@@ -58,7 +58,7 @@ export class Router {
     this.#parts = parts;
     this.#context = {
       now: () => parts.clock.now(),
-      find: id => this.find(id),
+      find: (id, author) => this.find(id, author),
       node: parts.figures,
     };
   }
@@ -78,8 +78,8 @@ export class Router {
   }
 
   /** A message of the log that this node holds. */
-  async find(id: string): Promise<Message | undefined> {
-    const stored = await this.#parts.log.find(id);
+  async find(id: string, author?: string): Promise<Message | undefined> {
+    const stored = await this.#parts.log.find(id, author);
     return stored && toMessage(stored, this.#parts.registry);
   }
 

@@ -190,8 +190,8 @@ export class Log {
     return this.#reader.call("referring", room, id);
   }
 
-  find(id: string): Promise<Stored | undefined> {
-    return this.#reader.call("find", id);
+  find(id: string, author?: string): Promise<Stored | undefined> {
+    return this.#reader.call("find", id, author);
   }
 
   setting(name: string): Promise<string | undefined> {

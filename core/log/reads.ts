@@ -15,9 +15,12 @@ export type Page = { envelopes: Stored[]; older: boolean };
 
 export const COLUMNS =
   "origin, seq, room, n, hlc, type, version, role, author, authorName, id, ref, alt, body, blobs, salt, contentHash, extra";
-/** A row counts unless the same id stands at a lower key: two halves of a partition may both have accepted it. */
-const COUNTS = `NOT EXISTS (SELECT 1 FROM log d WHERE d.id = log.id AND d.pos <> log.pos
-  AND (d.hlc, d.origin, d.n) < (log.hlc, log.origin, log.n))`;
+/**
+ * A row counts unless its author has the same one at a lower key: two halves of a partition may both have accepted it.
+ * Left to itself SQLite looks for it through the whole room, by the index on rows.
+ */
+const COUNTS = `NOT EXISTS (SELECT 1 FROM log d INDEXED BY log_id WHERE d.id = log.id AND d.author = log.author AND d.room = log.room
+  AND d.role = 'row' AND d.pos <> log.pos AND (d.hlc, d.origin, d.n) < (log.hlc, log.origin, log.n))`;
 
 export class Reads {
   protected readonly db: DatabaseSync;
@@ -175,9 +178,9 @@ export class Reads {
     return this.#stored("WHERE ref = ? AND room = ? AND role IN ('mark', 'replace') ORDER BY hlc, origin, n", id, room);
   }
 
-  /** The message of that id, at its lowest key. */
-  find(id: string): Stored | undefined {
-    return this.#stored("WHERE id = ? AND role <> 'fact' ORDER BY hlc, origin, n LIMIT 1", id)[0];
+  /** The message of that id, that author's if two have it, at its lowest key. */
+  find(id: string, author = ""): Stored | undefined {
+    return this.#stored("WHERE id = ? AND role <> 'fact' ORDER BY author <> ?, hlc, origin, n LIMIT 1", id, author)[0];
   }
 
   #placeOf(keyOrId: string): Pick<Envelope, "hlc" | "origin" | "n"> | undefined {

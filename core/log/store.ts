@@ -77,8 +77,9 @@ export class Store extends Reads {
 
   #appendOwn(draft: Draft, now: number): Outcome {
     const known = this.get(
-      "SELECT origin, seq, n, hlc, author FROM log WHERE id = ? ORDER BY hlc, origin, n",
+      "SELECT origin, seq, n, hlc, author FROM log WHERE id = ? ORDER BY author <> ?, hlc, origin, n",
       draft.id,
+      draft.author,
     );
     if (known && known.author !== draft.author)
       return { status: "refused", code: "invalid", message: "the id belongs to somebody else's message" };
@@ -140,15 +141,17 @@ export class Store extends Reads {
   }
 
   /** An erasure empties what its own author wrote, and may arrive before it. */
-  #erasedBefore({ id, author }: Envelope): boolean {
-    return this.get("SELECT 1 FROM log WHERE ref = ? AND role = 'erase' AND author = ?", id, author) !== undefined;
+  #erasedBefore({ id, author, role, ref }: Envelope): boolean {
+    const sql = "SELECT 1 FROM log WHERE ref IN (?, ?) AND role = 'erase' AND author = ?";
+    // What supersedes a message goes with it.
+    return this.get(sql, id, role === "replace" ? ref : null, author) !== undefined;
   }
 
   #erase(id: string, author: string): void {
     this.prepare(
       `UPDATE log SET alt = NULL, body = NULL, blobs = '[]', salt = NULL
-       WHERE id = ? AND author = ? AND role NOT IN ('erase', 'fact')`,
-    ).run(id, author);
+       WHERE author = ? AND (id = ? AND role NOT IN ('erase', 'fact') OR ref = ? AND role = 'replace')`,
+    ).run(author, id, id);
   }
 
   #mint(): string {

@@ -24,7 +24,10 @@ export function serverContext(given: Partial<ServerContext> & { messages?: Messa
   return {
     now: () => 0,
     node: () => figures,
-    find: async id => messages.find(message => message.id === id),
+    async find(id, author) {
+      const known = messages.filter(message => message.id === id);
+      return known.find(message => message.author.id === author) ?? known[0];
+    },
     ...context,
   };
 }

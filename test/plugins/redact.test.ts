@@ -28,6 +28,14 @@ test("nobody else may, not even under the author's name", async () => {
   await assert.rejects(receive("bo", { from: session("bo", "session", "Ana") }), notAllowed);
 });
 
+test("of two messages with one id the author's own is meant", async () => {
+  const stranger: Message = { ...message, author: { id: "bo", name: "Bo" } };
+  const both = serverContext({ messages: [stranger, message] });
+  assert.deepEqual(await receive("ana", { find: both.find }), {});
+  assert.deepEqual(await receive("bo", { find: both.find }), {});
+  await assert.rejects(receive("cy", { find: both.find }), { code: "not-allowed" });
+});
+
 test("a message of another room cannot be removed from here", async () => {
   await assert.rejects(receive("ana", { room: "hall" }), { name: "Reject", code: "not-found" });
 });

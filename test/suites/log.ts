@@ -173,6 +173,23 @@ export function logSuite(name: string, open: Open, { runs }: { runs: number }): 
     assert.equal((await log.resume("lobby", {}, ALL, 10)).envelopes.length, 2, "readers drop the second by its id");
   });
 
+  test(`${name}: a message counts whoever else has taken its id, and wherever else its author has`, async t => {
+    const { log } = await newLog(t);
+    const one = { id: "one", author: "ana" };
+    await log.append(written(draft({ ...one, hlc: 3_000, alt: "Ana's" })));
+    await log.append(written(draft({ ...one, author: "bo", hlc: 2_000, alt: "Bo's" })));
+    await log.append(written(draft({ ...one, room: "hall", hlc: 1_000, alt: "Ana's in the hall" })));
+    const alts = async (room: string) => (await log.page(room, {}, 10, ALL)).envelopes.map(({ alt }) => alt);
+    assert.deepEqual(await alts("lobby"), ["Bo's", "Ana's"]);
+    assert.deepEqual(await alts("hall"), ["Ana's in the hall"]);
+    assert.equal((await log.find("one"))?.alt, "Ana's in the hall");
+    assert.equal((await log.find("one", "bo"))?.alt, "Bo's");
+    assert.equal((await log.find("one", "cy"))?.alt, "Ana's in the hall");
+    assert.equal(await log.find("two", "ana"), undefined);
+    assert.deepEqual(statuses(await log.append([draft(one), draft({ ...one, author: "bo" })])), ["known", "known"]);
+    assert.deepEqual(statuses(await log.append([draft({ ...one, author: "cy" })])), ["refused"]);
+  });
+
   test(`${name}: two logs with the same streams have one digest, in whatever order the streams came`, async t => {
     const streams = [3, 5, 2].map(length =>
       written(...Array.from({ length }, (_, index) => draft({ room: index % 2 ? "hall" : "lobby" }))),
@@ -258,6 +275,24 @@ export function logSuite(name: string, open: Open, { runs }: { runs: number }): 
     assert.equal(arrived?.body, null);
     assert.equal((await again.find("one"))?.alt, null);
     assert.equal((await again.find("one"))?.salt, null);
+  });
+
+  test(`${name}: what replaces a message goes with it, if its author wrote both, in whatever order they come`, async t => {
+    const own = draft({ id: "own", role: "replace", ref: "one", alt: "secret" });
+    const foreign = draft({ id: "foreign", role: "replace", ref: "one", author: "bo", alt: "not hers" });
+    const mark = draft({ id: "mark", role: "mark", ref: "one", alt: "a mark" });
+    const erasing = draft({ id: "erasing", role: "erase", ref: "one", alt: "Message removed" });
+    const parts = [[draft({ id: "one" })], [own, foreign, mark], [erasing]].map(drafts => written(...drafts));
+    for (const order of [
+      [0, 1, 2],
+      [2, 1, 0],
+      [1, 2, 0],
+    ]) {
+      const { log } = await newLog(t);
+      for (const index of order) stored(await log.append(at(parts, index)));
+      const alts = await Promise.all(["one", "own", "foreign", "mark"].map(async id => (await log.find(id))?.alt));
+      assert.deepEqual(alts, [null, null, "not hers", "a mark"], `in the order ${order}`);
+    }
   });
 
   test(`${name}: nobody erases what somebody else wrote, before or after`, async t => {
