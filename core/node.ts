@@ -164,6 +164,7 @@ export async function startNode({ config, plugins, version, ui, logger }: NodeOp
       },
     });
     cleanup.push(() => gateway.close());
+    log.failed = error => failed("telling of a commit", error);
     log.committed = commit => {
       metrics.committed(commit.envelopes.length, commit.tookMs);
       router.committed(commit);

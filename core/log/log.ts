@@ -31,11 +31,15 @@ export class Log {
   readonly #checkpoints: NodeJS.Timeout;
   #waiting = 0;
   #busy = false;
-  #erased = false;
+  /** Something may be left in the write-ahead log that was erased; true at first, for the run before this one. */
+  #erased = true;
   #idle: (() => void) | undefined;
   #closing = false;
+  #closed: Promise<void> | undefined;
   /** Called after each commit, in commit order, before the promises of its appends are settled. */
   committed: (commit: Committed) => void = () => {};
+  /** Called with what `committed` throws. */
+  failed: (error: unknown) => void = () => {};
   /** This node's last commit. */
   pos: number;
   /** The stream that this node writes; undefined before its first write. */
@@ -58,12 +62,14 @@ export class Log {
       throw new Reject("data-dir", `${directory} cannot be made (${(error as Error).message}): set DATA_DIR`);
     }
     const lock = lockDirectory(directory);
+    let writer: StoreThread | undefined;
     try {
       const path = join(directory, "log.db");
-      const writer = await StoreThread.open(path, { readOnly: false });
+      writer = await StoreThread.open(path, { readOnly: false });
       const reader = await StoreThread.open(path, { readOnly: true });
       return new Log(writer, reader, lock, await writer.call("lastPos"), await writer.call("origin"));
     } catch (error) {
+      await writer?.close();
       lock.release();
       throw error;
     }
@@ -108,7 +114,12 @@ export class Log {
       return;
     }
     void this.#commit();
-    this.#announce(appended, performance.now() - startedAt);
+    try {
+      this.#announce(appended, performance.now() - startedAt);
+    } catch (error) {
+      // Whatever fails in telling, what is committed is acked.
+      this.failed(error);
+    }
     let from = 0;
     for (const { items, resolve } of jobs) {
       resolve(appended.outcomes.slice(from, from + items.length));
@@ -147,9 +158,10 @@ export class Log {
     // After an erasure nothing of the erased text may stay behind in the write-ahead log either.
     const mode = this.#erased ? "TRUNCATE" : "PASSIVE";
     this.#erased = false;
-    this.#writer.call("checkpoint", mode).catch(() => {
+    const again = () => {
       this.#erased ||= mode === "TRUNCATE";
-    });
+    };
+    this.#writer.call("checkpoint", mode).then(done => done || again(), again);
   }
 
   heads(): Promise<Record<string, Head>> {
@@ -216,7 +228,12 @@ export class Log {
   }
 
   /** Commits what waits, then closes the files. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     clearInterval(this.#checkpoints);
     await this.drain();
     await this.#reader.close();

@@ -178,9 +178,12 @@ export class Store extends Reads {
     return this.db.prepare(`PRAGMA ${name}`).get()?.[name];
   }
 
-  /** Moves what the write-ahead log holds into the database; `TRUNCATE` also leaves none of it behind. */
-  checkpoint(mode: "PASSIVE" | "TRUNCATE"): void {
-    this.db.exec(`PRAGMA wal_checkpoint(${mode})`);
+  /**
+   * Moves what the write-ahead log holds into the database; `TRUNCATE` also leaves none of it behind. False where a reader
+   * was in the way.
+   */
+  checkpoint(mode: "PASSIVE" | "TRUNCATE"): boolean {
+    return this.get(`PRAGMA wal_checkpoint(${mode})`)?.busy === 0;
   }
 }
 

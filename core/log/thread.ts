@@ -4,18 +4,24 @@ import { Reject } from "../errors.ts";
 import type { Store } from "./store.ts";
 import type { Answer } from "./worker.ts";
 
+const ENDED = "the log's thread has ended";
+
 type Pending = { resolve: (value: unknown) => void; reject: (error: Error) => void };
 
 export class StoreThread {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   #calls = 0;
+  #ended = false;
 
   private constructor(worker: Worker) {
     this.#worker = worker;
     worker.on("message", (answer: Answer) => this.#settle(answer));
     worker.on("error", error => this.#fail(error));
-    worker.on("exit", () => this.#fail(new Reject("storage-failed", "the log's thread has ended")));
+    worker.on("exit", () => {
+      this.#ended = true;
+      this.#fail(new Reject("storage-failed", ENDED));
+    });
   }
 
   /** Opens the database; throws `Reject` with the reason where that cannot be done. */
@@ -30,6 +36,7 @@ export class StoreThread {
   }
 
   call<Name extends keyof Store>(name: Name, ...args: Parameters<Store[Name]>): Promise<ReturnType<Store[Name]>> {
+    if (this.#ended) return Promise.reject(new Reject("storage-failed", ENDED));
     const id = ++this.#calls;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve: resolve as Pending["resolve"], reject });
@@ -39,6 +46,7 @@ export class StoreThread {
 
   /** Closes the database after everything that was called before, and ends the thread. */
   async close(): Promise<void> {
+    if (this.#ended) return;
     const ended = new Promise(resolve => this.#worker.once("exit", resolve));
     await this.call("close");
     await ended;

@@ -129,6 +129,33 @@ test("closing commits what waits; nothing is taken any more", async t => {
   assert.equal(again.pos, 50);
 });
 
+test("a log that is closed refuses whatever is asked of it, and may be closed again", async t => {
+  const { log } = await newLog(t);
+  await log.append([draft()]);
+  await Promise.all([log.close(), log.close()]);
+  await log.close();
+  const refused = { name: "Reject", code: "storage-failed" };
+  for (const call of [() => log.heads(), () => log.find("one"), () => log.setting("node"), () => log.set("a", "b")])
+    await assert.rejects(call(), refused);
+});
+
+test("what is committed is acked, whatever fails in telling of it", async t => {
+  const { log } = await newLog(t);
+  const failures: unknown[] = [];
+  log.failed = error => failures.push(error);
+  const failure = new Error("not today");
+  log.committed = () => {
+    throw failure;
+  };
+  const appends = await Promise.all([log.append([draft()]), log.append([draft()])]);
+  assert.deepEqual(
+    stored(appends.flat()).map(({ seq }) => seq),
+    [1, 2],
+  );
+  assert.deepEqual(failures, [failure]);
+  stored(await log.append([draft()]));
+});
+
 test("more than may wait for the disk is refused at the door, and what waited is stored", async t => {
   const { log } = await newLog(t);
   const many = Array.from({ length: 60_000 }, () => draft({ body: null, alt: null }));
