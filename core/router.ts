@@ -160,7 +160,7 @@ export class Router {
   /** The author has written up to that time, on whichever node. */
   authorWasAt(author: string, hlc: number): void {
     const believed = this.#parts.clock.believable(hlc);
-    this.#ahead.set(author, Math.max(believed, this.#ahead.get(author) ?? 0));
+    if (believed > this.#parts.clock.tick()) this.#ahead.set(author, Math.max(believed, this.#ahead.get(author) ?? 0));
   }
 
   async #append(draft: Draft, session?: string): Promise<Ack> {
