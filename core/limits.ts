@@ -1,4 +1,5 @@
 /** How much is too much: token buckets. */
+import { networkOf } from "./addresses.ts";
 import { Reject } from "./errors.ts";
 
 export type Rate = { perSecond: number; burst: number };
@@ -26,7 +27,7 @@ export class Bucket {
     this.#at = now;
     if (this.#tokens < 1)
       throw new Reject("rate-limited", undefined, {
-        retryAfterMs: Math.ceil(((1 - this.#tokens) / perSecond) * 1_000),
+        retryAfterMs: Math.ceil(((1 - this.#tokens) / perSecond) * 1_000) + 1,
       });
     this.#tokens--;
   }
@@ -49,7 +50,8 @@ export class AddressLimit {
     this.#rate = rate;
   }
 
-  take(address: string): void {
+  take(from: string): void {
+    const address = networkOf(from);
     let bucket = this.#buckets.get(address);
     if (!bucket) {
       if (this.#buckets.size >= MAX_ADDRESSES) this.#forget();

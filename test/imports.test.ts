@@ -40,6 +40,7 @@ const RULES: readonly Rule[] = [
   { rule: "only core/gateway.ts imports socket.io", files: SHIPPED, except: "core/gateway.ts", never: ["npm/socket.io{,/**}"] },
   { rule: "only core/cluster/bus.ts imports zeromq", files: SHIPPED, except: "core/cluster/bus.ts", never: ["npm/zeromq{,/**}"] },
   { rule: "only core/log/ imports node:sqlite", files: SHIPPED, except: "core/log/**", never: ["node/sqlite"] },
+  { rule: "core/addresses.ts imports only node:net", files: "core/addresses.ts", only: ["node/net"] },
   { rule: "the cluster's logic has no sockets of its own", files: "core/cluster/*.ts", except: "core/cluster/{bus,cluster,seeds}.ts", never: SOCKETS },
   { rule: "the cluster's logic has no timers and clocks of its own", files: "core/cluster/*.ts", except: "core/cluster/{bus,cluster}.ts", never: ["node/timers{,/**}", "node/perf_hooks"], usesNo: [...TIMERS, ...CLOCKS] },
 
@@ -182,6 +183,7 @@ const BROKEN: readonly [rule: string, offence: string, files: Record<string, str
   ["only core/gateway.ts imports socket.io", "core/router.ts imports npm/socket.io", { "core/router.ts": 'import type { Socket } from "socket.io";' }],
   ["only core/cluster/bus.ts imports zeromq", "core/cluster/membership.ts imports npm/zeromq", { "core/cluster/membership.ts": 'import { Dealer } from "zeromq";' }],
   ["only core/log/ imports node:sqlite", "core/people.ts imports node/sqlite", { "core/people.ts": 'import { DatabaseSync } from "node:sqlite";' }],
+  ["core/addresses.ts imports only node:net", "core/addresses.ts imports node/dns", { "core/addresses.ts": 'import { isIP } from "node:net"; import { lookup } from "node:dns";' }],
   ["the cluster's logic has no sockets of its own", "core/cluster/replication.ts imports node/net", { "core/cluster/replication.ts": 'const net = require("net");' }],
   ["the cluster's logic has no timers and clocks of its own", "core/cluster/state.ts uses setInterval", { "core/cluster/state.ts": "globalThis.setInterval(() => {}, 1000);" }],
   ["the cluster's logic has no timers and clocks of its own", "core/cluster/state.ts uses setTimeout", { "core/cluster/state.ts": "export const timers = { setTimeout };" }],

@@ -1,6 +1,6 @@
 /** The ZeroMQ sockets between nodes. Only moves frames; what they mean stands above. */
-import { BlockList, isIPv6 } from "node:net";
 import * as zmq from "zeromq";
+import { isIP, isPrivate } from "../addresses.ts";
 import { MAX_FRAME_BYTES } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 import type { Address } from "./membership.ts";
@@ -245,24 +245,5 @@ function portOf(socket: zmq.Router | zmq.Publisher): number {
 }
 
 function endpoint({ host, port }: Address): string {
-  return `tcp://${isIPv6(host) ? `[${host}]` : host}:${port}`;
-}
-
-const PRIVATE = new BlockList();
-for (const [net, prefix] of [
-  ["127.0.0.0", 8],
-  ["10.0.0.0", 8],
-  ["172.16.0.0", 12],
-  ["192.168.0.0", 16],
-  ["169.254.0.0", 16],
-] as const)
-  PRIVATE.addSubnet(net, prefix, "ipv4");
-PRIVATE.addAddress("::1", "ipv6");
-PRIVATE.addSubnet("fc00::", 7, "ipv6");
-PRIVATE.addSubnet("fe80::", 10, "ipv6");
-
-/** Loopback, private (RFC 1918, RFC 4193) and link-local addresses. */
-export function isPrivate(address: string): boolean {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, "").replace(/%.*$/, "");
-  return PRIVATE.check(plain, isIPv6(plain) ? "ipv6" : "ipv4");
+  return `tcp://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
 }

@@ -1,8 +1,7 @@
 /** From the peers that a person named to the addresses to dial. */
 import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
-import { isPrivate } from "./bus.ts";
+import { isIP, isPrivate } from "../addresses.ts";
 import type { Address } from "./membership.ts";
 
 /** A peer as `ZMQ_HOST` names it. */

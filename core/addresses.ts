@@ -1,0 +1,41 @@
+/** Network addresses as text: which there are, and what they belong to. Opens no sockets. */
+import { BlockList, isIP, isIPv6 } from "node:net";
+
+/** The family of an IP address, 4 or 6; 0 where the text is none. */
+export { isIP };
+
+/** An IP address, or a host's name as RFC 1123 has them: what a socket can be told to connect to. */
+export function isHost(text: string): boolean {
+  return isIP(text) !== 0 || (text.length <= 253 && text.split(".").every(label => LABEL.test(label)));
+}
+
+const LABEL = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/i;
+
+const PRIVATE = new BlockList();
+for (const [net, prefix] of [
+  ["127.0.0.0", 8],
+  ["10.0.0.0", 8],
+  ["172.16.0.0", 12],
+  ["192.168.0.0", 16],
+  ["169.254.0.0", 16],
+] as const)
+  PRIVATE.addSubnet(net, prefix, "ipv4");
+PRIVATE.addAddress("::1", "ipv6");
+PRIVATE.addSubnet("fc00::", 7, "ipv6");
+PRIVATE.addSubnet("fe80::", 10, "ipv6");
+
+/** Loopback, private (RFC 1918, RFC 4193) and link-local addresses. */
+export function isPrivate(address: string): boolean {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, "").replace(/%.*$/, "");
+  return PRIVATE.check(plain, isIPv6(plain) ? "ipv6" : "ipv4");
+}
+
+/** Where an address comes from: an IPv6 household has a /64 to itself, and could be a new address each time. */
+export function networkOf(address: string): string {
+  if (!isIPv6(address) || address.startsWith("::ffff:")) return address;
+  const [head = "", tail = ""] = address.split("::");
+  const groups = head.split(":").filter(Boolean);
+  const rest = tail.split(":").filter(Boolean);
+  const zeros = Array.from({ length: Math.max(0, 8 - groups.length - rest.length) }, () => "0");
+  return [...groups, ...zeros, ...rest].slice(0, 4).join(":");
+}
