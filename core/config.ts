@@ -1,6 +1,8 @@
 /** The settings of a node: each a flag and an environment variable, and the flag wins. */
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { isHost } from "./addresses.ts";
+import { MAX_HOSTS } from "./cluster/frames.ts";
 import { parseSeeds, type Seed } from "./cluster/seeds.ts";
 import { Reject } from "./errors.ts";
 
@@ -106,7 +108,7 @@ export function readConfig(given: Given): Config {
     );
   const logLevel = text("LOG_LEVEL") ?? "info";
   if (!LEVELS.includes(logLevel)) throw unusable("LOG_LEVEL", logLevel, `one of ${LEVELS.join(", ")}`);
-  const name = text("NODE_NAME") ?? (port === 5002 ? hostname() : `${hostname()}:${port}`);
+  const name = text("NODE_NAME") ?? (port === 5002 ? hostname().slice(0, 64) : `${hostname().slice(0, 56)}:${port}`);
   if (name.length > 64) throw unusable("NODE_NAME", name, "at most 64 characters");
   return {
     port,
@@ -114,7 +116,7 @@ export function readConfig(given: Given): Config {
     seeds: seeds("ZMQ_HOST", text("ZMQ_HOST")),
     zmqPort,
     zmqPubPort: zmqPort === 0 ? 0 : zmqPort + PUBLICATIONS_ABOVE,
-    advertise: seeds("ZMQ_ADVERTISE", text("ZMQ_ADVERTISE")).map(({ host }) => host),
+    advertise: advertised("ZMQ_ADVERTISE", text("ZMQ_ADVERTISE")),
     publicUrl: url("PUBLIC_URL", text("PUBLIC_URL")),
     name,
     dataDir: text("DATA_DIR") ?? join(".", "web-chat-data", String(port)),
@@ -128,6 +130,14 @@ function seeds(name: SettingName, value: string | undefined): Seed[] {
   const seeds = parseSeeds(value ?? "");
   if (!seeds) throw unusable(name, value ?? "", "host[:port], separated by commas");
   return seeds;
+}
+
+/** What no peer would take as an address is better said here than by every peer there. */
+function advertised(name: SettingName, value: string | undefined): string[] {
+  const hosts = (parseSeeds(value ?? "") ?? [{ host: "" }]).map(({ host }) => host);
+  if (hosts.length > MAX_HOSTS || !hosts.every(isHost))
+    throw unusable(name, value ?? "", `up to ${MAX_HOSTS} addresses or host names, separated by commas`);
+  return hosts;
 }
 
 function url(name: SettingName, value: string | undefined): URL | undefined {

@@ -1,6 +1,7 @@
 /** What nodes say to each other: a MessagePack array of protocol version, kind and payload. */
 import * as v from "valibot";
-import { decode, type Envelope, encode, fromWire, toWire } from "../envelope.ts";
+import { isHost } from "../addresses.ts";
+import { decode, type Envelope, encode, fromWire, ORIGIN_LENGTH, toWire } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 
 /** Goes up when a node of the version before could misunderstand the one after. */
@@ -10,12 +11,19 @@ const id = v.pipe(v.string(), v.minLength(1), v.maxLength(64));
 const text = v.pipe(v.string(), v.maxLength(256));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
+const origin = v.pipe(v.string(), v.length(ORIGIN_LENGTH), v.regex(/^[0-9a-z]+$/));
+const host = v.pipe(v.string(), v.check(isHost));
 const bytes = v.custom<Uint8Array>(value => value instanceof Uint8Array);
 const list = <Item extends v.GenericSchema>(item: Item, max: number) => v.pipe(v.array(item), v.maxLength(max));
 
-const info = v.object({ id, boot: id, name: text, version: text, hosts: list(text, 32), port, pubPort: port });
+/** Addresses of one node. */
+export const MAX_HOSTS = 32;
+/** Values in one delta or snapshot of a node's state. */
+export const MAX_STATE_ENTRIES = 16_384;
+
+const info = v.object({ id, boot: id, name: text, version: text, hosts: list(host, MAX_HOSTS), port, pubPort: port });
 const heads = v.pipe(
-  v.array(v.tuple([id, v.pipe(count, v.minValue(1)), id])),
+  v.array(v.tuple([origin, v.pipe(count, v.minValue(1)), id])),
   v.maxLength(4_096),
   v.transform(entries => Object.fromEntries(entries.map(([origin, seq, chain]) => [origin, { seq, chain }]))),
 );
@@ -28,7 +36,10 @@ const delta = v.object({
   boot: id,
   base: count,
   version: count,
-  entries: list(v.object({ type: id, key: text, version: count, body: v.nullable(bytes), at: v.number() }), 16_384),
+  entries: list(
+    v.object({ type: id, key: text, version: count, body: v.nullable(bytes), at: v.number() }),
+    MAX_STATE_ENTRIES,
+  ),
 });
 
 const PAYLOADS = {
@@ -41,8 +52,8 @@ const PAYLOADS = {
   batch: v.object({ id, envelopes }),
   /** The publisher has committed others' envelopes up to here. */
   heads: v.object({ id, heads }),
-  pull: v.object({ origin: id, after: count }),
-  pulled: v.object({ id, origin: id, envelopes }),
+  pull: v.object({ origin, after: count }),
+  pulled: v.object({ id, origin, envelopes }),
   state: v.object({ id, delta }),
   snapshotPlease: v.object({}),
   snapshot: v.object({ id, delta }),

@@ -2,6 +2,7 @@
 import { lookup } from "node:dns/promises";
 import { networkInterfaces } from "node:os";
 import { isIP, isPrivate } from "../addresses.ts";
+import { MAX_HOSTS } from "./frames.ts";
 import type { Address } from "./membership.ts";
 
 /** A peer as `ZMQ_HOST` names it. */
@@ -18,6 +19,7 @@ export function parseSeeds(text: string): Seed[] | undefined {
     const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::(\d{1,5}))?$/i.exec(part);
     const host = match?.[1] ?? match?.[2] ?? (isIP(part) === 6 ? part : undefined);
     const port = match?.[3] === undefined ? undefined : Number(match[3]);
+    if (match?.[1] !== undefined && isIP(match[1]) !== 6) return undefined;
     if (host === undefined || (port !== undefined && (port < 1 || port > 65_535))) return undefined;
     seeds.push({ host, ...(port !== undefined && { port }) });
   }
@@ -50,5 +52,5 @@ export function ownHosts(): string[] {
     .flatMap(addresses => addresses ?? [])
     .filter(({ internal, address }) => !internal && !/^fe80:/i.test(address))
     .map(({ address }) => address);
-  return [...new Set(hosts)].sort((a, b) => Number(isPrivate(b)) - Number(isPrivate(a))).slice(0, 32);
+  return [...new Set(hosts)].sort((a, b) => Number(isPrivate(b)) - Number(isPrivate(a))).slice(0, MAX_HOSTS);
 }

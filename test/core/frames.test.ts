@@ -3,7 +3,7 @@ import test from "node:test";
 import fc from "fast-check";
 import { CLUSTER_PROTOCOL, decodeFrame, encodeFrame, type Frame } from "../../core/cluster/frames.ts";
 import { encode, toWire } from "../../core/envelope.ts";
-import { at, draft, envelopes, holds, record, written } from "../suites/samples.ts";
+import { at, draft, envelopes, holds, origins, record, written } from "../suites/samples.ts";
 
 const text = (maxLength: number, minLength = 0) =>
   fc.string({ unit: "grapheme", minLength, maxLength }).map(text => text.slice(0, maxLength).toWellFormed());
@@ -14,9 +14,15 @@ const port = fc.integer({ min: 1, max: 65_535 });
 const bytes = fc.uint8Array({ maxLength: 64 });
 const some = <Item>(item: fc.Arbitrary<Item>) => fc.array(item, { maxLength: 3 });
 
-const info = record({ id, boot: id, name: text(256), version: text(256), hosts: some(text(256)), port, pubPort: port });
+const host = fc.oneof(
+  fc.ipV4(),
+  fc.ipV6(),
+  fc.domain(),
+  fc.constantFrom("localhost", "chat-b", "LOCALHOST", "x".repeat(63)),
+);
+const info = record({ id, boot: id, name: text(256), version: text(256), hosts: some(host), port, pubPort: port });
 const heads = fc
-  .array(fc.tuple(id, record({ seq: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), chain: id })), {
+  .array(fc.tuple(origins, record({ seq: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), chain: id })), {
     maxLength: 3,
   })
   .map(entries => Object.fromEntries(entries));
@@ -34,8 +40,8 @@ const PAYLOADS: { [Kind in Frame["kind"]]: fc.Arbitrary<Extract<Frame, { kind: K
   bye: record({ id, boot: id }),
   batch: record({ id, envelopes: some(envelopes) }),
   heads: record({ id, heads }),
-  pull: record({ origin: id, after: count }),
-  pulled: record({ id, origin: id, envelopes: some(envelopes) }),
+  pull: record({ origin: origins, after: count }),
+  pulled: record({ id, origin: origins, envelopes: some(envelopes) }),
   state: record({ id, delta }),
   snapshotPlease: fc.constant({}),
   snapshot: record({ id, delta }),
@@ -66,6 +72,8 @@ for (const kind of Object.keys(PAYLOADS) as Frame["kind"][])
   });
 
 const invalid = { name: "Reject", code: "invalid" };
+const ORIGIN = "0".repeat(16);
+const NO_ORIGINS = ["", "o", "0".repeat(15), "0".repeat(17), "A".repeat(16), `${"a".repeat(15)}\n`, "__proto__"];
 
 test("a frame of another protocol version is refused, and the message says both", () => {
   const frame = encode([CLUSTER_PROTOCOL + 1, "bye", { id: "node", boot: "boot" }]);
@@ -88,7 +96,7 @@ test("what is no array of three is refused", () => {
 });
 
 test("a payload with a field missing or of another kind is refused", () => {
-  const good = { id: "node", boot: "boot", heads: [["o", 1, "c"]], stateVersion: 0 };
+  const good = { id: "node", boot: "boot", heads: [[ORIGIN, 1, "c"]], stateVersion: 0 };
   decodeFrame(encode([CLUSTER_PROTOCOL, "beat", good]));
   const broken = [
     null,
@@ -100,10 +108,11 @@ test("a payload with a field missing or of another kind is refused", () => {
     { ...good, stateVersion: -1 },
     { ...good, stateVersion: 0.5 },
     { ...good, heads: {} },
-    { ...good, heads: [["o", 0, "c"]] },
-    { ...good, heads: [["o", 1]] },
-    { ...good, heads: [["o", 1, ""]] },
-    { ...good, heads: Array(4_097).fill(["o", 1, "c"]) },
+    { ...good, heads: [[ORIGIN, 0, "c"]] },
+    { ...good, heads: [[ORIGIN, 1]] },
+    { ...good, heads: [[ORIGIN, 1, ""]] },
+    { ...good, heads: Array(4_097).fill([ORIGIN, 1, "c"]) },
+    ...NO_ORIGINS.map(origin => ({ ...good, heads: [[origin, 1, "c"]] })),
   ];
   for (const payload of broken)
     assert.throws(() => decodeFrame(encode([CLUSTER_PROTOCOL, "beat", payload])), invalid, JSON.stringify(payload));
@@ -122,18 +131,22 @@ test("a batch with a damaged envelope is refused", () => {
   assert.throws(() => decodeFrame(frame(null)), invalid);
 });
 
+test("a pull of what is no stream is refused", () => {
+  for (const origin of NO_ORIGINS)
+    assert.throws(() => decodeFrame(encode([CLUSTER_PROTOCOL, "pull", { origin, after: 0 }])), invalid, origin);
+});
+
+test("a node is introduced with addresses that a socket can connect to, or not at all", () => {
+  const hello = (host: string) => {
+    const info = { id: "node", boot: "boot", name: "", version: "", hosts: [host], port: 1, pubPort: 1 };
+    return decodeFrame(encode([CLUSTER_PROTOCOL, "hello", { info, known: [], heads: [], asks: true }]));
+  };
+  for (const host of ["192.0.2.1", "::1", "chat-b.example"]) hello(host);
+  for (const host of ["", "a b", "*", "-x", "ho/st", "x".repeat(64)])
+    assert.throws(() => hello(host), invalid, JSON.stringify(host));
+});
+
 test("names that JavaScript objects have already are names like others", () => {
-  const heads = [
-    ["__proto__", 1, "c"],
-    ["constructor", 2, "c"],
-  ];
-  const frame = decodeFrame(encode([CLUSTER_PROTOCOL, "heads", { id: "__proto__", heads }]));
-  assert.ok(frame.kind === "heads");
-  assert.equal(frame.payload.id, "__proto__");
-  assert.equal(Object.getPrototypeOf(frame.payload.heads), Object.prototype);
-  assert.deepEqual(Object.entries(frame.payload.heads), [
-    ["__proto__", { seq: 1, chain: "c" }],
-    ["constructor", { seq: 2, chain: "c" }],
-  ]);
-  assert.equal(({} as Record<string, unknown>).seq, undefined);
+  const frame = decodeFrame(encode([CLUSTER_PROTOCOL, "bye", { id: "__proto__", boot: "constructor" }]));
+  assert.deepEqual(frame.payload, { id: "__proto__", boot: "constructor" });
 });
