@@ -37,6 +37,9 @@ export type Effect =
   /** A peer is down or has left. */
   | { do: "drop"; peer: Peer };
 
+/** An address that was dialed, and the peer that answered there. One that a person named is kept whatever happens. */
+type Dialed = { address: Address; named: boolean; peer: string | undefined };
+
 /** Three heartbeats of one second, and a little for their way. */
 export const DOWN_AFTER_MS = 3_300;
 
@@ -46,7 +49,7 @@ export class Membership {
   readonly #self: NodeInfo;
   readonly peers = new Map<string, Peer>();
   /** Every address dialed, and the peer that answered there. */
-  readonly #dialed = new Map<string, { address: Address; peer: string | undefined }>();
+  readonly #dialed = new Map<string, Dialed>();
   readonly #ownAddresses = new Set<string>();
 
   constructor(self: NodeInfo) {
@@ -55,13 +58,13 @@ export class Membership {
 
   /** Dials addresses that a person named. */
   seek(addresses: readonly Address[]): Effect[] {
-    return addresses.flatMap(address => this.#dial(address));
+    return addresses.flatMap(address => this.#dial(address, true));
   }
 
-  #dial(address: Address): Effect[] {
+  #dial(address: Address, named = false): Effect[] {
     const text = textOf(address);
     if (this.#dialed.has(text) || this.#ownAddresses.has(text)) return [];
-    this.#dialed.set(text, { address, peer: undefined });
+    this.#dialed.set(text, { address, named, peer: undefined });
     return [{ do: "dial", address }];
   }
 
@@ -75,7 +78,7 @@ export class Membership {
     if (peer.info.boot !== info.boot && peer.up) effects.push(...this.#down(peer));
     if (peer.info.boot !== info.boot) {
       peer.silent = false;
-      effects.push(...this.#moved(peer, info));
+      effects.push(...this.#moved(peer, info, at));
     }
     peer.info = info;
     if (at) effects.push(...this.#answered(peer, at));
@@ -89,12 +92,12 @@ export class Membership {
   }
 
   /** A new run of a peer may have other addresses than the one before. */
-  #moved(peer: Peer, { port, hosts }: NodeInfo): Effect[] {
+  #moved(peer: Peer, { port, hosts }: NodeInfo, at: Address | undefined): Effect[] {
     const { address, info } = peer;
-    if (!address || (info.port === port && info.hosts.join() === hosts.join())) return [];
+    if (!address || (at && textOf(at) === textOf(address))) return [];
+    if (info.port === port && sameHosts(info.hosts, hosts)) return [];
     peer.address = undefined;
-    this.#dialed.delete(textOf(address));
-    return [{ do: "hangUp", address }];
+    return this.#abandon(address, info.id);
   }
 
   #isSelf(at: Address): Effect[] {
@@ -111,8 +114,18 @@ export class Membership {
       peer.address = at;
       return [];
     }
-    this.#dialed.delete(textOf(at));
-    return [{ do: "hangUp", address: at }];
+    return dialed?.named ? [] : this.#abandon(at, peer.info.id);
+  }
+
+  /** Gives an address up, unless a person named it or another peer answers there. */
+  #abandon(address: Address, peer: string): Effect[] {
+    const dialed = this.#dialed.get(textOf(address));
+    if (dialed?.peer !== peer) return [];
+    // Somebody else may come to answer at an address that a person named.
+    dialed.peer = undefined;
+    if (dialed.named) return [];
+    this.#dialed.delete(textOf(address));
+    return [{ do: "hangUp", address }];
   }
 
   /** Nodes that a peer knows. */
@@ -124,8 +137,7 @@ export class Membership {
 
   /** A node on this very host has the same addresses as this one, and is reached at the loopback one. */
   #candidates({ hosts, port }: NodeInfo): Address[] {
-    const here = hosts.toSorted().join() === this.#self.hosts.toSorted().join();
-    return (here ? ["127.0.0.1"] : hosts).map(host => ({ host, port }));
+    return (sameHosts(hosts, this.#self.hosts) ? ["127.0.0.1"] : hosts).map(host => ({ host, port }));
   }
 
   /** A heartbeat. */
@@ -179,4 +191,8 @@ export class Membership {
   up(): Peer[] {
     return [...this.peers.values()].filter(({ up }) => up);
   }
+}
+
+function sameHosts(some: readonly string[], others: readonly string[]): boolean {
+  return some.toSorted().join() === others.toSorted().join();
 }

@@ -65,11 +65,23 @@ test("who calls is dialed at all its addresses, and up as soon as one answers", 
 
 test("of two addresses of one peer the first that answers stays, the other is hung up", () => {
   const membership = members();
-  membership.seek([address("10.0.0.2"), address("192.168.0.2")]);
-  membership.introduced(node("bo"), 0, address("10.0.0.2"));
-  assert.deepEqual(said(membership.introduced(node("bo"), 0, address("192.168.0.2"))), ["hangUp 192.168.0.2:6002"]);
+  const bo = node("bo", "10.0.0.2", { hosts: ["10.0.0.2", "192.168.0.2"] });
+  membership.introduced(bo, 0);
+  membership.introduced(bo, 0, address("10.0.0.2"));
+  assert.deepEqual(said(membership.introduced(bo, 0, address("192.168.0.2"))), ["hangUp 192.168.0.2:6002"]);
   assert.deepEqual(membership.peers.get("bo")?.address, address("10.0.0.2"));
   assert.deepEqual(said(membership.greet()), []);
+});
+
+test("an address that a person named is kept beside the one that answered first, and greeted when the peer is gone", () => {
+  const membership = members();
+  membership.seek([address("10.0.0.2"), address("192.168.0.2")]);
+  membership.introduced(node("bo"), 0, address("10.0.0.2"));
+  assert.deepEqual(said(membership.introduced(node("bo"), 0, address("192.168.0.2"))), []);
+  assert.deepEqual(membership.peers.get("bo")?.address, address("10.0.0.2"));
+  assert.deepEqual(said(membership.greet()), []);
+  membership.left("bo", "bo's first run");
+  assert.deepEqual(said(membership.greet()), ["greet 10.0.0.2:6002", "greet 192.168.0.2:6002"]);
 });
 
 test("a node does not become its own peer, and does not dial itself twice", () => {
@@ -163,6 +175,37 @@ test("a new run at another address is dialed there", () => {
   assert.ok(effects.includes("dial 10.0.0.7:6005"));
   assert.deepEqual(ups(membership), [], "not up before it has answered");
   assert.deepEqual(said(membership.introduced(moved, 700, address("10.0.0.7", 6005))), ["welcome bo"]);
+});
+
+test("a new run with other addresses that answers where the run before did is reached there", () => {
+  const membership = withBo();
+  const again = node("bo", "10.0.0.2", { boot: "second run", hosts: ["10.0.0.2", "172.17.0.1"] });
+  assert.deepEqual(said(membership.introduced(again, 600, address("10.0.0.2"))), ["drop bo", "welcome bo"]);
+  assert.deepEqual(membership.peers.get("bo")?.address, address("10.0.0.2"));
+});
+
+test("two peers that come back with each other's addresses are reached where they are now", () => {
+  const membership = withBo();
+  membership.seek([address("10.0.0.3")]);
+  membership.introduced(node("cy", "10.0.0.3"), 0, address("10.0.0.3"));
+  for (const id of ["bo", "cy"]) membership.left(id, `${id}'s first run`);
+  const [bo, cy] = [node("bo", "10.0.0.3", { boot: "second" }), node("cy", "10.0.0.2", { boot: "second" })];
+  assert.deepEqual(said(membership.introduced(cy, 1, address("10.0.0.2"))), ["welcome cy"]);
+  assert.deepEqual(said(membership.introduced(bo, 2, address("10.0.0.3"))), ["welcome bo"]);
+  assert.deepEqual(membership.peers.get("bo")?.address, address("10.0.0.3"));
+  assert.deepEqual(membership.peers.get("cy")?.address, address("10.0.0.2"));
+});
+
+test("a new run whose own addresses do not answer is still looked for at the one that a person named", () => {
+  const membership = members();
+  // A forwarded port, behind which the peer has addresses that nobody else can reach.
+  membership.seek([address("198.51.100.1")]);
+  membership.introduced(node("bo", "172.17.0.5"), 0, address("198.51.100.1"));
+  membership.left("bo", "bo's first run");
+  const again = node("bo", "172.17.0.6", { boot: "second run" });
+  assert.deepEqual(said(membership.introduced(again, 1)), ["dial 172.17.0.6:6002"]);
+  assert.deepEqual(said(membership.greet()), ["greet 198.51.100.1:6002", "greet 172.17.0.6:6002"]);
+  assert.deepEqual(said(membership.introduced(again, 2, address("198.51.100.1"))), ["welcome bo"]);
 });
 
 test("how long an answer takes is known while the peer is up", () => {
