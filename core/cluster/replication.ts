@@ -25,16 +25,21 @@ type Stream = {
   /** Came before what precedes it. */
   ahead: Map<number, Envelope>;
   /** The request under way. */
-  pull: { peer: string; at: number } | undefined;
+  pull: { peer: string; after: number; at: number } | undefined;
   /** Since when something is known to be missing. */
   missingSince: number | undefined;
+  /** Peers whose answers brought nothing, and until when they are not asked again. */
+  shunned: Map<string, number>;
+  /** Requests made: spreads them over the holders, without chance, so that a run can be repeated. */
+  asked: number;
 };
 
 /** A hole this young may be a live batch still on its way. */
 const HOLE_GRACE_MS = 50;
 const PULL_TIMEOUT_MS = 2_000;
+const SHUN_MS = 3_000;
 /** Envelopes kept because they came too early, for each stream. */
-const MAX_AHEAD = 2_048;
+const MAX_AHEAD = 512;
 /** Envelopes handed to the log and not committed yet, for each stream: beyond it pulling waits. */
 const MAX_IN_FLIGHT = 8_192;
 
@@ -55,7 +60,15 @@ export class Replication {
   #stream(origin: string, seq = 0): Stream {
     let stream = this.#streams.get(origin);
     if (!stream) {
-      stream = { seq, queued: seq, ahead: new Map(), pull: undefined, missingSince: undefined };
+      stream = {
+        seq,
+        queued: seq,
+        ahead: new Map(),
+        pull: undefined,
+        missingSince: undefined,
+        shunned: new Map(),
+        asked: 0,
+      };
       this.#streams.set(origin, stream);
     }
     return stream;
@@ -67,7 +80,7 @@ export class Replication {
       const stream = this.#stream(origin);
       stream.seq = Math.max(stream.seq, seq);
       stream.queued = Math.max(stream.queued, seq);
-      this.#seek(origin, stream, 0);
+      this.#seek(origin, stream, HOLE_GRACE_MS);
     }
   }
 
@@ -100,14 +113,15 @@ export class Replication {
   pulled(peer: string, origin: string, envelopes: readonly Envelope[]): void {
     const stream = this.#stream(origin);
     if (stream.pull?.peer !== peer) return;
+    const { after } = stream.pull;
     stream.pull = undefined;
-    // What it does not have after all is asked of somebody else.
-    if (envelopes.length === 0) this.#holders.get(peer)?.set(origin, stream.queued);
     this.#apply(
       stream,
       envelopes.filter(envelope => envelope.origin === origin),
       peer,
     );
+    // What it does not have after all, or has in a form that nobody can use, is asked of somebody else.
+    if (stream.queued === after) stream.shunned.set(peer, this.#ports.now() + SHUN_MS);
     this.#seek(origin, stream, 0);
   }
 
@@ -131,7 +145,7 @@ export class Replication {
     const now = this.#ports.now();
     for (const [origin, stream] of this.#streams) {
       if (stream.pull && now - stream.pull.at > PULL_TIMEOUT_MS) {
-        this.#holders.get(stream.pull.peer)?.delete(origin);
+        stream.shunned.set(stream.pull.peer, now + SHUN_MS);
         stream.pull = undefined;
       }
       this.#seek(origin, stream, HOLE_GRACE_MS);
@@ -160,7 +174,7 @@ export class Replication {
       if (envelope.seq <= stream.queued || stream.ahead.has(envelope.seq)) continue;
       if (!isGenuine(envelope)) {
         this.#ports.warn("a peer sent an envelope whose content does not match its hash", { peer, id: envelope.id });
-        return;
+        break;
       }
       if (envelope.seq === stream.queued + 1) take(envelope);
       else if (stream.ahead.size < MAX_AHEAD) stream.ahead.set(envelope.seq, envelope);
@@ -194,17 +208,21 @@ export class Replication {
 
   /** Starts a pull where something has been missing for `graceMs` and a peer that is up holds it. */
   #seek(origin: string, stream: Stream, graceMs: number): void {
-    const holders = [...this.#holders].filter(([, held]) => (held.get(origin) ?? 0) > stream.queued);
+    const now = this.#ports.now();
+    const holders = [...this.#holders].flatMap(([peer, held]) =>
+      (held.get(origin) ?? 0) > stream.queued ? [peer] : [],
+    );
     if (holders.length === 0) {
       stream.missingSince = undefined;
       return;
     }
-    stream.missingSince ??= this.#ports.now();
-    if (stream.pull || stream.queued - stream.seq >= MAX_IN_FLIGHT) return;
-    if (this.#ports.now() - stream.missingSince < graceMs) return;
-    // Spread over the holders, without chance, so that a run can be repeated.
-    const [peer] = holders[stream.queued % holders.length] as [string, Map<string, number>];
-    stream.pull = { peer, at: this.#ports.now() };
+    stream.missingSince ??= now;
+    if (stream.pull || stream.queued - stream.seq >= MAX_IN_FLIGHT || now - stream.missingSince < graceMs) return;
+    for (const [peer, until] of stream.shunned) if (until <= now) stream.shunned.delete(peer);
+    const willing = holders.filter(peer => !stream.shunned.has(peer));
+    const peer = willing[stream.asked++ % willing.length];
+    if (peer === undefined) return;
+    stream.pull = { peer, after: stream.queued, at: now };
     this.#ports.pull(peer, origin, stream.queued);
   }
 }

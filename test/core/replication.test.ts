@@ -331,15 +331,44 @@ test("a request to a peer that goes down is made to another at once", () => {
   );
 });
 
-test("a peer that does not have what it said is not asked for it again", () => {
+test("a peer that does not have what it said is not asked again while another may", () => {
   const { ana, origin, heads } = alone();
   ana.replication.heard("bo", heads(5), true);
   ana.replication.heard("cy", heads(5));
   ana.replication.pulled("bo", origin, []);
+  ana.replication.heard("bo", heads(5));
   assert.deepEqual(
     ana.pulls.map(({ peer }) => peer),
     ["bo", "cy"],
   );
+});
+
+test("the only peer that says it has something is asked again three seconds after an answer that brought nothing", async () => {
+  const { network, ana, envelopes, origin, heads } = alone();
+  ana.replication.heard("bo", heads(5), true);
+  // The last one alone is of no use; nor is the same answer over and over.
+  for (let times = 0; times < 50; times++) ana.replication.pulled("bo", origin, [at(envelopes, 4)]);
+  network.now += 2_999;
+  ana.replication.tick();
+  assert.equal(ana.pulls.length, 1);
+  network.now += 1;
+  ana.replication.tick();
+  assert.deepEqual(ana.pulls, [
+    { peer: "bo", origin, after: 0 },
+    { peer: "bo", origin, after: 0 },
+  ]);
+});
+
+test("a peer whose answer was overtaken by its own live batch is asked again at once", async () => {
+  const { ana, envelopes, origin, heads } = alone();
+  ana.replication.heard("bo", heads(3), true);
+  ana.replication.live("bo", envelopes.slice(0, 3));
+  ana.replication.pulled("bo", origin, envelopes.slice(0, 3));
+  ana.replication.heard("bo", heads(5), true);
+  assert.deepEqual(ana.pulls, [
+    { peer: "bo", origin, after: 0 },
+    { peer: "bo", origin, after: 3 },
+  ]);
 });
 
 test("an answer that nobody asked for is passed over", async () => {
@@ -401,14 +430,30 @@ test("an envelope whose content does not match its hash is refused, and fetched 
   await ana.commitAll();
   assert.equal(seq(), 0);
   assert.equal(network.warnings.length, 1);
-  ana.replication.lost("bo");
+  // Whatever it says it has, somebody else is asked.
+  ana.replication.heard("bo", heads(5), true);
   ana.replication.heard("cy", heads(5), true);
+  assert.deepEqual(
+    ana.pulls.map(({ peer }) => peer),
+    ["bo", "cy"],
+  );
   ana.replication.pulled("cy", origin, envelopes);
   await ana.commitAll();
   assert.deepEqual(
     ana.store.stream(origin, 0, 10, 1_000_000).map(({ alt }) => alt),
     envelopes.map(({ alt }) => alt),
   );
+});
+
+test("what is genuine before a forged envelope is kept, and the rest is asked for", async () => {
+  const { network, ana, origin, envelopes, heads, seq } = alone();
+  ana.replication.heard("bo", heads(3));
+  ana.replication.live("bo", [...envelopes.slice(0, 2), { ...at(envelopes, 2), alt: "forged" }]);
+  await ana.commitAll();
+  assert.equal(seq(), 2);
+  network.now += 100;
+  ana.replication.tick();
+  assert.deepEqual(ana.pulls, [{ peer: "bo", origin, after: 2 }]);
 });
 
 test("each part of the content is held against the hash", async () => {
