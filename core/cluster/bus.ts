@@ -109,7 +109,14 @@ export class Bus {
   dial(address: Address): void {
     const socket = new zmq.Dealer({ ...DIALING, context: this.#context, immediate: true, sendHighWaterMark: 1_000 });
     socket.events.on("connect:retry", () => this.#events.unreachable(address));
-    socket.connect(endpoint(address));
+    try {
+      socket.connect(endpoint(address));
+    } catch {
+      // No address at all: nobody will ever answer there.
+      socket.close();
+      this.#events.unreachable(address);
+      return;
+    }
     this.#dealers.set(textOf(address), { socket, send: new Sender(socket, 1_000) });
     void this.#listen(socket, address);
   }
@@ -123,6 +130,21 @@ export class Bus {
   /** To the node at an address that was dialed. */
   request(address: Address, bytes: Uint8Array): void {
     this.#dealers.get(textOf(address))?.send.push([bytes]);
+  }
+
+  /** As `request`, unless something still waits for that node to be reached: then this adds nothing. */
+  greet(address: Address, bytes: () => Uint8Array): void {
+    const dealer = this.#dealers.get(textOf(address));
+    if (dealer && !dealer.send.isBusy) dealer.send.push([bytes()]);
+  }
+
+  /** Dials and subscribes anew: ZeroMQ gives a connection up for good after a frame that it does not admit. */
+  redial(address: Address, publications: Address | undefined): void {
+    this.hangUp(address);
+    this.dial(address);
+    if (!publications) return;
+    this.unsubscribe(publications);
+    this.subscribe(publications);
   }
 
   /** Resolves when what was published has left this process, or after `timeoutMs`. */
@@ -184,8 +206,14 @@ class Sender {
     return this.#queue.length;
   }
 
+  get isBusy(): boolean {
+    return this.#busy;
+  }
+
   push(parts: Uint8Array[]): void {
-    if (this.#queue.length >= this.#max) this.dropped++;
+    // A frame over the limit would cost the receiver the connection.
+    const isTooLarge = parts.some(({ byteLength }) => byteLength > MAX_FRAME_BYTES);
+    if (isTooLarge || this.#queue.length >= this.#max) this.dropped++;
     else this.#queue.push(parts);
     if (!this.#busy) void this.#run();
   }

@@ -1,14 +1,14 @@
 /** The cluster as one node takes part in it: the bus, and on it membership, replication and state. */
-import type { Envelope } from "../envelope.ts";
+import { type Envelope, MAX_FRAME_BYTES } from "../envelope.ts";
 import { asReject } from "../errors.ts";
 import type { Committed, Log } from "../log/log.ts";
 import { Arrival } from "./arrival.ts";
 import { Bus, type Received } from "./bus.ts";
-import { decodeFrame, encodeFrame, type Frame, type Payload } from "./frames.ts";
+import { decodeFrame, encodeFrame, type Frame, MAX_STATE_ENTRIES, type Payload } from "./frames.ts";
 import { type Address, type Effect, Membership, type NodeInfo, type Peer, textOf } from "./membership.ts";
 import { type Heads, Replication } from "./replication.ts";
 import type { Seed } from "./seeds.ts";
-import { type Changed, ClusterState } from "./state.ts";
+import { type Changed, ClusterState, type StateDelta } from "./state.ts";
 
 const BEAT_MS = 1_000;
 const REPAIR_MS = 100;
@@ -96,7 +96,7 @@ export class Cluster {
         log,
         pull: (peer, origin, after) => this.#ask(peer, "pull", { origin, after }),
         now: () => performance.now(),
-        warn: (what, details) => logger.warn(details, what),
+        warn: (what, details) => this.#warnOften(what, details, what),
       },
       heads,
     );
@@ -230,7 +230,8 @@ export class Cluster {
     this.#options.events.peersChanged();
   }
 
-  #drop({ info }: Peer): void {
+  #drop({ info, address }: Peer): void {
+    if (address) this.#bus.redial(address, this.#subscribed.get(info.id));
     this.#replication.lost(info.id);
     this.state.drop(info.id);
     this.#options.logger.warn({ peer: info.name }, "a peer is down");
@@ -238,7 +239,7 @@ export class Cluster {
   }
 
   #greet(address: Address): void {
-    this.#bus.request(address, this.#hello(true));
+    this.#bus.greet(address, () => this.#hello(true));
   }
 
   #hello(asks: boolean): Uint8Array {
@@ -279,7 +280,20 @@ export class Cluster {
 
   #publishState(): void {
     const delta = this.state.takeDelta();
-    if (delta) this.#bus.publish(encodeFrame("state", { id: this.self.id, delta }));
+    if (delta) this.#bus.publish(this.#stateFrame("state", delta));
+  }
+
+  /** State travels in one frame; what has outgrown it the bus drops, and no peer would take. */
+  #stateFrame(kind: "state" | "snapshot", delta: StateDelta): Uint8Array {
+    const frame = encodeFrame(kind, { id: this.self.id, delta });
+    const [values, bytes] = [delta.entries.length, frame.byteLength];
+    if (bytes > MAX_FRAME_BYTES || values > MAX_STATE_ENTRIES)
+      this.#warnOften(
+        "state",
+        { values, bytes, maxBytes: MAX_FRAME_BYTES },
+        "the state of this node is too large for its peers: plugins hold too many or too large values",
+      );
+    return frame;
   }
 
   #received({ bytes, at, answer }: Received): void {
@@ -314,7 +328,7 @@ export class Cluster {
         return;
       case "snapshotPlease":
         this.#publishState();
-        return answer?.(encodeFrame("snapshot", { id: this.self.id, delta: this.state.snapshot() }));
+        return answer?.(this.#stateFrame("snapshot", this.state.snapshot()));
       case "snapshot":
         if (this.#membership.peers.get(payload.id)?.up) this.state.replace(payload.id, payload.delta);
         return;
@@ -331,7 +345,7 @@ export class Cluster {
     if (hello.asks) answer?.(this.#hello(false));
     this.#perform(this.#membership.introduced(hello.info, now, at));
     this.#perform(this.#membership.heardOf(hello.known));
-    if (this.#membership.peers.get(hello.info.id)?.up) this.#heard(hello.info.id, hello.heads, true);
+    this.#heard(hello.info.id, hello.heads, true);
     if (at) this.#arrival.heardFrom(at);
     this.#arrival.check();
   }
@@ -345,6 +359,7 @@ export class Cluster {
   }
 
   #heard(peer: string, heads: Heads, comparing = false): void {
+    if (!this.#membership.peers.get(peer)?.up) return;
     this.#replication.heard(peer, heads, comparing);
     const own = this.#options.log.origin;
     const held = own === undefined ? undefined : heads[own];

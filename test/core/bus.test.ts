@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import test from "node:test";
-import { Dealer } from "zeromq";
+import { Dealer, Publisher } from "zeromq";
 import { Bus } from "../../core/cluster/bus.ts";
 import { MAX_FRAME_BYTES } from "../../core/envelope.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
@@ -51,6 +51,36 @@ test("a frame above the limit that comes all the same costs its sender the conne
   function once(events: Dealer["events"], name: "disconnect"): Promise<unknown> {
     return new Promise(resolve => events.on(name, resolve));
   }
+});
+
+test("who gave a connection up over a frame above the limit has it back once it is dialed anew", async t => {
+  const heard: string[] = [];
+  const bus = await Bus.open(
+    {
+      received: ({ bytes }) => heard.push(Buffer.from(bytes).subarray(0, 64).toString()),
+      unreachable: () => {},
+      refused: address => assert.fail(`refused ${address}`),
+    },
+    { port: 0, pubPort: 0 },
+  );
+  cleanUp(t, () => bus.close());
+  // One of another program: this program's own bus knows better than to send it.
+  const publisher = new Publisher({ linger: 0 });
+  cleanUp(t, () => publisher.close());
+  await publisher.bind("tcp://127.0.0.1:*");
+  const publications = { host: "127.0.0.1", port: Number(publisher.lastEndpoint?.split(":").at(-1)) };
+  const until = async (text: string) => {
+    while (!heard.includes(text)) {
+      await publisher.send(text);
+      await new Promise(resolve => setTimeout(resolve, 10));
+    }
+  };
+  bus.subscribe(publications);
+  await until("before");
+  await publisher.send(Buffer.alloc(MAX_FRAME_BYTES * 2));
+  await new Promise(resolve => setTimeout(resolve, 200));
+  bus.redial({ host: "127.0.0.1", port: bus.port }, publications);
+  await until("after");
 });
 
 test("who comes from a public address is kept out of requests and publications, and reported", t => {

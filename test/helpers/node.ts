@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import { type Given, readConfig } from "../../core/config.ts";
-import { type RunningNode, startNode } from "../../core/node.ts";
+import { type Logger, type RunningNode, startNode } from "../../core/node.ts";
 import plugins from "../../plugins/server.ts";
 import { cleanUp } from "./cleanup.ts";
 
@@ -24,11 +24,16 @@ export function temporaryDirectory(t: TestContext): string {
 export type TestNode = RunningNode & { dataDir: string };
 
 /** A node in this process, on free ports, without limits unless `settings` say otherwise. */
-export async function newNode(t: TestContext, settings: Given = {}, types = plugins): Promise<TestNode> {
+export async function newNode(
+  t: TestContext,
+  settings: Given = {},
+  types = plugins,
+  logger: Logger = quiet,
+): Promise<TestNode> {
   const dataDir = settings.DATA_DIR ?? temporaryDirectory(t);
   const given = { PORT: "0", HOST: "127.0.0.1", RATE_LIMIT: "0", CLAIM_LIMIT: "0", NODE_NAME: "node", ...settings };
   const config = readConfig({ ...given, DATA_DIR: dataDir });
-  const node = await startNode({ config, plugins: types, version: "test", ui: join(ROOT, "dist/ui"), logger: quiet });
+  const node = await startNode({ config, plugins: types, version: "test", ui: join(ROOT, "dist/ui"), logger });
   cleanUp(t, () => node.stop());
   return { ...node, dataDir };
 }

@@ -18,6 +18,8 @@ export type Subject = Pick<
   | "dial"
   | "hangUp"
   | "request"
+  | "greet"
+  | "redial"
   | "flush"
   | "close"
   | "queued"
@@ -221,6 +223,57 @@ export function busSuite(name: string, open: Open, { maxFrameBytes }: { maxFrame
     assert.ok(server.received.every(({ bytes }) => bytes.length <= maxFrameBytes));
   });
 
+  test(`${name}: a publication above the limit is not sent, and those after it arrive`, async t => {
+    const [writer, reader] = [await newBus(t), await newBus(t)];
+    await subscribed(reader, writer);
+    writer.bus.publish(Buffer.alloc(maxFrameBytes + 1));
+    assert.equal(writer.bus.dropped, 1);
+    writer.bus.publish(Buffer.from("small"));
+    await reader.until(() => reader.texts().includes("small"));
+    assert.ok(reader.received.every(({ bytes }) => bytes.length <= maxFrameBytes));
+  });
+
+  test(`${name}: an answer above the limit is not sent, and those after it arrive`, async t => {
+    const [server, asker] = [await newBus(t), await newBus(t)];
+    asker.bus.dial(server.at);
+    asker.bus.request(server.at, Buffer.from("question"));
+    await server.until(() => server.texts().includes("question"));
+    server.received[0]?.answer?.(Buffer.alloc(maxFrameBytes + 1));
+    assert.equal(server.bus.dropped, 1);
+    server.received[0]?.answer?.(Buffer.from("small"));
+    await asker.until(() => asker.texts().includes("small"));
+    assert.deepEqual(asker.texts(), ["small"]);
+  });
+
+  test(`${name}: who is dialed and subscribed to anew answers and is heard as before`, async t => {
+    const [reader, writer] = [await newBus(t), await newBus(t)];
+    await subscribed(reader, writer);
+    reader.bus.dial(writer.at);
+    await asked(reader, writer.at, "before");
+    reader.bus.redial(writer.at, writer.publications);
+    await asked(reader, writer.at, "after");
+    await reader.until(
+      () => reader.texts().includes("again"),
+      () => writer.bus.publish(Buffer.from("again")),
+    );
+    reader.bus.redial(writer.at, undefined);
+    await asked(reader, writer.at, "at last");
+  });
+
+  test(`${name}: a host that is none is unreachable`, async t => {
+    const asker = await newBus(t);
+    const hosts = ["a b", "*", "_x", "-x", "ho/st", "ä"];
+    for (const host of hosts) {
+      asker.bus.dial({ host, port: 7 });
+      asker.bus.greet({ host, port: 7 }, () => Buffer.from("hello"));
+    }
+    assert.deepEqual(
+      asker.unreachable,
+      hosts.map(host => `${host}:7`),
+    );
+    assert.equal(asker.bus.queued, 0);
+  });
+
   test(`${name}: strangers that send rubbish, or nothing, do no harm`, async t => {
     const [server, asker] = [await newBus(t), await newBus(t)];
     const greeting = Buffer.from([0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0]);
@@ -272,6 +325,28 @@ export function busSuite(name: string, open: Open, { maxFrameBytes }: { maxFrame
     for (let count = 0; count < 20_000; count++) asker.bus.request(address, Buffer.alloc(100));
     assert.ok(asker.bus.queued <= 10_000, `${asker.bus.queued} wait`);
     assert.ok(asker.bus.queued + asker.bus.dropped >= 19_999);
+  });
+
+  test(`${name}: however often somebody who is not there is greeted, one greeting waits`, async t => {
+    const asker = await newBus(t);
+    const address = { host: HOST, port: await freePort() };
+    asker.bus.dial(address);
+    let made = 0;
+    for (let count = 0; count < 1_000; count++)
+      asker.bus.greet(address, () => {
+        made++;
+        return Buffer.from("hello");
+      });
+    assert.equal(made, 1);
+    assert.equal(asker.bus.queued, 0);
+    assert.equal(asker.bus.dropped, 0);
+    const server = await newBus(t, { port: address.port, pubPort: 0 });
+    await server.until(() => server.texts().length > 0);
+    assert.deepEqual(server.texts(), ["hello"]);
+    await server.until(
+      () => server.texts().length > 1,
+      () => asker.bus.greet(address, () => Buffer.from("hello")),
+    );
   });
 
   test(`${name}: what is published into nowhere, asked of nobody or answered too late is no error`, async t => {

@@ -1,6 +1,8 @@
 /** Several nodes as one chat: real processes, real sockets, real kills. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { defineMessage, defineServer } from "../../core/plugin.ts";
+import plugins from "../../plugins/server.ts";
 import { type Client, connect } from "../helpers/client.ts";
 import { converged, newNode, peer, spawnNode } from "../helpers/node.ts";
 
@@ -54,6 +56,95 @@ test("two nodes are one chat: messages, people, rooms and names", async t => {
   await daming.ask("typing", { room: "lobby", body: { typing: true } });
   await ana.until(() => ana.events.some(([event]) => event === "typing"));
   await converged(a, b);
+});
+
+test("whoever the door admits is in the log and the presence of every node, the longest name too", async t => {
+  const a = await newNode(t, { NODE_NAME: "a" });
+  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
+  await b.ready;
+  const watcher = await connect(t, b, { name: "Watcher" });
+  // 32 characters, once composed, of two UTF-16 units each: all that a name may have.
+  for (const name of ["🙂".repeat(32), "ｶﾞ".repeat(32), "ß".repeat(32)]) {
+    const { welcome } = await connect(t, a, { name });
+    await watcher.until(() => watcher.state.get(`presence ${welcome.you.id}`)?.body?.name === welcome.you.name, name);
+  }
+  for (const name of ["𝐀\u0301".repeat(32), "\u{1d6c2}\u0313\u0300\u0345".repeat(32)])
+    await assert.rejects(connect(t, a, { name }), { code: "too-large" });
+  await converged(a, b);
+});
+
+test("a plugin with the longest name that writes of its own accord is replicated as everybody is", async t => {
+  let said = false;
+  const type = "n".repeat(57);
+  const message = defineMessage({ type, version: 1, kind: "log", parse: Number, summary: () => "a tick" });
+  const talker = defineServer(message, {
+    tick() {
+      const first = !said;
+      said = true;
+      return first ? [{ body: 1, to: { room: "lobby" } }] : [];
+    },
+  });
+  const a = await newNode(t, {}, [...plugins, talker]);
+  const b = await newNode(t, peer(a));
+  await b.ready;
+  const bo = await connect(t, b, { name: "Bo" });
+  // A node that does not know the type shows its summary.
+  await bo.join("lobby");
+  const page = async () => (await bo.join("lobby")).messages.find(message => message.type === type);
+  while (!(await page())) await new Promise(resolve => setTimeout(resolve, 20));
+  assert.equal((await page())?.alt, "a tick");
+  await converged(a, b);
+});
+
+/** A state whose key and size its clients choose. */
+const board = defineServer(
+  defineMessage({
+    type: "board",
+    version: 1,
+    kind: "state",
+    parse: input => input as { key: string; data?: string },
+    summary: () => "a board",
+    key: ({ key }) => key,
+  }),
+  { receive: body => body },
+);
+
+test("a state whose key is too long is refused, and keeps no other from the peers", async t => {
+  const types = [...plugins, board];
+  const a = await newNode(t, { NODE_NAME: "a" }, types);
+  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) }, types);
+  await b.ready;
+  const ana = await connect(t, a, { name: "Ana" });
+  const bo = await connect(t, b, { name: "Bo" });
+  assert.equal((await ana.ask("board", { body: { key: "k".repeat(257) } })).code, "invalid");
+  assert.equal((await ana.ask("board", { body: { key: "k".repeat(256) } })).ok, true);
+  await bo.until(() => bo.state.get(`board ${"k".repeat(256)}`));
+  const cy = await connect(t, a, { name: "Cy" });
+  await bo.until(() => bo.state.get(`presence ${cy.welcome.you.id}`));
+});
+
+test("a node whose state has outgrown a frame says so, and stays in the cluster", async t => {
+  const types = [...plugins, board];
+  const warnings: string[] = [];
+  const logger = { info() {}, error() {}, warn: (_: object, message: string) => void warnings.push(message) };
+  const a = await newNode(t, { NODE_NAME: "a" }, types, logger);
+  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) }, types);
+  await b.ready;
+  const ana = await connect(t, a, { name: "Ana" });
+  const bo = await connect(t, b, { name: "Bo" });
+  await ana.join("lobby");
+  await bo.join("lobby");
+  for (let count = 0; count < 17; count++)
+    assert.equal((await ana.ask("board", { body: { key: String(count), data: "x".repeat(250_000) } })).ok, true);
+  const c = await newNode(t, { NODE_NAME: "c", ...peer(a) }, types);
+  await c.ready;
+  await sees(ana, "a", ["b", "c"]);
+  assert.equal(warnings.filter(warning => warning.includes("state of this node is too large")).length, 1);
+  // What was small enough by itself has arrived, and so does everything else.
+  await bo.until(() => bo.state.get("board 16"));
+  const { id } = await ana.say("still here");
+  await bo.until(() => bo.messages().find(message => message.id === id));
+  await converged(a, b, c);
 });
 
 test("two nodes on one machine find each other by the loopback name alone", async t => {
