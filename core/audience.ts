@@ -17,7 +17,7 @@ export type Listener = { readonly socket: Member; readonly dialect: Dialect };
 
 export class Audience {
   readonly #hall: Hall;
-  readonly #dialects = new Map<string, Dialect>();
+  readonly #dialects = new Map<string, { dialect: Dialect; speakers: number }>();
   /** Live messages of rooms whose join has not been answered yet, kept back for those who asked. */
   readonly #held = new Map<Listener, Map<string, Message[]>>();
 
@@ -25,14 +25,20 @@ export class Audience {
     this.#hall = hall;
   }
 
-  dialect(batch: boolean, types: readonly string[]): Dialect {
-    const id = `${batch ? "batch" : "plain"} ${types.toSorted().join(" ")}`;
-    let dialect = this.#dialects.get(id);
-    if (!dialect) {
-      dialect = { id, batch, types: new Set(types) };
-      this.#dialects.set(id, dialect);
-    }
-    return dialect;
+  /** The dialect of one more client, which is in the audience until it leaves. */
+  enter(batch: boolean, types: readonly string[]): Dialect {
+    const known = new Set(types);
+    const id = `${batch ? "batch" : "plain"} ${[...known].sort().join(" ")}`;
+    const spoken = this.#dialects.get(id) ?? { dialect: { id, batch, types: known }, speakers: 0 };
+    this.#dialects.set(id, spoken);
+    spoken.speakers++;
+    return spoken.dialect;
+  }
+
+  leave(listener: Listener): void {
+    this.#held.delete(listener);
+    const spoken = this.#dialects.get(listener.dialect.id);
+    if (spoken && --spoken.speakers === 0) this.#dialects.delete(listener.dialect.id);
   }
 
   /** From now on this room's messages are kept back for the listener, until `admit` or `dismiss`. */
@@ -67,7 +73,7 @@ export class Audience {
   /** Returns the number of deliveries, one a listener and message. */
   messages(room: string, messages: readonly Message[]): number {
     let delivered = 0;
-    for (const dialect of this.#dialects.values()) {
+    for (const { dialect } of this.#dialects.values()) {
       const name = seat(dialect, room);
       const size = this.#hall.of("/").adapter.rooms.get(name)?.size ?? 0;
       if (size === 0) continue;
@@ -82,7 +88,7 @@ export class Audience {
     if (to === "all") this.#hall.emit(signal.type, signal);
     else if ("session" in to) this.#hall.to(to.session).emit(signal.type, signal);
     else {
-      const seats = [...this.#dialects.values()].map(dialect => seat(dialect, to.room));
+      const seats = [...this.#dialects.values()].map(({ dialect }) => seat(dialect, to.room));
       if (seats.length > 0)
         this.#hall
           .to(seats)

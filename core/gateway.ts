@@ -132,7 +132,7 @@ export class Gateway implements Outlet {
       socket,
       session: { id: socket.id, person },
       token,
-      dialect: this.#audience.dialect(
+      dialect: this.#audience.enter(
         auth.batch,
         auth.types.filter(type => this.#parts.registry.get(type)),
       ),
@@ -148,7 +148,7 @@ export class Gateway implements Outlet {
     socket.onAny((event: string, ...args: unknown[]) => this.#requested(client, event, args));
     socket.on("disconnect", () => {
       this.#clients.delete(socket.id);
-      for (const room of client.joined) this.#audience.dismiss(client, room);
+      this.#audience.leave(client);
       this.#parts.router.left(client.session);
     });
     this.#parts.router.joined(client.session);
@@ -204,6 +204,8 @@ export class Gateway implements Outlet {
 
   /** Returns what the next request has to wait for, if anything; for a message that is not its commit. */
   #handle(client: Client, event: string, input: unknown, reply: Reply): Promise<void> | undefined {
+    // What waited behind a slower request when the connection ended must not bring its session back.
+    if (!this.#clients.has(client.socket.id)) return undefined;
     const request = REQUESTS.get(event);
     if (typeof input !== "object" || input === null || Array.isArray(input))
       throw new Reject("invalid", "the payload is an object");

@@ -366,6 +366,28 @@ test("a person is one entry however many tabs, away when all are, and gone soon 
   await watcher.until(() => !ana());
 });
 
+test("who hangs up with requests under way is not shown as present for ever", async t => {
+  const node = await newNode(t);
+  const watcher = await connect(t, node, { name: "Watcher" });
+  const ids: string[] = [];
+  for (let count = 0; count < 20; count++) {
+    const ana = await connect(t, node, { name: `Ana ${count}a` });
+    ids.push(ana.welcome.you.id);
+    await watcher.until(() => watcher.state.get(`presence ${ana.welcome.you.id}`));
+    // The second waits for the first, and the connection ends in between.
+    ana.socket.emit("join", { room: "lobby" });
+    ana.socket.emit("presence", { body: { status: "away" } });
+    ana.socket.disconnect();
+  }
+  await watcher.until(() => ids.every(id => !watcher.state.has(`presence ${id}`)));
+  // Whoever came back by mistake would be told of by now.
+  await new Promise(resolve => setTimeout(resolve, 1_500));
+  assert.deepEqual(
+    ids.filter(id => watcher.state.has(`presence ${id}`)),
+    [],
+  );
+});
+
 test("an author who comes from a node whose clock is ahead stays in order, and drags nobody along", async t => {
   const node = await newNode(t);
   const ana = await connect(t, node, { name: "Ana" });
