@@ -55,7 +55,10 @@ async function serve(flags: Record<string, string>): Promise<void> {
 async function makeLogger(level: string): Promise<Logger> {
   if (!process.stdout.isTTY) return pino({ level });
   const { default: pretty } = await import("pino-pretty");
-  return pino({ level }, pretty({ ignore: "pid,hostname", singleLine: true, sync: true }) as unknown as DestinationStream);
+  return pino(
+    { level },
+    pretty({ ignore: "pid,hostname", singleLine: true, sync: true }) as unknown as DestinationStream,
+  );
 }
 
 function stopOnSignals(node: RunningNode, logger: Logger): void {
