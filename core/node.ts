@@ -2,7 +2,6 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { v4 as uuid } from "uuid";
 import { loadAssets } from "./assets.ts";
 import { Clock } from "./clock.ts";
@@ -21,6 +20,7 @@ import { Registry } from "./registry.ts";
 import { Rooms } from "./rooms.ts";
 import { Router } from "./router.ts";
 import { SignIn } from "./signin.ts";
+import { Vitals } from "./vitals.ts";
 
 export type NodeOptions = {
   config: Config;
@@ -52,165 +52,154 @@ export type RunningNode = {
 
 const TICK_MS = 1_000;
 const FACTS_PAGE = 5_000;
-const LAG_RESOLUTION_MS = 20;
-/** Seconds over which messages are averaged. */
-const RATE_WINDOW = 5;
 
 /** Starts a node. Throws `Reject` with one clear line where it cannot start; nothing is left open then. */
-export async function startNode({ config, plugins, version, ui, logger }: NodeOptions): Promise<RunningNode> {
-  const registry = new Registry(plugins);
-  const cleanup: (() => unknown)[] = [];
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  const registry = new Registry(options.plugins);
+  const open: Closing[] = [];
   try {
-    const log = await Log.open(config.dataDir);
-    cleanup.push(() => log.close());
-    const id = await ownId(log);
-    const clock = new Clock(Date.now, await log.lastHlc());
-    const people = new People();
-    const rooms = new Rooms();
-    const failed = (what: string, error: unknown) => logger.error({ what, err: error }, "something failed");
-    const startedAt = Date.now();
-    const lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
-    lag.enable();
-    let lagMs = 0;
-    const recent: number[] = [0];
-
-    const figures = (): NodeFigures => ({
-      id,
-      name: config.name,
-      version,
-      startedAt,
-      clients: gateway.size,
-      messagesPerSecond: recent.reduce((sum, count) => sum + count, 0) / recent.length,
-      rssBytes: process.memoryUsage.rss(),
-      lagMs,
-      busOpen: true,
-      peers: cluster.peers(),
-    });
-    const router = new Router({ registry, log, clock, people, rooms, figures, failed });
-    for (let pos = 0; ; ) {
-      const facts = await log.facts(pos, FACTS_PAGE);
-      router.learn(facts);
-      pos = facts.at(-1)?.pos ?? pos;
-      if (facts.length < FACTS_PAGE) break;
-    }
-
-    const cluster: Cluster = await Cluster.open({
-      self: {
-        id,
-        boot: uuid(),
-        name: config.name,
-        version,
-        hosts: config.advertise.length > 0 ? config.advertise : ownHosts(),
-      },
-      port: config.zmqPort,
-      pubPort: config.zmqPubPort,
-      seeds: config.seeds,
-      log,
-      heads: await log.heads(),
-      logger,
-      events: {
-        signal: signal => router.signalled(signal),
-        stateChanged: (type, key) => router.stateChanged(type, key),
-        held: (peer, seq) => router.held(peer, seq),
-        peersChanged: () => {},
-      },
-    });
-    cleanup.push(() => cluster.close());
-
-    const metrics = new Metrics({
-      clients: () => gateway.size,
-      peersUp: () => cluster.peers().filter(({ up }) => up).length,
-      waiting: () => log.waiting,
-      bus: () => cluster.queues,
-      lagMs: () => lagMs,
-    });
-    const node = { id, name: config.name, version };
-    const http = createHttp({
-      assets: loadAssets(ui),
-      health: () => ({
-        ok: true,
-        version,
-        node,
-        ready: cluster.isReady,
-        peers: cluster.peers(),
-        types: registry.versions(),
-      }),
-      isReady: () => cluster.isReady,
-      metrics: async () => ({ type: metrics.contentType, text: await metrics.text() }),
-      failed,
-    });
-    const gateway: Gateway = new Gateway({
-      http,
-      router,
-      reading: new Reading(log, rooms, registry),
-      signIn: new SignIn({
-        people,
-        rooms,
-        log,
-        clock,
-        claims: { perSecond: config.claimLimit / 3_600, burst: config.claimLimit },
-      }),
-      registry,
-      rooms,
-      log,
-      rate: { perSecond: config.rateLimit, burst: config.rateLimit * 3 },
-      publicHosts: config.publicUrl ? [config.publicUrl.host] : [],
-      node: () => node,
-      nodes: () => cluster.nodes(),
-      failed,
-      count: (what, amount) => {
-        metrics.count(what, amount);
-        if (what === "received") recent[recent.length - 1] = (recent.at(-1) ?? 0) + amount;
-      },
-    });
-    cleanup.push(() => gateway.close());
-    log.failed = error => failed("telling of a commit", error);
-    log.committed = commit => {
-      metrics.committed(commit.envelopes.length, commit.tookMs);
-      router.committed(commit);
-    };
-    router.connect(cluster, gateway);
-
-    const ticker = setInterval(() => {
-      // The monitor's own interval is part of what it measures.
-      lagMs = Math.max(0, lag.percentile(99) / 1e6 - LAG_RESOLUTION_MS);
-      lag.reset();
-      router.tick();
-      recent.push(0);
-      if (recent.length > RATE_WINDOW) recent.shift();
-    }, TICK_MS);
-    cleanup.push(() => {
-      clearInterval(ticker);
-      lag.disable();
-      router.close();
-    });
-    router.tick();
-
-    const port = await listen(http, config);
-    let stopping: Promise<void> | undefined;
-    return {
-      url: `http://localhost:${port}`,
-      port,
-      zmqPort: cluster.self.port,
-      id,
-      log,
-      ready: cluster.ready,
-      stop: () => {
-        stopping ??= stop();
-        return stopping;
-      },
-    };
-
-    async function stop(): Promise<void> {
-      clearInterval(ticker);
-      // What was accepted is committed and acked before the sockets close.
-      await log.drain();
-      await new Promise(resolve => setImmediate(resolve));
-      for (const close of cleanup.toReversed()) await close();
-    }
+    return await wire(options, registry, open);
   } catch (error) {
-    for (const close of cleanup.toReversed()) await close();
+    for (const close of open.toReversed()) await close();
     throw error;
+  }
+}
+
+type Closing = () => unknown;
+
+/** `open` is told how to close whatever has been opened, in the order of opening. */
+async function wire(options: NodeOptions, registry: Registry, open: Closing[]): Promise<RunningNode> {
+  const { config, version, ui, logger } = options;
+  const failed = (what: string, error: unknown) => logger.error({ what, err: error }, "something failed");
+  const log = await Log.open(config.dataDir);
+  open.push(() => log.close());
+  const self = { id: await ownId(log), name: config.name, version };
+  const clock = new Clock(Date.now, await log.lastHlc());
+  const people = new People();
+  const rooms = new Rooms();
+  const vitals = new Vitals();
+  open.push(() => vitals.close());
+  const figures = (): NodeFigures => ({
+    ...self,
+    startedAt: vitals.startedAt,
+    clients: gateway.size,
+    messagesPerSecond: vitals.messagesPerSecond,
+    rssBytes: process.memoryUsage.rss(),
+    lagMs: vitals.lagMs,
+    busOpen: true,
+    peers: cluster.peers(),
+  });
+  const router = new Router({ registry, log, clock, people, rooms, figures, failed });
+  await learnFacts(log, router);
+
+  const cluster: Cluster = await openCluster(options, self, log, router);
+  open.push(() => cluster.close());
+  const metrics = new Metrics({
+    clients: () => gateway.size,
+    peersUp: () => cluster.peers().filter(({ up }) => up).length,
+    waiting: () => log.waiting,
+    bus: () => cluster.queues,
+    lagMs: () => vitals.lagMs,
+  });
+  const http = createHttp({
+    assets: loadAssets(ui),
+    health: () => ({
+      ok: true,
+      version,
+      node: self,
+      ready: cluster.isReady,
+      peers: cluster.peers(),
+      types: registry.versions(),
+    }),
+    isReady: () => cluster.isReady,
+    metrics: async () => ({ type: metrics.contentType, text: await metrics.text() }),
+    failed,
+  });
+  const claims = { perSecond: config.claimLimit / 3_600, burst: config.claimLimit };
+  const gateway: Gateway = new Gateway({
+    http,
+    router,
+    reading: new Reading(log, rooms, registry),
+    signIn: new SignIn({ people, rooms, log, clock, claims }),
+    registry,
+    rooms,
+    log,
+    rate: { perSecond: config.rateLimit, burst: config.rateLimit * 3 },
+    publicHosts: config.publicUrl ? [config.publicUrl.host] : [],
+    node: () => self,
+    nodes: () => cluster.nodes(),
+    failed,
+    count: (what, amount) => {
+      metrics.count(what, amount);
+      if (what === "received") vitals.received(amount);
+    },
+  });
+  open.push(() => gateway.close());
+  log.failed = error => failed("telling of a commit", error);
+  log.committed = commit => {
+    metrics.committed(commit.envelopes.length, commit.tookMs);
+    router.committed(commit);
+  };
+  router.connect(cluster, gateway);
+  open.push(() => router.close());
+  const ticker = setInterval(() => {
+    vitals.tick();
+    router.tick();
+  }, TICK_MS);
+  open.push(() => clearInterval(ticker));
+  router.tick();
+
+  const port = await listen(http, config);
+  let stopped: Promise<void> | undefined;
+  const stop = async () => {
+    // What was accepted is committed and acked before the sockets close.
+    await log.drain();
+    await new Promise(resolve => setImmediate(resolve));
+    for (const close of open.toReversed()) await close();
+  };
+  return {
+    url: `http://localhost:${port}`,
+    port,
+    zmqPort: cluster.self.port,
+    id: self.id,
+    log,
+    ready: cluster.ready,
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}
+
+async function openCluster(
+  { config, logger }: NodeOptions,
+  self: { id: string; name: string; version: string },
+  log: Log,
+  router: Router,
+): Promise<Cluster> {
+  return Cluster.open({
+    self: { ...self, boot: uuid(), hosts: config.advertise.length > 0 ? config.advertise : ownHosts() },
+    port: config.zmqPort,
+    pubPort: config.zmqPubPort,
+    seeds: config.seeds,
+    log,
+    heads: await log.heads(),
+    logger,
+    events: {
+      signal: signal => router.signalled(signal),
+      stateChanged: (type, key) => router.stateChanged(type, key),
+      held: (peer, seq) => router.held(peer, seq),
+    },
+  });
+}
+
+/** People and rooms, from what is in the log already. */
+async function learnFacts(log: Log, router: Router): Promise<void> {
+  for (let pos = 0; ; ) {
+    const facts = await log.facts(pos, FACTS_PAGE);
+    router.learn(facts);
+    pos = facts.at(-1)?.pos ?? pos;
+    if (facts.length < FACTS_PAGE) return;
   }
 }
 

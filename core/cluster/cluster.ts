@@ -27,7 +27,6 @@ export type ClusterEvents = {
   stateChanged: Changed;
   /** A peer has committed this node's own stream up to `seq`. */
   held(peer: string, seq: number): void;
-  peersChanged(): void;
 };
 
 export type Logger = {
@@ -227,7 +226,6 @@ export class Cluster {
     }
     this.#ask(info.id, "snapshotPlease", {});
     this.#options.logger.info({ peer: info.name, address: textOf(address) }, "a peer is up");
-    this.#options.events.peersChanged();
   }
 
   #drop({ info, address }: Peer): void {
@@ -235,7 +233,6 @@ export class Cluster {
     this.#replication.lost(info.id);
     this.state.drop(info.id);
     this.#options.logger.warn({ peer: info.name }, "a peer is down");
-    this.#options.events.peersChanged();
   }
 
   #greet(address: Address): void {
