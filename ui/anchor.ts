@@ -20,29 +20,34 @@ export function anchor(box: HTMLElement, content: HTMLElement, watch: Watch): ()
   let offsetPx = 0;
   let positionPx = 0;
 
+  const isAtEnd = () => box.scrollTop > -END_PX;
+
   function look() {
     positionPx = box.scrollTop;
-    const atEnd = box.scrollTop > -END_PX;
+    const atEnd = isAtEnd();
     row = atEnd ? undefined : topRow(box);
     if (row) offsetPx = row.getBoundingClientRect().top;
     watch.atEnd(atEnd);
     watch.moved(box.scrollHeight - box.clientHeight + box.scrollTop);
   }
 
-  const observer = new ResizeObserver(() => {
-    // Scrolled in the very same frame, the reader looks at something else now.
-    if (row?.isConnected && box.scrollTop === positionPx) {
-      const movedPx = row.getBoundingClientRect().top - offsetPx;
+  function settle() {
+    if (row?.isConnected && !isAtEnd()) {
+      // Both may have happened since the last look: the reader scrolled, and something below came or grew.
+      const scrolledPx = box.scrollTop - positionPx;
+      const movedPx = row.getBoundingClientRect().top - offsetPx + scrolledPx;
       if (Math.abs(movedPx) >= 1) box.scrollTop += movedPx;
     }
     look();
-  });
+  }
+
+  const observer = new ResizeObserver(settle);
   observer.observe(box);
   observer.observe(content);
-  box.addEventListener("scroll", look, { passive: true });
+  box.addEventListener("scroll", settle, { passive: true });
   return () => {
     observer.disconnect();
-    box.removeEventListener("scroll", look);
+    box.removeEventListener("scroll", settle);
   };
 }
 

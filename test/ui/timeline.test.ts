@@ -94,7 +94,11 @@ test("who reads further up stays there while others write, and is told how much 
   await pill.waitFor();
   await row(page, "and another").waitFor({ state: "attached" });
   assert.ok(Math.abs((await topOf(page, "message 30;")) - before) < 1.5, "what she reads has not moved");
-  await pill.click();
+  await Promise.all(Array.from({ length: 30 }, (_, n) => raj.say(`flood ${n};`)));
+  await page.getByRole("button", { name: "32 new" }).waitFor();
+  await row(page, "flood 29;").waitFor({ state: "attached" });
+  assert.ok(Math.abs((await topOf(page, "message 30;")) - before) < 1.5, "nor has it in a flood");
+  await page.getByRole("button", { name: "32 new" }).click();
   await pill.waitFor({ state: "detached" });
   assert.equal(await atEnd(page), true);
   assert.equal(await page.locator(".unread-line + article").filter({ hasText: "one more" }).count(), 1);
