@@ -47,7 +47,7 @@ async function busy(t: TestContext, options: PageOptions): Promise<Page> {
   const page = await join(t, node.url, "Ana", options);
   await row(page, "quoted").waitFor();
   await say(page, "see https://example.com");
-  await row(page, "see https").locator(".mark").waitFor();
+  await row(page, "see https").locator(".mark", { hasText: /✓/ }).waitFor();
   await raj.ask("typing", { room: "lobby", body: { typing: true } });
   await page.getByText("Raj").first().waitFor({ state: "attached" });
   return page;
