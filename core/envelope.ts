@@ -111,33 +111,37 @@ export function hashContent(
     .digest();
 }
 
+/** The fields in the order in which they cross the cluster, and are the columns of the log. */
+export const FIELDS = [
+  "origin",
+  "seq",
+  "room",
+  "n",
+  "hlc",
+  "type",
+  "version",
+  "role",
+  "author",
+  "authorName",
+  "id",
+  "ref",
+  "alt",
+  "body",
+  "blobs",
+  "salt",
+  "contentHash",
+  "extra",
+] as const satisfies readonly (keyof Envelope)[];
+
 /** An envelope as the array that crosses the cluster. New header fields go into `extra`, so that the form stays. */
-export function toWire(e: Envelope): unknown[] {
-  return [
-    e.origin,
-    e.seq,
-    e.room,
-    e.n,
-    e.hlc,
-    e.type,
-    e.version,
-    e.role,
-    e.author,
-    e.authorName,
-    e.id,
-    e.ref,
-    e.alt,
-    e.body,
-    e.blobs,
-    e.salt,
-    e.contentHash,
-    e.extra,
-  ];
+export function toWire(envelope: Envelope): unknown[] {
+  return FIELDS.map(field => envelope[field]);
 }
 
 /** The envelope in what a peer sent; throws `Reject` unless every field has its form. */
 export function fromWire(wire: unknown): Envelope {
-  if (!Array.isArray(wire) || wire.length !== 18) throw new Reject("invalid", "an envelope is an array of 18");
+  if (!Array.isArray(wire) || wire.length !== FIELDS.length)
+    throw new Reject("invalid", `an envelope is an array of ${FIELDS.length}`);
   const [
     origin,
     seq,

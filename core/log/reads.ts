@@ -1,7 +1,7 @@
 /** What is read of the log's database: streams for peers, rooms for people. */
 import { hash } from "node:crypto";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
-import { type Envelope, placeOf } from "../envelope.ts";
+import { type Envelope, FIELDS, placeOf } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 
 /** Where a stream ends on this node: the last seq, and the running hash of everything up to it. */
@@ -13,8 +13,7 @@ export type Cursor = Record<string, number>;
 
 export type Page = { envelopes: Stored[]; older: boolean };
 
-export const COLUMNS =
-  "origin, seq, room, n, hlc, type, version, role, author, authorName, id, ref, alt, body, blobs, salt, contentHash, extra";
+export const COLUMNS = FIELDS.join(", ");
 /**
  * A row counts unless its author has the same one at a lower key: two halves of a partition may both have accepted it.
  * Left to itself SQLite looks for it through the whole room, by the index on rows.

@@ -1,6 +1,6 @@
 /** The durable log in SQLite: synchronous functions, called on the log's worker threads only. */
 import { hash, randomBytes } from "node:crypto";
-import { type Draft, type Envelope, hashContent, ORIGIN_LENGTH } from "../envelope.ts";
+import { type Draft, type Envelope, FIELDS, hashContent, ORIGIN_LENGTH } from "../envelope.ts";
 import type { Code } from "../errors.ts";
 import { explain, openDatabase } from "./database.ts";
 import { COLUMNS, type Head, hex, Reads, type Stored } from "./reads.ts";
@@ -111,26 +111,9 @@ export class Store extends Reads {
     const head = this.#heads.get(e.origin);
     const chain = hashChain(head?.chain ?? EMPTY_CHAIN, e);
     const { lastInsertRowid } = this.prepare(
-      `INSERT INTO log (${COLUMNS}, chain, receivedAt) VALUES (${"?, ".repeat(19)}?)`,
+      `INSERT INTO log (${COLUMNS}, chain, receivedAt) VALUES (${"?, ".repeat(FIELDS.length + 1)}?)`,
     ).run(
-      e.origin,
-      e.seq,
-      e.room,
-      e.n,
-      e.hlc,
-      e.type,
-      e.version,
-      e.role,
-      e.author,
-      e.authorName,
-      e.id,
-      e.ref,
-      e.alt,
-      e.body,
-      JSON.stringify(e.blobs),
-      e.salt,
-      e.contentHash,
-      e.extra,
+      ...FIELDS.map(field => (field === "blobs" ? JSON.stringify(e.blobs) : e[field])),
       Buffer.from(chain, "hex"),
       now,
     );

@@ -1,13 +1,21 @@
 /** Several nodes as one chat: real processes, real sockets, real kills. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { defineMessage, defineServer } from "../../core/plugin.ts";
 import plugins from "../../plugins/server.ts";
 import { type Client, connect } from "../helpers/client.ts";
-import { converged, newNode, peer, spawnNode } from "../helpers/node.ts";
+import { converged, newNode, peer, spawnNode, type TestNode } from "../helpers/node.ts";
 
 async function health(node: { url: string }): Promise<{ peers: { name: string; up: boolean }[]; ready: boolean }> {
   return (await fetch(`${node.url}/healthz`)).json() as never;
+}
+
+/** Two nodes in this process that have found each other. */
+async function pair(t: TestContext): Promise<[TestNode, TestNode]> {
+  const a = await newNode(t, { NODE_NAME: "a" });
+  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
+  await b.ready;
+  return [a, b];
 }
 
 /** Resolves when `node` sees exactly these peers up. */
@@ -25,9 +33,7 @@ async function sees(client: Client, node: string, names: string[]): Promise<void
 }
 
 test("two nodes are one chat: messages, people, rooms and names", async t => {
-  const a = await newNode(t, { NODE_NAME: "a" });
-  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
-  await b.ready;
+  const [a, b] = await pair(t);
   const ana = await connect(t, a, { name: "Ana" });
   const daming = await connect(t, b, { name: "大明" });
   await ana.join("lobby");
@@ -59,9 +65,7 @@ test("two nodes are one chat: messages, people, rooms and names", async t => {
 });
 
 test("whoever the door admits is in the log and the presence of every node, the longest name too", async t => {
-  const a = await newNode(t, { NODE_NAME: "a" });
-  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
-  await b.ready;
+  const [a, b] = await pair(t);
   const watcher = await connect(t, b, { name: "Watcher" });
   // 32 characters, once composed, of two UTF-16 units each: all that a name may have.
   for (const name of ["🙂".repeat(32), "ｶﾞ".repeat(32), "ß".repeat(32)]) {
@@ -162,9 +166,7 @@ test("two nodes on one machine find each other by the loopback name alone", asyn
 });
 
 test("a third node that names one of them knows both, and holds everything when it is ready", async t => {
-  const a = await newNode(t, { NODE_NAME: "a" });
-  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
-  await b.ready;
+  const [a, b] = await pair(t);
   const ana = await connect(t, a, { name: "Ana" });
   const bo = await connect(t, b, { name: "Bo" });
   await ana.join("lobby");
@@ -243,9 +245,7 @@ test("a node that restarts without being named is found again by the others", as
 });
 
 test("a cursor from one node is good on another: what is missing comes exactly once", async t => {
-  const a = await newNode(t, { NODE_NAME: "a" });
-  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
-  await b.ready;
+  const [a, b] = await pair(t);
   const ana = await connect(t, a, { name: "Ana" });
   const bo = await connect(t, b, { name: "Bo" });
   await ana.join("lobby");
@@ -265,9 +265,7 @@ test("a cursor from one node is good on another: what is missing comes exactly o
 });
 
 test("logging out on one node ends the session on all", async t => {
-  const a = await newNode(t, { NODE_NAME: "a" });
-  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
-  await b.ready;
+  const [a, b] = await pair(t);
   const ana = await connect(t, a, { name: "Ana" });
   const bo = await connect(t, b, { name: "Bo" });
   await bo.until(() => bo.state.has(`presence ${ana.welcome.you.id}`));
@@ -309,9 +307,7 @@ test("logs name nobody's words", async t => {
 });
 
 test("a message removed on one node is emptied on all, also on one that was away", async t => {
-  const a = await newNode(t, { NODE_NAME: "a" });
-  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
-  await b.ready;
+  const [a, b] = await pair(t);
   const ana = await connect(t, a, { name: "Ana" });
   await ana.join("lobby");
   const secret = "the-secret-of-the-test";
@@ -330,9 +326,7 @@ test("a message removed on one node is emptied on all, also on one that was away
 });
 
 test("a node that leaves in order says goodbye, and its people are gone at once", async t => {
-  const a = await newNode(t, { NODE_NAME: "a" });
-  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
-  await b.ready;
+  const [a, b] = await pair(t);
   const ana = await connect(t, a, { name: "Ana" });
   const bo = await connect(t, b, { name: "Bo" });
   await ana.until(() => ana.state.has(`presence ${bo.welcome.you.id}`));
