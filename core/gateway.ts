@@ -24,6 +24,7 @@ const MAX_BUFFERED_PACKETS = 2_000;
 const MAX_WAITING_REQUESTS = 256;
 const ASKING: Rate = { perSecond: 20, burst: 100 };
 const SWEEP_MS = 1_000;
+const CLOSE_WITHIN_MS = 1_000;
 
 export type GatewayParts = {
   http: HttpServer;
@@ -45,7 +46,7 @@ export type GatewayParts = {
 /** What is read of Engine.IO's insides: its backlog, and the WebSocket below. */
 type Connection = {
   writeBuffer: unknown[];
-  transport: { socket?: { terminate?(): void } };
+  transport: { socket?: { terminate?(): void; pause?(): void; resume?(): void } };
   close(discard: boolean): void;
 };
 
@@ -72,6 +73,7 @@ export class Gateway implements Outlet {
   readonly #clients = new Map<string, Client>();
   readonly #audience: Audience;
   readonly #sweeper: NodeJS.Timeout;
+  #paused = false;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -80,7 +82,7 @@ export class Gateway implements Outlet {
       transports: ["websocket", "polling"],
       maxHttpBufferSize: MAX_CLIENT_FRAME_BYTES,
       cleanupEmptyChildNamespaces: true,
-      allowRequest: (request, decide) => decide(null, this.#isFromHere(request)),
+      allowRequest: (request, decide) => decide(null, !this.#paused && this.#isFromHere(request)),
     });
     this.#audience = new Audience(this.#io);
     this.#io.use((socket, next) => {
@@ -184,6 +186,7 @@ export class Gateway implements Outlet {
         return undefined;
       }
     };
+    if (this.#paused) return refuse(new Reject("stopping"));
     if (client.waiting >= MAX_WAITING_REQUESTS)
       return refuse(new Reject("rate-limited", undefined, { retryAfterMs: 1_000 }));
     const handled = client.tail ? client.tail.then(handle) : handle();
@@ -343,9 +346,28 @@ export class Gateway implements Outlet {
     }
   }
 
+  /** Admits and reads nothing more; what clients are told still goes out. */
+  pause(): void {
+    this.#paused = true;
+    for (const { transport } of this.#connections()) transport.socket?.pause?.();
+  }
+
+  /** Ends all connections; those that do not end by themselves within `CLOSE_WITHIN_MS` are cut. */
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
+    this.#paused = true;
+    const connections = this.#connections();
+    // Without reading on, nobody's goodbye would be heard.
+    for (const { transport } of connections) transport.socket?.resume?.();
+    const cut = setTimeout(() => {
+      for (const { transport } of connections) transport.socket?.terminate?.();
+    }, CLOSE_WITHIN_MS);
     await this.#io.close();
+    clearTimeout(cut);
+  }
+
+  #connections(): Connection[] {
+    return [...this.#clients.values()].map(({ socket }) => socket.conn as unknown as Connection);
   }
 }
 

@@ -69,7 +69,10 @@ function stopOnSignals(node: RunningNode, logger: Logger): void {
     logger.info({ signal }, "stopping");
     setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
     node.stop().then(
-      () => process.exit(0),
+      () => {
+        logger.info({}, "stopped");
+        process.exit(0);
+      },
       error => {
         logger.error({ err: error }, "could not stop in order");
         process.exit(1);

@@ -152,7 +152,8 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
   const port = await listen(http, config);
   let stopped: Promise<void> | undefined;
   const stop = async () => {
-    // What was accepted is committed and acked before the sockets close.
+    // What was accepted is committed and acked before the sockets close; a flood of more would only delay that.
+    gateway.pause();
     await log.drain();
     await new Promise(resolve => setImmediate(resolve));
     for (const close of open.toReversed()) await close();

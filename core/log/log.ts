@@ -14,8 +14,8 @@ export type { Outcome } from "./store.ts";
 
 /** Drafts and envelopes that one commit takes at most. */
 const MAX_GROUP = 2_000;
-/** What may wait for a commit; beyond it the door refuses. */
-const MAX_WAITING = 50_000;
+/** Drafts that may wait for a commit, about a second's work; beyond it the door refuses. */
+const MAX_WAITING = 10_000;
 const CHECKPOINT_MS = 5_000;
 
 type Job = { items: readonly (Draft | Envelope)[]; resolve: (outcomes: Outcome[]) => void; reject: (e: Error) => void };
@@ -81,7 +81,8 @@ export class Log {
    */
   append(items: readonly (Draft | Envelope)[]): Promise<Outcome[]> {
     if (this.#closing) return Promise.reject(new Reject("stopping"));
-    if (this.#waiting >= MAX_WAITING)
+    // Replication bounds by itself what it has under way, and must not be held up by a crowd at the door.
+    if (this.#waiting >= MAX_WAITING && items.some(item => !("seq" in item)))
       return Promise.reject(new Reject("overloaded", "the disk does not keep up", { retryAfterMs: 1_000 }));
     return new Promise((resolve, reject) => {
       this.#queue.push({ items, resolve, reject });
