@@ -91,9 +91,6 @@ test("a link opened where somebody is signed in asks which of the two it shall b
   await page.getByRole("log").waitFor();
   await account(page).filter({ hasText: "Raj" }).waitFor();
   await say(page, "from Raj's new device");
-  await raj.join("lobby");
-  const { messages } = await raj.join("lobby");
-  assert.equal(messages.length <= 1, true);
   await row(page, "from Raj's new device").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
   assert.deepEqual(
     (await raj.join("lobby")).messages.map(({ author }) => author.id),
