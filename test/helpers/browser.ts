@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { after, type TestContext } from "node:test";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { cleanUp } from "./cleanup.ts";
 
 const root = join(import.meta.dirname, "../..");
 const artifacts = join(root, "dist/test-artifacts");
@@ -47,7 +48,8 @@ export async function newPage(t: TestContext, url: string, options: PageOptions 
   const browser = await openBrowser();
   const context = await browser.newContext({ locale: language, viewport, colorScheme });
   const errors = await collectErrors(context);
-  t.after(async () => {
+  // Before the nodes that it talks to, which were there earlier.
+  cleanUp(t, async () => {
     const unexpected = errors.filter(error => !ignore.some(known => says(error, known)));
     // Node has had it since 21.7; its types lack it.
     const { passed } = t as TestContext & { passed: boolean };

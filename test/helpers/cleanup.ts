@@ -13,6 +13,15 @@ export function cleanUp(t: TestContext, undo: () => unknown): void {
   const fresh = [undo];
   stacks.set(t, fresh);
   t.after(async () => {
-    for (let last = fresh.pop(); last; last = fresh.pop()) await last();
+    const failures: unknown[] = [];
+    for (let last = fresh.pop(); last; last = fresh.pop()) {
+      try {
+        await last();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    // What failed first is the cause of the rest, more often than not.
+    if (failures.length > 0) throw failures[0];
   });
 }
