@@ -70,29 +70,41 @@ export function readFact(envelope: Envelope): Fact | undefined {
   }
 }
 
-/** Facts in the order of their keys, folded one by one; folded anew when one slides in late. */
+export type Folding = {
+  step(fact: Fact): void;
+  /** Whether a fact that slides in late leads to the same as if it had come in its order. */
+  commutes(fact: Fact): boolean;
+  /** Forgets everything that was folded. */
+  restart(): void;
+};
+
+/** Facts in the order of their keys, folded one by one; folded anew when one slides in late and does not commute. */
 export class FactFold {
   readonly #facts: Fact[] = [];
-  readonly #step: (fact: Fact) => void;
-  readonly #restart: () => void;
+  readonly #folding: Folding;
+  #lastKey = "";
 
-  constructor(step: (fact: Fact) => void, restart: () => void) {
-    this.#step = step;
-    this.#restart = restart;
+  constructor(folding: Folding) {
+    this.#folding = folding;
   }
 
   add(facts: readonly Fact[]): void {
-    if (facts.length === 0) return;
     const sorted = facts.toSorted(byKey);
-    const last = this.#facts.at(-1);
-    const late = last !== undefined && (sorted[0] as Fact).key < last.key;
     for (const fact of sorted) this.#facts.push(fact);
-    if (late) {
-      this.#facts.sort(byKey);
-      this.#restart();
+    for (const fact of sorted) {
+      const isLate = fact.key < this.#lastKey;
+      if (isLate && !this.#folding.commutes(fact)) return this.#again();
+      this.#folding.step(fact);
+      if (!isLate) this.#lastKey = fact.key;
     }
-    for (const fact of late ? this.#facts : sorted) this.#step(fact);
+  }
+
+  #again(): void {
+    this.#facts.sort(byKey);
+    this.#folding.restart();
+    for (const fact of this.#facts) this.#folding.step(fact);
+    this.#lastKey = this.#facts.at(-1)?.key ?? "";
   }
 }
 
-const byKey = (a: Fact, b: Fact) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
+export const byKey = (a: Fact, b: Fact) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);

@@ -9,10 +9,11 @@ import type { Person } from "./plugin.ts";
 export const LINK_LIFETIME_MS = 10 * 60_000;
 
 export class People {
-  readonly #fold = new FactFold(
-    fact => this.#step(fact),
-    () => this.#restart(),
-  );
+  readonly #fold = new FactFold({
+    step: fact => this.#step(fact),
+    commutes: fact => this.#commutes(fact),
+    restart: () => this.#restart(),
+  });
   readonly #people = new Map<string, Person>();
   /** Holder of each folded name. */
   readonly #holders = new Map<string, string>();
@@ -20,7 +21,11 @@ export class People {
   /** Names as they were after the last facts, and the people whose claims were folded since. */
   readonly #known = new Map<string, string>();
   readonly #claimed = new Set<string>();
-  readonly #links = new Map<string, { person: string; untilMs: number }>();
+  readonly #links = new Map<string, { person: string; untilMs: number; key: string }>();
+  /** What comes late must not have met: names that anybody held, codes that a device tried, tokens that were given up. */
+  readonly #namesHeld = new Set<string>();
+  readonly #codesTried = new Set<string>();
+  readonly #tokensEnded = new Set<string>();
 
   /** Takes facts in; returns the people whose name is another one than before, and the hashes of tokens now void. */
   add(facts: readonly Fact[]): { renamed: Person[]; ended: string[] } {
@@ -75,6 +80,35 @@ export class People {
     this.#holders.clear();
     this.#sessions.clear();
     this.#links.clear();
+    this.#namesHeld.clear();
+    this.#codesTried.clear();
+    this.#tokensEnded.clear();
+  }
+
+  /** After a partition thousands of names may slide in late: one that met nobody's path changes nothing for others. */
+  #commutes(fact: Fact): boolean {
+    switch (fact.type) {
+      case "chat:name":
+        return (
+          !this.#people.has(fact.author) &&
+          !this.#namesHeld.has(foldName(fact.body.name)) &&
+          this.#isFresh(fact.body.token)
+        );
+      case "chat:link":
+        return !this.#links.has(fact.body.code) && !this.#codesTried.has(fact.body.code);
+      case "chat:device": {
+        const link = this.#links.get(fact.body.code);
+        return link !== undefined && link.key < fact.key && this.#isFresh(fact.body.token);
+      }
+      case "chat:logout":
+        return false;
+      case "chat:room":
+        return true;
+    }
+  }
+
+  #isFresh(token: string): boolean {
+    return !this.#sessions.has(token) && !this.#tokensEnded.has(token);
   }
 
   #step(fact: Fact): void {
@@ -87,14 +121,16 @@ export class People {
         this.#people.set(fact.author, { id: fact.author, name });
         this.#claimed.add(fact.author);
         this.#holders.set(foldName(name), fact.author);
+        this.#namesHeld.add(foldName(name));
         if (!this.#sessions.has(fact.body.token)) this.#sessions.set(fact.body.token, fact.author);
         return;
       }
       case "chat:link":
-        this.#links.set(fact.body.code, { person: fact.author, untilMs: fact.body.until });
+        this.#links.set(fact.body.code, { person: fact.author, untilMs: fact.body.until, key: fact.key });
         return;
       case "chat:device": {
         const link = this.#links.get(fact.body.code);
+        this.#codesTried.add(fact.body.code);
         // Good once, on whichever node: of two devices with one code the lower key has it.
         if (link?.person !== fact.author || millisecondsOf(fact.hlc) > link.untilMs) return;
         this.#links.delete(fact.body.code);
@@ -102,6 +138,7 @@ export class People {
         return;
       }
       case "chat:logout":
+        this.#tokensEnded.add(fact.body.token);
         if (this.#sessions.get(fact.body.token) === fact.author) this.#sessions.delete(fact.body.token);
         return;
     }

@@ -1,6 +1,6 @@
 /** Which rooms there are, and who may be in them: a fold over the facts about rooms. */
 import { Reject } from "./errors.ts";
-import { type Fact, FactFold } from "./facts.ts";
+import { byKey, type Fact } from "./facts.ts";
 import { foldName, parseName } from "./names.ts";
 import type { Person } from "./plugin.ts";
 
@@ -10,30 +10,32 @@ export const LOBBY: Room = { id: "lobby", name: "lobby" };
 
 export class Rooms {
   readonly #rooms = new Map<string, Room>([[LOBBY.id, LOBBY]]);
-  readonly #fold = new FactFold(
-    fact => this.#step(fact),
-    () => {
-      this.#rooms.clear();
-      this.#rooms.set(LOBBY.id, LOBBY);
-    },
-  );
+  /** Key of the fact whose spelling of the name a room has. */
+  readonly #keys = new Map<string, string>([[LOBBY.id, ""]]);
 
-  /** Takes facts in; returns the rooms that are new. */
+  /**
+   * Takes facts in, in any order; returns the rooms that are new, or spelled anew. Two creations of one public room are the
+   * same room: its id is its folded name, and the spelling with the lowest key stays.
+   */
   add(facts: readonly Fact[]): Room[] {
-    const before = new Set(this.#rooms.keys());
-    this.#fold.add(facts);
-    return [...this.#rooms.values()].filter(({ id }) => !before.has(id));
+    const changed = new Set<string>();
+    for (const { type, key, body } of facts.toSorted(byKey)) {
+      if (type !== "chat:room") continue;
+      const id = foldName(body.name);
+      const known = this.#keys.get(id);
+      if (known !== undefined && known <= key) continue;
+      this.#keys.set(id, key);
+      if (this.#rooms.get(id)?.name === body.name) continue;
+      this.#rooms.set(id, { id, name: body.name });
+      changed.add(id);
+    }
+    return [...changed].map(id => this.#rooms.get(id) as Room);
   }
 
-  /** Two creations of one public room are the same room: its id is its folded name. The first one's spelling stays. */
-  #step(fact: Fact): void {
-    if (fact.type !== "chat:room") return;
-    const id = foldName(fact.body.name);
-    if (!this.#rooms.has(id)) this.#rooms.set(id, { id, name: fact.body.name });
-  }
-
+  /** In the order in which they were made, which is the same on every node. */
   all(): Room[] {
-    return [...this.#rooms.values()];
+    const keyOf = ({ id }: Room) => this.#keys.get(id) as string;
+    return [...this.#rooms.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   }
 
   get(id: string): Room | undefined {
