@@ -111,7 +111,8 @@ export function runNode(settings: Given, wrapper: string[] = []) {
       lines.push(line);
       for (const check of waiting) check();
     });
-  const ended = once(child, "exit") as Promise<[number | null]>;
+  // Not "exit": what it said last may still be on its way then.
+  const ended = once(child, "close") as Promise<[number | null]>;
   const logged = (text: string) =>
     new Promise<void>(resolve => {
       const check = () => {
