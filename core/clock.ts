@@ -33,6 +33,11 @@ export class Clock {
     return Math.min(hlc, (this.#now() + MAX_DRIFT_MS) * STEPS_PER_MS);
   }
 
+  /** The latest time that was given out or observed here. */
+  get last(): number {
+    return this.#last;
+  }
+
   now(): number {
     return this.#now();
   }

@@ -106,10 +106,17 @@ export function readConfig(given: Given): Config {
       String(zmqPort),
       `at most ${65_535 - PUBLICATIONS_ABOVE}, as publications take the port 1000 above`,
     );
+  if (port !== 0 && (port === zmqPort || port === zmqPort + PUBLICATIONS_ABOVE))
+    throw unusable(
+      "ZMQ_PORT",
+      String(zmqPort),
+      `other than PORT and PORT - ${PUBLICATIONS_ABOVE}, since the bus takes two ports`,
+    );
   const logLevel = text("LOG_LEVEL") ?? "info";
   if (!LEVELS.includes(logLevel)) throw unusable("LOG_LEVEL", logLevel, `one of ${LEVELS.join(", ")}`);
   const name = text("NODE_NAME") ?? (port === 5002 ? hostname().slice(0, 64) : `${hostname().slice(0, 56)}:${port}`);
-  if (name.length > 64) throw unusable("NODE_NAME", name, "at most 64 characters");
+  if (name.length > 64 || /\p{Cc}/u.test(name))
+    throw unusable("NODE_NAME", name, "at most 64 characters, without control characters");
   return {
     port,
     host: text("HOST") ?? "",
@@ -148,5 +155,7 @@ function url(name: SettingName, value: string | undefined): URL | undefined {
 }
 
 function unusable(name: SettingName, value: string, wanted: string): Reject {
-  return new Reject("config-invalid", `${name} is “${value.slice(0, 80)}”, and has to be ${wanted}`);
+  // One line, whatever the value.
+  const shown = value.slice(0, 80).replace(/\p{Cc}/gu, "�");
+  return new Reject("config-invalid", `${name} is “${shown}”, and has to be ${wanted}`);
 }

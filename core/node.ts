@@ -107,11 +107,11 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
       ok: true,
       version,
       node: self,
-      ready: cluster.isReady,
+      ready: cluster.isReady && log.isSound,
       peers: cluster.peers(),
       types: registry.versions(),
     }),
-    isReady: () => cluster.isReady,
+    isReady: () => cluster.isReady && log.isSound,
     metrics: async () => ({ type: metrics.contentType, text: await metrics.text() }),
     failed,
   });
@@ -119,7 +119,7 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
   const gateway: Gateway = new Gateway({
     http,
     router,
-    reading: new Reading(log, rooms, registry),
+    reading: new Reading(log, rooms, registry, envelope => router.copiesOf(envelope)),
     signIn: new SignIn({ people, rooms, log, clock, claims }),
     registry,
     rooms,

@@ -22,12 +22,16 @@ export type Message<Body = unknown> = {
   readonly at: number;
   /** Sorts messages of a room in the same order on every node. */
   readonly key: string;
+  /** The stream that it came in, and its number among that stream's messages to this room. */
   readonly origin: string;
   readonly n: number;
+  /** The id of the message that it refers to. */
   readonly ref?: string;
   /** One line that stands for the body. */
   readonly alt?: string;
   readonly erased?: true;
+  /** To its author, where history is read: how many nodes hold it, as far as this one knows. */
+  readonly copies?: number;
   readonly body?: Body;
 };
 

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { ORIGIN_LENGTH, placeOf } from "./envelope.ts";
 import { Reject } from "./errors.ts";
-import type { Cursor, Log } from "./log/log.ts";
+import type { Cursor, Log, Stored } from "./log/log.ts";
 import { toMessage } from "./messages.ts";
 import type { Message, Person } from "./plugin.ts";
 import type { Registry } from "./registry.ts";
@@ -42,11 +42,13 @@ export class Reading {
   readonly #log: Log;
   readonly #rooms: Rooms;
   readonly #registry: Registry;
+  readonly #copiesOf: (envelope: Stored) => number;
 
-  constructor(log: Log, rooms: Rooms, registry: Registry) {
+  constructor(log: Log, rooms: Rooms, registry: Registry, copiesOf: (envelope: Stored) => number) {
     this.#log = log;
     this.#rooms = rooms;
     this.#registry = registry;
+    this.#copiesOf = copiesOf;
   }
 
   /** The newest page of a room, or what it got since the cursor, as of commit `upTo`. Throws `Reject`. */
@@ -54,13 +56,13 @@ export class Reading {
     const { id } = this.#rooms.assertReadable(person, request.room);
     if (request.cursor) {
       const { envelopes, cursor, more } = await this.#log.resume(id, request.cursor, upTo, RESUME_MESSAGES);
-      return { messages: envelopes.map(envelope => toMessage(envelope, this.#registry)), cursor, more, older: true };
+      return { messages: this.#present(person, envelopes), cursor, more, older: true };
     }
     const [{ envelopes, older }, cursor] = await Promise.all([
       this.#log.page(id, {}, PAGE_ROWS, upTo),
       this.#log.cursor(id, upTo),
     ]);
-    return { messages: envelopes.map(envelope => toMessage(envelope, this.#registry)), cursor, more: false, older };
+    return { messages: this.#present(person, envelopes), cursor, more: false, older };
   }
 
   /** A page of rows with their marks, oldest first. Throws `Reject`. */
@@ -73,10 +75,17 @@ export class Reading {
       const target = placeOf(ref) ? undefined : await this.#log.find(ref);
       if (target?.room !== id) throw new Reject("not-found");
       const envelopes = await this.#log.referring(id, ref);
-      return { messages: envelopes.map(envelope => toMessage(envelope, this.#registry)), older: false };
+      return { messages: this.#present(person, envelopes), older: false };
     }
     const from = { ...(before !== undefined && { before }), ...(after !== undefined && { after }) };
     const { envelopes, older } = await this.#log.page(id, from, limit, this.#log.pos);
-    return { messages: envelopes.map(envelope => toMessage(envelope, this.#registry)), older };
+    return { messages: this.#present(person, envelopes), older };
+  }
+
+  #present(person: Person, envelopes: readonly Stored[]): Message[] {
+    return envelopes.map(envelope => {
+      const message = toMessage(envelope, this.#registry);
+      return envelope.author === person.id ? { ...message, copies: this.#copiesOf(envelope) } : message;
+    });
   }
 }

@@ -160,7 +160,7 @@ export class Router {
   /** The author has written up to that time, on whichever node. */
   authorWasAt(author: string, hlc: number): void {
     const believed = this.#parts.clock.believable(hlc);
-    if (believed > this.#parts.clock.tick()) this.#ahead.set(author, Math.max(believed, this.#ahead.get(author) ?? 0));
+    if (believed > this.#parts.clock.last) this.#ahead.set(author, Math.max(believed, this.#ahead.get(author) ?? 0));
   }
 
   async #append(draft: Draft, session?: string): Promise<Ack> {
@@ -172,10 +172,15 @@ export class Router {
     }
     if (outcome?.status === "known") {
       const { place } = outcome;
-      const copies = place.origin === this.#parts.log.origin ? this.#copies.of(place.seq) : 2;
+      const copies = this.copiesOf(place);
       return { ok: true, id: draft.id, at: millisecondsOf(place.hlc), key: keyOf(place), copies };
     }
     throw new Reject(outcome?.code ?? "internal", outcome?.message);
+  }
+
+  /** How many nodes hold an envelope: of another node's stream that node and this one, at least. */
+  copiesOf({ origin, seq }: Pick<Stored, "origin" | "seq">): number {
+    return origin === this.#parts.log.origin ? this.#copies.of(seq) : 2;
   }
 
   /** A commit, of own messages or of peers'. */

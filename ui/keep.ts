@@ -21,6 +21,22 @@ export function kept(key: string): string {
   }
 }
 
+/** As `keep` and `kept`, but each tab finds its own again; a new one begins with what was kept last in any. */
+export function keepHere(key: string, text: string): void {
+  keep(key, text);
+  try {
+    sessionStorage.setItem(prefix + key, text);
+  } catch {}
+}
+
+export function keptHere(key: string): string {
+  try {
+    return sessionStorage.getItem(prefix + key) ?? kept(key);
+  } catch {
+    return kept(key);
+  }
+}
+
 /** The list kept under `key`; empty where there is none, or it is damaged. */
 export function keptList(key: string): string[] {
   try {
@@ -35,8 +51,9 @@ export function keptList(key: string): string[] {
 export function forget(except: readonly string[]): void {
   for (const key of memory.keys()) if (!except.includes(key)) memory.delete(key);
   try {
-    for (const key of Object.keys(localStorage))
-      if (key.startsWith(prefix) && !except.includes(key.slice(prefix.length))) localStorage.removeItem(key);
+    for (const store of [localStorage, sessionStorage])
+      for (const key of Object.keys(store))
+        if (key.startsWith(prefix) && !except.includes(key.slice(prefix.length))) store.removeItem(key);
   } catch {}
 }
 

@@ -1,6 +1,8 @@
 /** One room as this page holds it: its rows, how far it has heard of each origin, and how far it was read. */
+
 import { type Signal, signal } from "@preact/signals";
 import type { Message, Person } from "../core/plugin.ts";
+import { raise } from "./copies.ts";
 import { keep, kept } from "./keep.ts";
 import { lineOf, roleOf } from "./registry.ts";
 import { me } from "./session.ts";
@@ -49,6 +51,7 @@ export class Room {
   /** Takes what `join` and live delivery bring; `news` where it was not yet there when the page last looked. */
   accept(messages: readonly Message[], news: boolean): void {
     const rows = this.#sort(messages);
+    for (const { id, copies } of messages) if (copies !== undefined) raise(id, copies);
     const newest = this.timeline.newest;
     const late = (row: Message) => !!newest && news && row.key < newest.key && newest.at - row.at > LATE_MS;
     const added = this.timeline.insert(rows, late);

@@ -1,7 +1,7 @@
 /** Sends the outbox: in order, one message in flight, and below the pace that the node admits. */
 import { effect } from "@preact/signals";
 import { connected, limits, request } from "./connection.ts";
-import { copiesOf } from "./copies.ts";
+import { raise } from "./copies.ts";
 import { t } from "./i18n.ts";
 import { drop, due, fail, type Item, items } from "./outbox.ts";
 import { reason } from "./reason.ts";
@@ -75,7 +75,7 @@ async function deliver(item: Item): Promise<void> {
 function committed({ id, type, room, body, ref }: Item, { at, key, copies }: Ack): void {
   const copy = { type, id, room, author: me.peek(), at, key, origin: "", n: 0, body, ...(ref && { ref }) };
   wrote(key);
-  copiesOf(id).value = Math.max(copies, copiesOf(id).peek());
+  raise(id, copies);
   if (roleOf(type) === "row") roomOf(room).show(copy);
   drop(id);
 }

@@ -3,7 +3,7 @@ import type { AnyClientPlugin, Shell } from "../core/plugin.ts";
 import { Avatar } from "./avatar.tsx";
 import { connected, node, request } from "./connection.ts";
 import { language, t, translate } from "./i18n.ts";
-import { keep, kept } from "./keep.ts";
+import { keepHere, keptHere } from "./keep.ts";
 import { post } from "./outbox.ts";
 import { plugins } from "./registry.ts";
 import { currentId } from "./rooms.ts";
@@ -42,8 +42,8 @@ function makeShell(plugin: AnyClientPlugin): Shell {
     send: (body, to) => send(plugin, body, to),
     listen: heard => listen(message.type, heard),
     t: (key, values) => translate(hooks.strings, key, values),
-    remember: (key, text) => keep(`${message.type}:${key}`, text),
-    recall: key => kept(`${message.type}:${key}`),
+    remember: (key, text) => keepHere(`${message.type}:${key}`, text),
+    recall: key => keptHere(`${message.type}:${key}`),
     Avatar,
   };
 }

@@ -58,7 +58,7 @@ export class Cluster {
   readonly #snapshotAskedAt = new Map<string, number>();
   readonly #arrival: Arrival;
   readonly #timers: NodeJS.Timeout[] = [];
-  readonly #refused = new Map<string, number>();
+  readonly #warnedAt = new Map<string, number>();
   #newHeads: Heads = {};
   #flushing: NodeJS.Timeout | undefined;
   #closed = false;
@@ -381,9 +381,9 @@ export class Cluster {
   /** One line a minute for each cause: a hostile peer must not fill the disk with words. */
   #warnOften(cause: string, details: object, message: string): void {
     const now = performance.now();
-    if (now - (this.#refused.get(cause) ?? Number.NEGATIVE_INFINITY) < 60_000) return;
-    if (this.#refused.size > 1_000) this.#refused.clear();
-    this.#refused.set(cause, now);
+    if (now - (this.#warnedAt.get(cause) ?? Number.NEGATIVE_INFINITY) < 60_000) return;
+    if (this.#warnedAt.size > 1_000) this.#warnedAt.clear();
+    this.#warnedAt.set(cause, now);
     this.#options.logger.warn(details, message);
   }
 }

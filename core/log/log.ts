@@ -1,5 +1,5 @@
 /** The durable log: few functions, asynchronous and batch-wise. Nothing outside this folder speaks SQL. */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { Draft, Envelope } from "../envelope.ts";
@@ -17,6 +17,8 @@ const MAX_GROUP = 2_000;
 /** Drafts that may wait for a commit, about a second's work; beyond it the door refuses. */
 const MAX_WAITING = 10_000;
 const CHECKPOINT_MS = 5_000;
+const WATCH_MS = 1_000;
+const LOST = "the database is gone from the data directory: nothing more is stored; restart this node";
 
 type Job = { items: readonly (Draft | Envelope)[]; resolve: (outcomes: Outcome[]) => void; reject: (e: Error) => void };
 
@@ -29,11 +31,16 @@ export class Log {
   readonly #lock: Lock;
   readonly #queue: Job[] = [];
   readonly #checkpoints: NodeJS.Timeout;
+  readonly #watcher: NodeJS.Timeout;
+  readonly #path: string;
+  readonly #inode: number;
   #waiting = 0;
   #busy = false;
   /** Something may be left in the write-ahead log that was erased; true at first, for the run before this one. */
   #erased = true;
   #idle: (() => void) | undefined;
+  /** False once the database is gone from its place, or the thread that writes it has ended: nothing is acked then. */
+  isSound = true;
   #closing = false;
   #closed: Promise<void> | undefined;
   /** Called after each commit, in commit order, before the promises of its appends are settled. */
@@ -45,13 +52,23 @@ export class Log {
   /** The stream that this node writes; undefined before its first write. */
   origin: string | undefined;
 
-  private constructor(writer: StoreThread, reader: StoreThread, lock: Lock, pos: number, origin: string | undefined) {
+  private constructor(
+    path: string,
+    writer: StoreThread,
+    reader: StoreThread,
+    lock: Lock,
+    pos: number,
+    origin: string | undefined,
+  ) {
+    this.#path = path;
+    this.#inode = statSync(path).ino;
     this.#writer = writer;
     this.#reader = reader;
     this.#lock = lock;
     this.pos = pos;
     this.origin = origin;
     this.#checkpoints = setInterval(() => this.#checkpoint(), CHECKPOINT_MS).unref();
+    this.#watcher = setInterval(() => this.#watch(), WATCH_MS).unref();
   }
 
   /** Opens the log in a directory, made if need be; throws `Reject` with the reason where that cannot be done. */
@@ -67,7 +84,7 @@ export class Log {
       const path = join(directory, "log.db");
       writer = await StoreThread.open(path, { readOnly: false });
       const reader = await StoreThread.open(path, { readOnly: true });
-      return new Log(writer, reader, lock, await writer.call("lastPos"), await writer.call("origin"));
+      return new Log(path, writer, reader, lock, await writer.call("lastPos"), await writer.call("origin"));
     } catch (error) {
       await writer?.close();
       lock.release();
@@ -81,6 +98,7 @@ export class Log {
    */
   append(items: readonly (Draft | Envelope)[]): Promise<Outcome[]> {
     if (this.#closing) return Promise.reject(new Reject("stopping"));
+    if (!this.isSound) return Promise.reject(new Reject("storage-failed", LOST));
     // Replication bounds by itself what it has under way, and must not be held up by a crowd at the door.
     if (this.#waiting >= MAX_WAITING && items.some(item => !("seq" in item)))
       return Promise.reject(new Reject("overloaded", "the disk does not keep up", { retryAfterMs: 1_000 }));
@@ -153,6 +171,14 @@ export class Log {
   /** Envelopes that wait for a commit. */
   get waiting(): number {
     return this.#waiting;
+  }
+
+  /** A file that was deleted or replaced takes every write, and keeps none. */
+  #watch(): void {
+    const { ino } = statSync(this.#path, { throwIfNoEntry: false }) ?? {};
+    if (!this.isSound || (ino === this.#inode && !this.#writer.hasEnded)) return;
+    this.isSound = false;
+    this.failed(new Reject("storage-failed", LOST));
   }
 
   #checkpoint(): void {
@@ -236,6 +262,7 @@ export class Log {
 
   async #close(): Promise<void> {
     clearInterval(this.#checkpoints);
+    clearInterval(this.#watcher);
     await this.drain();
     await this.#reader.close();
     if (this.#erased) await this.#writer.call("checkpoint", "TRUNCATE").catch(() => {});

@@ -131,7 +131,7 @@ export class Reads {
     const envelopes: Stored[] = [];
     let more = false;
     for (const { origin } of this.all("SELECT origin FROM streams")) {
-      const room_ = this.#stored(
+      const found = this.#stored(
         "WHERE room = ? AND origin = ? AND n > ? AND pos <= ? ORDER BY n LIMIT ?",
         room,
         origin as string,
@@ -139,13 +139,13 @@ export class Reads {
         upTo,
         limit - envelopes.length + 1,
       );
-      if (room_.length > limit - envelopes.length) {
+      if (found.length > limit - envelopes.length) {
         more = true;
-        room_.length = limit - envelopes.length;
+        found.length = limit - envelopes.length;
       }
-      const last = room_.at(-1);
+      const last = found.at(-1);
       if (last) next[last.origin] = last.n;
-      envelopes.push(...room_);
+      envelopes.push(...found);
     }
     return { envelopes: envelopes.sort(byKey), cursor: next, more };
   }

@@ -35,6 +35,10 @@ export class StoreThread {
     return thread;
   }
 
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
   call<Name extends keyof Store>(name: Name, ...args: Parameters<Store[Name]>): Promise<ReturnType<Store[Name]>> {
     if (this.#ended) return Promise.reject(new Reject("storage-failed", ENDED));
     const id = ++this.#calls;

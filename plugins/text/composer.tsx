@@ -5,6 +5,8 @@ import text, { MAX_CHARACTERS } from "./message.ts";
 
 /** From here on it says how much is left. */
 const NEAR_CHARACTERS = 500;
+/** As much of the draft as makes the field as tall as it gets: laying out a huge paste a second time would freeze the page. */
+const MIRRORED = 4_000;
 /** An input method that is at work: its Enter takes a word over and sends nothing. Safari says it by key code only. */
 const COMPOSING_KEY = 229;
 
@@ -30,7 +32,7 @@ export function Composer(props: Props) {
   return (
     <form class="text-composer" onSubmit={submit}>
       {/* The style sheet draws the text once more, unseen, and so makes this as tall as the field has to be. */}
-      <div class="text-field" data-text={draft}>
+      <div class="text-field" data-text={draft.slice(0, MIRRORED)}>
         <textarea
           ref={field}
           rows={1}

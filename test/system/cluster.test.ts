@@ -264,6 +264,20 @@ test("a cursor from one node is good on another: what is missing comes exactly o
   );
 });
 
+test("authors who come back are told how many nodes hold what they wrote", async t => {
+  const [a, b] = await pair(t);
+  const ana = await connect(t, a, { name: "Ana" });
+  await ana.join("lobby");
+  const { id } = await ana.say("on both");
+  await ana.until(() => ana.events.some(([event]) => event === "stored"));
+  for (const node of [a, b]) {
+    const [own] = (await (await connect(t, node, { token: ana.welcome.token })).join("lobby")).messages;
+    assert.deepEqual([own?.id, own?.copies], [id, 2]);
+    const [others] = (await (await connect(t, node, { name: `Reader ${node.port}` })).join("lobby")).messages;
+    assert.equal(others?.copies, undefined);
+  }
+});
+
 test("logging out on one node ends the session on all", async t => {
   const [a, b] = await pair(t);
   const ana = await connect(t, a, { name: "Ana" });

@@ -208,3 +208,16 @@ test("what was removed is gone from the files, not only from view", async t => {
   db.close();
   assert.ok(before.length > 0);
 });
+
+test("a database that is deleted under a running node is noticed: nothing more is acked, and it is not ready", async t => {
+  const node = await spawnNode(t);
+  await node.ready();
+  const ana = await connect(t, node, { name: "Ana" });
+  await ana.join("lobby");
+  await ana.say("kept");
+  rmSync(join(node.dataDir, "log.db"));
+  await node.logged("the database is gone");
+  const answer = await ana.ask("text", { room: "lobby", body: { text: "not kept" } });
+  assert.equal(answer.code, "storage-failed");
+  assert.equal((await fetch(`${node.url}/readyz`)).status, 503);
+});

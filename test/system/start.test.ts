@@ -39,6 +39,18 @@ const cases: { what: string; code: string; says: RegExp; settings(t: TestContext
     settings: () => ({ PORT: "eighty" }),
   },
   {
+    what: "a bus port that is the page's own",
+    code: "config-invalid",
+    says: /ZMQ_PORT is “5065”/,
+    settings: () => ({ PORT: "5065", ZMQ_PORT: "5065" }),
+  },
+  {
+    what: "a node name with a line break",
+    code: "config-invalid",
+    says: /NODE_NAME/,
+    settings: () => ({ NODE_NAME: "a\nb" }),
+  },
+  {
     what: "peers that are none",
     code: "config-invalid",
     says: /ZMQ_HOST is “a b c”/,
