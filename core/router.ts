@@ -254,6 +254,7 @@ export class Router {
       this.#append(this.#draft(type, itself(type), body, { id: uuid(), room: to.room, ref: null })).catch(error =>
         this.#parts.failed(type.name, error),
       );
+    else this.#parts.failed(type.name, new Error("a log message is delivered to a room, and to nothing else"));
   }
 
   #signal(type: Type, author: Person, body: unknown, to: SignalTarget, except?: string): void {

@@ -49,3 +49,29 @@ export function Dialog({ title, kind = "", onClose, children }: Props) {
     </dialog>
   );
 }
+
+type Question = { title: string; onClose(): void; run(): void; children: ComponentChildren };
+
+/** Asks before something that cannot be undone; the button that does it says so in the words of the title. */
+export function Confirmation({ title, onClose, run, children }: Question) {
+  return (
+    <Dialog title={title} kind="small" onClose={onClose}>
+      {children}
+      <div class="dialog-buttons">
+        <button type="button" class="button" onClick={onClose}>
+          {t("cancel")}
+        </button>
+        <button
+          type="button"
+          class="button danger"
+          onClick={() => {
+            onClose();
+            run();
+          }}
+        >
+          {title}
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,6 +1,5 @@
 /** The dialog that is open, if any. */
-import { Dialog } from "./dialog.tsx";
-import { t } from "./i18n.ts";
+import { Confirmation } from "./dialog.tsx";
 import { lazy } from "./lazy.tsx";
 import type { menus } from "./menus.ts";
 import { dialog, question } from "./view.ts";
@@ -31,23 +30,8 @@ function Confirm() {
     question.value = undefined;
   };
   return (
-    <Dialog title={asked.label} kind="small" onClose={close}>
+    <Confirmation title={asked.label} onClose={close} run={asked.run}>
       <p>{asked.text}</p>
-      <div class="dialog-buttons">
-        <button type="button" class="button" onClick={close}>
-          {t("cancel")}
-        </button>
-        <button
-          type="button"
-          class="button danger"
-          onClick={() => {
-            close();
-            asked.run();
-          }}
-        >
-          {asked.label}
-        </button>
-      </div>
-    </Dialog>
+    </Confirmation>
   );
 }

@@ -46,25 +46,12 @@ export class Bus {
   readonly #doorkeeper = new zmq.Router({ linger: 0, context: this.#context });
   readonly #publish = new Sender(this.#publisher);
   readonly #answers = new Sender(this.#router);
-  /** Frames dropped because a queue was full. */
-  get dropped(): number {
-    let dropped = this.#publish.dropped + this.#answers.dropped;
-    for (const { send } of this.#dealers.values()) dropped += send.dropped;
-    return dropped;
-  }
-  /** Frames that wait to be sent. */
-  get queued(): number {
-    let queued = this.#publish.queued + this.#answers.queued;
-    for (const { send } of this.#dealers.values()) queued += send.queued;
-    return queued;
-  }
-  readonly port: number;
-  readonly pubPort: number;
+  #ports = { requests: 0, publications: 0 };
+  /** Frames that dealers dropped which are hung up by now: a count must not fall. */
+  #droppedBefore = 0;
 
-  private constructor(events: BusEvents, ports: { port: number; pubPort: number }) {
+  private constructor(events: BusEvents) {
     this.#events = events;
-    this.port = ports.port;
-    this.pubPort = ports.pubPort;
   }
 
   /**
@@ -72,8 +59,7 @@ export class Bus {
    * use.
    */
   static async open(events: BusEvents, { port, pubPort }: { port: number; pubPort: number }): Promise<Bus> {
-    const ports = { port, pubPort };
-    const bus = new Bus(events, ports);
+    const bus = new Bus(events);
     try {
       // The doorkeeper first: without one ZeroMQ admits everybody.
       await bus.#doorkeeper.bind("inproc://zeromq.zap.01");
@@ -84,13 +70,35 @@ export class Bus {
       bus.close();
       throw error;
     }
-    ports.port = portOf(bus.#router);
-    ports.pubPort = portOf(bus.#publisher);
-    Object.assign(bus, ports);
+    bus.#ports = { requests: portOf(bus.#router), publications: portOf(bus.#publisher) };
     bus.#subscriber.subscribe();
     void bus.#listen(bus.#subscriber);
     void bus.#listen(bus.#router);
     return bus;
+  }
+
+  /** Where requests arrive. */
+  get port(): number {
+    return this.#ports.requests;
+  }
+
+  /** Where publications are to be had. */
+  get pubPort(): number {
+    return this.#ports.publications;
+  }
+
+  /** Frames dropped because a queue was full, or because they were too large. */
+  get dropped(): number {
+    let dropped = this.#droppedBefore + this.#publish.dropped + this.#answers.dropped;
+    for (const { send } of this.#dealers.values()) dropped += send.dropped;
+    return dropped;
+  }
+
+  /** Frames that wait to be sent. */
+  get queued(): number {
+    let queued = this.#publish.queued + this.#answers.queued;
+    for (const { send } of this.#dealers.values()) queued += send.queued;
+    return queued;
   }
 
   /** To every subscriber. */
@@ -124,6 +132,7 @@ export class Bus {
   hangUp(address: Address): void {
     const dealer = this.#dealers.get(textOf(address));
     this.#dealers.delete(textOf(address));
+    this.#droppedBefore += dealer?.send.dropped ?? 0;
     dealer?.socket.close();
   }
 

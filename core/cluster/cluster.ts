@@ -62,6 +62,7 @@ export class Cluster {
   #newHeads: Heads = {};
   #flushing: NodeJS.Timeout | undefined;
   #closed = false;
+
   /** Opens the bus and looks for peers. Throws `Reject` where a port is in use. */
   static async open(options: ClusterOptions): Promise<Cluster> {
     let cluster: Cluster | undefined;
