@@ -1,22 +1,33 @@
-/** The settings of a node: each a flag and an environment variable, and the flag wins. */
+/** What a node runs with, read from the settings as people write them. */
 import { hostname } from "node:os";
 import { join } from "node:path";
+import proxyAddr from "proxy-addr";
 import { isHost } from "./addresses.ts";
 import { MAX_HOSTS } from "./cluster/frames.ts";
 import { parseSeeds, type Seed } from "./cluster/seeds.ts";
 import { Reject } from "./errors.ts";
+import type { Given, SettingName } from "./settings.ts";
 
 export type Config = {
   port: number;
   host: string;
+  /** Path under which the page is served, `/chat`; empty at the root. */
+  basePath: string;
+  publicUrl: URL | undefined;
+  tls: TlsConfig | undefined;
+  /** Proxies whose X-Forwarded-For is believed: addresses, networks, or the names that proxy-addr knows. */
+  trustProxy: string[];
   seeds: Seed[];
   zmqPort: number;
   zmqPubPort: number;
   /** Addresses that peers are told to reach this node at; its own where none is given. */
   advertise: string[];
-  publicUrl: URL | undefined;
+  /** The first serves, any is tried towards peers; none where the bus is open to private addresses. */
+  secrets: string[];
   name: string;
   dataDir: string;
+  /** Where the executable unpacks its native library; found by itself where this is undefined. */
+  nativeDir: string | undefined;
   /** Messages a second of one connection; 0 is no limit. */
   rateLimit: number;
   /** New names and rooms an hour from one address; 0 is no limit. */
@@ -24,67 +35,8 @@ export type Config = {
   logLevel: string;
 };
 
-/** One setting as a person meets it. `--help` and the README's table are made of this list. */
-export type Setting = { flag: string; env: string; value: string; help: string; fallback: string };
-
-export const SETTINGS = [
-  { flag: "port", env: "PORT", value: "port", help: "port of the web page and of Socket.IO", fallback: "5002" },
-  { flag: "host", env: "HOST", value: "address", help: "address to listen on", fallback: "all" },
-  {
-    flag: "zmq-host",
-    env: "ZMQ_HOST",
-    value: "peers",
-    help: "other nodes as host[:port], separated by commas; one is enough, the rest is learned",
-    fallback: "none",
-  },
-  {
-    flag: "zmq-port",
-    env: "ZMQ_PORT",
-    value: "port",
-    help: "port of the bus between nodes; its publications take the port 1000 above",
-    fallback: "PORT + 1000",
-  },
-  {
-    flag: "zmq-advertise",
-    env: "ZMQ_ADVERTISE",
-    value: "hosts",
-    help: "addresses under which peers reach this node, separated by commas",
-    fallback: "its own",
-  },
-  {
-    flag: "public-url",
-    env: "PUBLIC_URL",
-    value: "url",
-    help: "address of the page behind a proxy, if the proxy changes the Host header",
-    fallback: "none",
-  },
-  { flag: "node-name", env: "NODE_NAME", value: "name", help: "name that people see", fallback: "host name and port" },
-  {
-    flag: "data-dir",
-    env: "DATA_DIR",
-    value: "folder",
-    help: "where the messages are kept",
-    fallback: "./web-chat-data/PORT",
-  },
-  {
-    flag: "rate-limit",
-    env: "RATE_LIMIT",
-    value: "n",
-    help: "messages a second that one connection may send; three times as many at once; 0 is no limit",
-    fallback: "10",
-  },
-  {
-    flag: "claim-limit",
-    env: "CLAIM_LIMIT",
-    value: "n",
-    help: "new names and rooms an hour from one address; 0 is no limit",
-    fallback: "120",
-  },
-  { flag: "log-level", env: "LOG_LEVEL", value: "level", help: "debug, info, warn, error or silent", fallback: "info" },
-] as const satisfies readonly Setting[];
-
-export type SettingName = (typeof SETTINGS)[number]["env"];
-export type Given = Partial<Record<SettingName, string | undefined>>;
+/** A certificate chain and its key as PEM files, or one made here. */
+export type TlsConfig = { cert: string; key: string } | "self-signed";
 
 const LEVELS = ["debug", "info", "warn", "error", "silent"];
 const PUBLICATIONS_ABOVE = 1_000;
@@ -120,13 +72,18 @@ export function readConfig(given: Given): Config {
   return {
     port,
     host: text("HOST") ?? "",
+    basePath: basePath("BASE_PATH", text("BASE_PATH")),
+    publicUrl: url("PUBLIC_URL", text("PUBLIC_URL")),
+    tls: tls(text("TLS"), text("TLS_CERT"), text("TLS_KEY")),
+    trustProxy: proxies("TRUST_PROXY", text("TRUST_PROXY")),
     seeds: seeds("ZMQ_HOST", text("ZMQ_HOST")),
     zmqPort,
     zmqPubPort: zmqPort === 0 ? 0 : zmqPort + PUBLICATIONS_ABOVE,
     advertise: advertised("ZMQ_ADVERTISE", text("ZMQ_ADVERTISE")),
-    publicUrl: url("PUBLIC_URL", text("PUBLIC_URL")),
+    secrets: secrets("CLUSTER_SECRET", text("CLUSTER_SECRET")),
     name,
     dataDir: text("DATA_DIR") ?? join(".", "web-chat-data", String(port)),
+    nativeDir: text("NATIVE_DIR"),
     rateLimit: number("RATE_LIMIT", 10, 1_000_000),
     claimLimit: number("CLAIM_LIMIT", 120, 1_000_000),
     logLevel,
@@ -153,6 +110,51 @@ function url(name: SettingName, value: string | undefined): URL | undefined {
   if (!parsed || !/^https?:$/.test(parsed.protocol)) throw unusable(name, value, "an http or https URL");
   return parsed;
 }
+
+function basePath(name: SettingName, value: string | undefined): string {
+  const path = (value ?? "").replace(/\/+$/, "");
+  if (path !== "" && !/^(\/[\w.~-]+)+$/.test(path))
+    throw unusable(name, value ?? "", "a path such as /chat, of letters, digits and . _ ~ -");
+  return path;
+}
+
+function tls(mode: string | undefined, cert: string | undefined, key: string | undefined): TlsConfig | undefined {
+  if (mode !== undefined && mode !== "self-signed" && mode !== "none")
+    throw unusable("TLS", mode, "self-signed or none");
+  if ((cert === undefined) !== (key === undefined))
+    throw new Reject("config-invalid", "TLS_CERT and TLS_KEY belong together: set both, or neither");
+  if (cert === undefined || key === undefined) return mode === "self-signed" ? mode : undefined;
+  if (mode !== undefined) throw new Reject("config-invalid", "TLS and TLS_CERT exclude each other: set one of them");
+  return { cert, key };
+}
+
+const PRIVATE_PROXIES = ["loopback", "linklocal", "uniquelocal"];
+
+function proxies(name: SettingName, value: string | undefined): string[] {
+  if (value === undefined || value === "false") return [];
+  if (value === "true") return PRIVATE_PROXIES;
+  const proxies = value.split(",").map(part => part.trim());
+  try {
+    proxyAddr.compile(proxies);
+    return proxies;
+  } catch {
+    throw unusable(name, value, "true, or addresses and networks such as 10.0.0.0/8, separated by commas");
+  }
+}
+
+/** A secret that can be guessed is none: what knocks at the bus may try as often as it likes. */
+function secrets(name: SettingName, value: string | undefined): string[] {
+  const secrets = (value ?? "").split(",").map(part => part.trim());
+  if (value === undefined) return [];
+  if (secrets.some(secret => secret.length < MIN_SECRET_LENGTH))
+    throw new Reject(
+      "config-invalid",
+      `${name} is too short: it takes ${MIN_SECRET_LENGTH} characters or more, such as \`openssl rand -hex 16\` prints`,
+    );
+  return secrets;
+}
+
+const MIN_SECRET_LENGTH = 16;
 
 function unusable(name: SettingName, value: string, wanted: string): Reject {
   // One line, whatever the value.

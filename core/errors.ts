@@ -17,6 +17,9 @@ export const CODES = {
   "storage-failed": "the disk of this node refused the write; nothing was stored",
   stopping: "this node is shutting down; another one can take the message",
   internal: "this node or a plugin on it failed; nothing was stored",
+  // At the command line
+  unreachable: "the node does not answer",
+  "not-ready": "the node has not caught up with its cluster yet",
   // At start
   "plugin-invalid": "a plugin in the list breaks the contract",
   "config-invalid": "a setting has a value that cannot be used",

@@ -1,84 +1,97 @@
-/** The command line. */
-import { readFileSync } from "node:fs";
+/** The command line: the commands, and what they take. What only one of them needs is loaded when it runs. */
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import { type DestinationStream, type Logger, pino } from "pino";
-import plugins from "../plugins/server.ts";
-import { type Given, readConfig, SETTINGS, type SettingName } from "./config.ts";
+import { closest } from "fastest-levenshtein";
+import about from "../package.json" with { type: "json" };
+import { type Config, readConfig } from "./config.ts";
 import { Reject } from "./errors.ts";
-import { type RunningNode, startNode } from "./node.ts";
+import { type Flags, gather, nearMisses, SETTINGS } from "./settings.ts";
 
-const STOP_WITHIN_MS = 5_000;
-
-const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
+const { version } = about;
+const AFTER_HELP = `
+Each setting is also an environment variable: --zmq-host is ZMQ_HOST. --config
+names a JSON file with the flags' names as keys. A flag wins over the
+environment, and that over the file. Settings go with every command: --port or
+--data-dir say which node of this machine is meant.`;
 
 const program = new Command("web-chat")
   .description("A chat that spans servers: start it, open the page, name one node to another, and they are one chat.")
-  .version(version)
+  .configureHelp({ helpWidth: 80, optionDescription: ({ description }) => description })
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "web-chat: ")) })
   .showSuggestionAfterError()
-  .allowExcessArguments(false)
-  .action(serve);
-for (const { flag, env, value, help, fallback } of SETTINGS)
-  program.addOption(new Option(`--${flag} <${value}>`, `${help} (${env}; default: ${fallback})`));
+  .version(`web-chat ${version}`, "-V, --version", "the version")
+  .helpOption("-h, --help", "this text")
+  .helpCommand("help [command]", "this text, or that of a command")
+  .allowExcessArguments()
+  .option("--open", "open the page in the browser")
+  .action(serve)
+  .addHelpText("after", AFTER_HELP);
 
-await program.parseAsync();
+program.command("serve").description("start a node; the same without a command").action(serve);
+program
+  .command("health")
+  .argument("[url]", "address of a node; without it the one on this machine")
+  .description("exit code 0 if a node is up and has caught up with its cluster")
+  .action(async (url: string | undefined) => {
+    const { checkHealth } = await import("./health.ts");
+    console.log(await checkHealth(url ?? configured()));
+  });
+program
+  .command("version")
+  .description("the version; with --json also of what it is made of")
+  .option("--json", "as JSON")
+  .action(async ({ json }: { json?: true }) => {
+    if (!json) return console.log(`web-chat ${version}`);
+    const [{ default: plugins }, { Registry }] = await Promise.all([
+      import("../plugins/server.ts"),
+      import("./registry.ts"),
+    ]);
+    const { platform, arch, version: node } = process;
+    console.log(JSON.stringify({ version, platform, arch, node, types: new Registry(plugins).versions() }));
+  });
+program.addOption(new Option("--config <file>", "JSON file with settings").helpGroup("Settings:"));
+for (const setting of SETTINGS) program.addOption(optionOf(setting));
 
-async function serve(flags: Record<string, string>): Promise<void> {
-  const given: Given = {};
-  for (const { flag, env } of SETTINGS) {
-    const camel = flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
-    given[env as SettingName] = flags[camel] ?? process.env[env];
-  }
-  try {
-    const config = readConfig(given);
-    const logger = await makeLogger(config.logLevel);
-    const ui = join(import.meta.dirname, "../dist/ui");
-    const node = await startNode({ config, plugins, version, ui, logger });
-    stopOnSignals(node, logger);
-    logger.info(
-      { url: node.url, zmqPort: node.zmqPort, dataDir: config.dataDir, version },
-      `web-chat is at ${node.url}`,
-    );
-    logger.warn({ zmqPort: node.zmqPort }, "the bus is open to every host with a private address");
-    await node.ready;
-    logger.info({}, "ready");
-  } catch (error) {
-    if (!(error instanceof Reject)) throw error;
-    process.stderr.write(`web-chat: ${error.message} [${error.code}]\n`);
-    process.exitCode = 1;
-  }
+program.parseAsync().catch((error: unknown) => {
+  if (!(error instanceof Reject)) throw error;
+  process.stderr.write(`web-chat: ${error.message} [${error.code}]\n`);
+  process.exitCode = 1;
+});
+
+function optionOf({ flag, value, help, fallback, group, ...setting }: (typeof SETTINGS)[number]): Option {
+  const takes = "bare" in setting ? `[${value}]` : `<${value}>`;
+  const option = new Option(`--${flag} ${takes}`, `${help} (${fallback})`).helpGroup(`${group}:`);
+  return "bare" in setting ? option.preset(setting.bare) : option;
 }
 
-/** JSON lines, or lines for people where a terminal shows them. */
-async function makeLogger(level: string): Promise<Logger> {
-  if (!process.stdout.isTTY) return pino({ level });
-  const { default: pretty } = await import("pino-pretty");
-  return pino(
-    { level },
-    pretty({ ignore: "pid,hostname", singleLine: true, sync: true }) as unknown as DestinationStream,
-  );
+/** The configuration that flags, environment and config file make. */
+function configured(): Config {
+  const { config, ...options } = program.opts<Record<string, string | undefined>>();
+  return readConfig(gather(byFlag(options), process.env, config));
 }
 
-function stopOnSignals(node: RunningNode, logger: Logger): void {
-  let stopping = false;
-  const stop = (signal: NodeJS.Signals) => {
-    if (stopping) process.exit(1);
-    stopping = true;
-    logger.info({ signal }, "stopping");
-    setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
-    node.stop().then(
-      () => {
-        logger.info({}, "stopped");
-        process.exit(0);
-      },
-      error => {
-        logger.error({ err: error }, "could not stop in order");
-        process.exit(1);
-      },
+function byFlag(options: Flags): Flags {
+  const camelCase = (flag: string) => flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return Object.fromEntries(SETTINGS.map(({ flag }) => [flag, options[camelCase(flag)]]));
+}
+
+async function serve(_options: object, command: Command): Promise<void> {
+  const [unknown] = command.args;
+  if (unknown !== undefined) {
+    const nearest = closest(
+      unknown,
+      program.commands.map(command => command.name()),
     );
-  };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
+    throw new Reject("config-invalid", `there is no command “${unknown}”; the nearest is “${nearest}”`);
+  }
+  const config = configured();
+  const [{ default: plugins }, { serve }] = await Promise.all([import("../plugins/server.ts"), import("./serve.ts")]);
+  await serve({
+    config,
+    plugins,
+    version,
+    ui: join(import.meta.dirname, "../dist/ui"),
+    misspelt: nearMisses(process.env),
+    open: program.opts<{ open?: true }>().open ?? false,
+  });
 }

@@ -44,6 +44,8 @@ export type RunningNode = {
   zmqPort: number;
   id: string;
   log: Log;
+  /** The nodes of the cluster that are up, this one first. */
+  nodes(): { id: string; name: string }[];
   /** Resolves when the node has caught up with its cluster. */
   ready: Promise<void>;
   /** Takes nothing more, commits what it took, tells the peers, and closes. */
@@ -164,6 +166,7 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
     zmqPort: cluster.self.port,
     id: self.id,
     log,
+    nodes: () => cluster.nodes(),
     ready: cluster.ready,
     stop: () => {
       stopped ??= stop();

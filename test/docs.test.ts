@@ -4,8 +4,8 @@ import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "n
 import { join } from "node:path";
 import { test } from "node:test";
 import { build } from "esbuild";
-import { SETTINGS } from "../core/config.ts";
 import type { AnyServerPlugin } from "../core/plugin.ts";
+import { SETTINGS } from "../core/settings.ts";
 import plugins from "../plugins/server.ts";
 import { connect } from "./helpers/client.ts";
 import { newNode, temporaryDirectory } from "./helpers/node.ts";

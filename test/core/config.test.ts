@@ -3,8 +3,9 @@ import { hostname } from "node:os";
 import test from "node:test";
 import fc from "fast-check";
 import { ownHosts, parseSeeds, resolveSeed } from "../../core/cluster/seeds.ts";
-import { readConfig, SETTINGS } from "../../core/config.ts";
+import { readConfig } from "../../core/config.ts";
 import { Reject } from "../../core/errors.ts";
+import { SETTINGS } from "../../core/settings.ts";
 import { holds } from "../suites/samples.ts";
 
 const unusable = (name: string) => ({ name: "Reject", code: "config-invalid", message: new RegExp(`^${name} is “`) });
@@ -44,6 +45,12 @@ test("every setting is used as it is given, without the spaces around it", () =>
     ZMQ_PORT: "9000",
     ZMQ_ADVERTISE: "203.0.113.7,chat.example",
     PUBLIC_URL: "https://chat.example:8443/path",
+    BASE_PATH: " /a/chat/ ",
+    TRUST_PROXY: "10.0.0.0/8, loopback",
+    TLS_CERT: "cert.pem",
+    TLS_KEY: "key.pem",
+    CLUSTER_SECRET: "0123456789abcdef, fedcba9876543210",
+    NATIVE_DIR: "/var/cache/chat",
     NODE_NAME: " Kitchen node ",
     DATA_DIR: "/var/lib/chat",
     RATE_LIMIT: "0",
@@ -60,6 +67,11 @@ test("every setting is used as it is given, without the spaces around it", () =>
       zmqPubPort: 10_000,
       advertise: ["203.0.113.7", "chat.example"],
       publicUrl: "chat.example:8443",
+      basePath: "/a/chat",
+      trustProxy: ["10.0.0.0/8", "loopback"],
+      tls: { cert: "cert.pem", key: "key.pem" },
+      secrets: ["0123456789abcdef", "fedcba9876543210"],
+      nativeDir: "/var/cache/chat",
       name: "Kitchen node",
       dataDir: "/var/lib/chat",
       rateLimit: 0,
@@ -96,12 +108,31 @@ test("a setting that cannot be used is named, with its value and what it has to 
     ["ZMQ_ADVERTISE", "a b", "http://host", "chat_b", "-x", "chat.", Array(33).fill("chat").join()],
     ["PUBLIC_URL", "chat.example", "ftp://chat.example", "javascript:alert(1)", "/path"],
     ["NODE_NAME", "x".repeat(65)],
+    ["BASE_PATH", "chat", "/a b", "/a//b", "/chat?x", "http://host/chat", "/%2e"],
+    ["TLS", "on", "true", "self"],
+    ["TRUST_PROXY", "yes", "10.0.0.0/99", "proxy.example"],
     ["RATE_LIMIT", "-1", "1.5", "many", "1000001"],
     ["CLAIM_LIMIT", "-1", "x"],
     ["LOG_LEVEL", "verbose", "INFO", "constructor"],
   ];
   for (const [name, ...values] of bad)
     for (const value of values) assert.throws(() => readConfig({ [name]: value }), unusable(name), `${name}=${value}`);
+});
+
+test("settings that do not go together, and secrets that can be guessed, are refused", () => {
+  for (const given of [
+    { TLS_CERT: "cert.pem" },
+    { TLS_KEY: "key.pem" },
+    { TLS: "self-signed", TLS_CERT: "cert.pem", TLS_KEY: "key.pem" },
+    { CLUSTER_SECRET: "short" },
+    { CLUSTER_SECRET: "0123456789abcdef,short" },
+  ])
+    assert.throws(() => readConfig(given), { code: "config-invalid" });
+});
+
+test("behind proxies that are trusted: every private address, or none", () => {
+  assert.deepEqual(readConfig({ TRUST_PROXY: "true" }).trustProxy, ["loopback", "linklocal", "uniquelocal"]);
+  assert.deepEqual(readConfig({ TRUST_PROXY: "false" }).trustProxy, []);
 });
 
 test("a port that leaves no room for publications says so", () => {

@@ -6,8 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
-import { type Given, readConfig } from "../../core/config.ts";
+import { readConfig } from "../../core/config.ts";
 import { type Logger, type RunningNode, startNode } from "../../core/node.ts";
+import type { Given } from "../../core/settings.ts";
 import plugins from "../../plugins/server.ts";
 import { cleanUp } from "./cleanup.ts";
 

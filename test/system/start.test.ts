@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
-import type { Given } from "../../core/config.ts";
+import type { Given } from "../../core/settings.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { newNode, runNode, spawnNode, temporaryDirectory } from "../helpers/node.ts";
 

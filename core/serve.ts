@@ -1,0 +1,87 @@
+/** A node as a process: what its terminal shows, and how signals end it. */
+import { setTimeout as sleep } from "node:timers/promises";
+import open from "open";
+import { type DestinationStream, type Logger, pino } from "pino";
+import type { Config } from "./config.ts";
+import { greeting } from "./greeting.ts";
+import { type NodeOptions, type RunningNode, startNode } from "./node.ts";
+import type { nearMisses } from "./settings.ts";
+
+/** What does not end in order within this time is ended. */
+const STOP_WITHIN_MS = 4_500;
+/** How long a terminal waits for the cluster's state before it shows its greeting without. */
+const GREET_WITHIN_MS = 1_000;
+
+export type Serving = Omit<NodeOptions, "logger"> & {
+  /** Environment variables that look like settings, and are none. */
+  misspelt: ReturnType<typeof nearMisses>;
+  /** Opens the page in the browser of this machine. */
+  open: boolean;
+};
+
+/** Runs until a signal ends the process. Resolves when the node is ready; throws `Reject` where it cannot start. */
+export async function serve({ misspelt, open: opens, ...options }: Serving): Promise<void> {
+  const { config, version } = options;
+  const logger = await makeLogger(config.logLevel);
+  const node = await startNode({ ...options, logger });
+  stopOnSignals(node, logger);
+  const warnings = [
+    ...(config.secrets.length === 0
+      ? ["the bus is open to every host with a private address: set CLUSTER_SECRET, the same on every node"]
+      : []),
+    ...misspelt.map(({ name, meant }) => `${name} is no setting: ${meant} may be meant`),
+  ];
+  if (process.stdout.isTTY) {
+    await Promise.race([node.ready, sleep(GREET_WITHIN_MS)]);
+    process.stdout.write(greeting({ node, config, version, warnings, colour: process.stdout.hasColors() }));
+  } else {
+    const { url, zmqPort } = node;
+    logger.info({ url, zmqPort, dataDir: config.dataDir, version }, `web-chat is at ${url}`);
+    for (const warning of warnings) logger.warn({}, warning);
+  }
+  if (opens) await openPage(node.url, logger);
+  await node.ready;
+  logger.info({}, "ready");
+}
+
+/** JSON lines, or lines for people where a terminal shows them. */
+async function makeLogger(level: Config["logLevel"]): Promise<Logger> {
+  if (!process.stdout.isTTY) return pino({ level });
+  const { default: pretty } = await import("pino-pretty");
+  return pino(
+    { level },
+    pretty({ ignore: "pid,hostname", singleLine: true, sync: true }) as unknown as DestinationStream,
+  );
+}
+
+async function openPage(url: string, logger: Logger): Promise<void> {
+  const failed = (error: Error) => logger.warn({ why: error.message }, `no browser could be opened: open ${url}`);
+  try {
+    // A machine without a desktop has nothing that opens pages, and says so later.
+    (await open(url)).once("error", failed);
+  } catch (error) {
+    failed(error as Error);
+  }
+}
+
+function stopOnSignals(node: RunningNode, logger: Logger): void {
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    logger.info({ signal }, "stopping");
+    setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
+    node.stop().then(
+      () => {
+        logger.info({}, "stopped");
+        process.exit(0);
+      },
+      error => {
+        logger.error({ err: error }, "could not stop in order");
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+}
