@@ -25,6 +25,7 @@ export const CODES = {
   "config-invalid": "a setting has a value that cannot be used",
   "port-in-use": "another program listens on that port",
   "host-unknown": "a host name does not resolve",
+  "secret-differs": "another node has another cluster secret, or none",
   "data-dir": "the data directory cannot be used",
   "data-dir-busy": "another node runs on that data directory",
   "database-corrupt": "the database file is damaged",

@@ -6,6 +6,7 @@ import { v4 as uuid } from "uuid";
 import { loadAssets } from "./assets.ts";
 import { Clock } from "./clock.ts";
 import { Cluster } from "./cluster/cluster.ts";
+import { keysOf } from "./cluster/keys.ts";
 import { ownHosts } from "./cluster/seeds.ts";
 import type { Config } from "./config.ts";
 import { Reject } from "./errors.ts";
@@ -42,6 +43,7 @@ export type RunningNode = {
   url: string;
   port: number;
   zmqPort: number;
+  zmqPubPort: number;
   id: string;
   log: Log;
   /** The nodes of the cluster that are up, this one first. */
@@ -88,7 +90,7 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
     messagesPerSecond: vitals.messagesPerSecond,
     rssBytes: process.memoryUsage.rss(),
     lagMs: vitals.lagMs,
-    busOpen: true,
+    busOpen: config.secrets.length === 0,
     peers: cluster.peers(),
   });
   const router = new Router({ registry, log, clock, people, rooms, figures, failed });
@@ -164,6 +166,7 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
     url: `http://localhost:${port}`,
     port,
     zmqPort: cluster.self.port,
+    zmqPubPort: cluster.self.pubPort,
     id: self.id,
     log,
     nodes: () => cluster.nodes(),
@@ -185,6 +188,7 @@ async function openCluster(
     self: { ...self, boot: uuid(), hosts: config.advertise.length > 0 ? config.advertise : ownHosts() },
     port: config.zmqPort,
     pubPort: config.zmqPubPort,
+    keys: config.secrets.map(keysOf),
     seeds: config.seeds,
     log,
     heads: await log.heads(),

@@ -3,14 +3,16 @@ import * as zmq from "zeromq";
 import { isIP, isPrivate } from "../addresses.ts";
 import { MAX_FRAME_BYTES } from "../envelope.ts";
 import { Reject } from "../errors.ts";
+import { type KeyPair, z85 } from "./keys.ts";
 import type { Address } from "./membership.ts";
 import { textOf } from "./membership.ts";
+import { MAX_QUEUED, Sender } from "./sender.ts";
 
-/** Frames that wait for a socket: beyond it the newest is dropped, since the log repairs what is lost. */
-const MAX_QUEUED = 10_000;
 const COMMON = { linger: 0, maxMessageSize: MAX_FRAME_BYTES + 1024, ipv6: true };
 const DIALING = { ...COMMON, reconnectInterval: 200, reconnectMaxInterval: 2_000, connectTimeout: 2_000 };
 const DOMAIN = "web-chat";
+/** ZeroMQ gives up an address where a handshake failed; that node may have restarted with the right secret since. */
+const TRY_AGAIN_MS = 2_000;
 
 /** What arrived, and how to answer it. `at` is the address where this node had asked. */
 export type Received = { bytes: Uint8Array; at?: Address; answer?: (bytes: Uint8Array) => void };
@@ -21,10 +23,20 @@ export type BusEvents = {
   unreachable(address: Address): void;
   /** A stranger's connection was refused. */
   refused(address: string): void;
+  /** The node at an address that was dialed has another secret, or none, or this one has none. */
+  estranged(address: Address): void;
+};
+
+export type BusOptions = {
+  port: number;
+  pubPort: number;
+  /** The first serves, and a dialer tries each; without any, the bus is open to private addresses, and to no other. */
+  keys: readonly KeyPair[];
 };
 
 export class Bus {
   readonly #events: BusEvents;
+  readonly #keys: readonly KeyPair[];
   // A context of its own: the doorkeeper's address is one a context, and a process may hold several nodes.
   readonly #context = new zmq.Context();
   readonly #router = new zmq.Router({
@@ -41,8 +53,14 @@ export class Bus {
     zapEnforceDomain: true,
     sendHighWaterMark: MAX_QUEUED,
   });
-  readonly #subscriber = new zmq.Subscriber({ ...DIALING, context: this.#context, receiveHighWaterMark: MAX_QUEUED });
+  /** One for each key: ZeroMQ has a socket's keys fixed once it is in use. */
+  readonly #subscribers: readonly zmq.Subscriber[];
+  /** By the address of the publications. */
+  readonly #subscribed = new Map<string, zmq.Subscriber>();
   readonly #dealers = new Map<string, { socket: zmq.Dealer; send: Sender }>();
+  /** By address: how many keys have failed there. */
+  readonly #failures = new Map<string, number>();
+  readonly #retries = new Set<NodeJS.Timeout>();
   readonly #doorkeeper = new zmq.Router({ linger: 0, context: this.#context });
   readonly #publish = new Sender(this.#publisher);
   readonly #answers = new Sender(this.#router);
@@ -50,16 +68,26 @@ export class Bus {
   /** Frames that dealers dropped which are hung up by now: a count must not fall. */
   #droppedBefore = 0;
 
-  private constructor(events: BusEvents) {
+  private constructor(events: BusEvents, keys: readonly KeyPair[]) {
     this.#events = events;
+    this.#keys = keys;
+    const dialing = keys.length === 0 ? [{}] : keys.map(dialingWith);
+    this.#subscribers = dialing.map(
+      security =>
+        new zmq.Subscriber({ ...DIALING, ...security, context: this.#context, receiveHighWaterMark: MAX_QUEUED }),
+    );
+    const [own] = keys;
+    if (!own) return;
+    for (const socket of [this.#router, this.#publisher])
+      Object.assign(socket, { curveServer: true, curvePublicKey: own.publicKey, curveSecretKey: own.secretKey });
   }
 
   /**
    * Opens the bus: requests on `port`, publications on `pubPort` (0 takes a free one). Throws `Reject` where a port is in
    * use.
    */
-  static async open(events: BusEvents, { port, pubPort }: { port: number; pubPort: number }): Promise<Bus> {
-    const bus = new Bus(events);
+  static async open(events: BusEvents, { port, pubPort, keys }: BusOptions): Promise<Bus> {
+    const bus = new Bus(events, keys);
     try {
       // The doorkeeper first: without one ZeroMQ admits everybody.
       await bus.#doorkeeper.bind("inproc://zeromq.zap.01");
@@ -71,8 +99,10 @@ export class Bus {
       throw error;
     }
     bus.#ports = { requests: portOf(bus.#router), publications: portOf(bus.#publisher) };
-    bus.#subscriber.subscribe();
-    void bus.#listen(bus.#subscriber);
+    for (const subscriber of bus.#subscribers) {
+      subscriber.subscribe();
+      void bus.#listen(subscriber);
+    }
     void bus.#listen(bus.#router);
     return bus;
   }
@@ -106,17 +136,30 @@ export class Bus {
     this.#publish.push([bytes]);
   }
 
-  subscribe(address: Address): void {
-    this.#subscriber.connect(endpoint(address));
+  /** To the publications of the node that was dialed at `node`. */
+  subscribe(publications: Address, node: Address): void {
+    const subscriber = this.#subscribers[this.#keyAt(node)] as zmq.Subscriber;
+    this.#subscribed.set(textOf(publications), subscriber);
+    subscriber.connect(endpoint(publications));
   }
 
   unsubscribe(address: Address): void {
-    this.#subscriber.disconnect(endpoint(address));
+    this.#subscribed.get(textOf(address))?.disconnect(endpoint(address));
+    this.#subscribed.delete(textOf(address));
   }
 
   dial(address: Address): void {
-    const socket = new zmq.Dealer({ ...DIALING, context: this.#context, immediate: true, sendHighWaterMark: 1_000 });
+    const key = this.#keys[this.#keyAt(address)];
+    const socket = new zmq.Dealer({
+      ...DIALING,
+      ...(key && dialingWith(key)),
+      context: this.#context,
+      immediate: true,
+      sendHighWaterMark: 1_000,
+    });
     socket.events.on("connect:retry", () => this.#events.unreachable(address));
+    for (const event of ["handshake:error:protocol", "handshake:error:auth", "handshake:error:other"] as const)
+      socket.events.on(event, () => this.#estranged(address, socket));
     try {
       socket.connect(endpoint(address));
     } catch {
@@ -127,6 +170,27 @@ export class Bus {
     }
     this.#dealers.set(textOf(address), { socket, send: new Sender(socket, 1_000) });
     void this.#listen(socket, address);
+  }
+
+  /** Which key to dial with: the next one after each that failed there. */
+  #keyAt(address: Address): number {
+    return (this.#failures.get(textOf(address)) ?? 0) % Math.max(1, this.#keys.length);
+  }
+
+  #estranged(address: Address, socket: zmq.Dealer): void {
+    const isCurrent = () => this.#dealers.get(textOf(address))?.socket === socket;
+    if (!isCurrent()) return;
+    const failures = (this.#failures.get(textOf(address)) ?? 0) + 1;
+    this.#failures.set(textOf(address), failures);
+    if (failures % Math.max(1, this.#keys.length) === 0) this.#events.estranged(address);
+    const retry = setTimeout(
+      () => {
+        this.#retries.delete(retry);
+        if (isCurrent()) this.redial(address, undefined);
+      },
+      failures < this.#keys.length ? 0 : TRY_AGAIN_MS,
+    );
+    this.#retries.add(retry);
   }
 
   hangUp(address: Address): void {
@@ -153,7 +217,7 @@ export class Bus {
     this.dial(address);
     if (!publications) return;
     this.unsubscribe(publications);
-    this.subscribe(publications);
+    this.subscribe(publications, address);
   }
 
   /** Resolves when what was published has left this process, or after `timeoutMs`. */
@@ -162,8 +226,9 @@ export class Bus {
   }
 
   close(): void {
+    for (const retry of this.#retries) clearTimeout(retry);
     for (const { socket } of this.#dealers.values()) socket.close();
-    for (const socket of [this.#subscriber, this.#publisher, this.#router, this.#doorkeeper]) socket.close();
+    for (const socket of [...this.#subscribers, this.#publisher, this.#router, this.#doorkeeper]) socket.close();
   }
 
   async #listen(socket: zmq.Subscriber | zmq.Router | zmq.Dealer, at?: Address): Promise<void> {
@@ -185,66 +250,29 @@ export class Bus {
   /** ZAP (rfc.zeromq.org/spec/27): says for each connection whether it may enter. */
   async #keepDoor(): Promise<void> {
     try {
-      for await (const [from, empty, version, request, , address] of this.#doorkeeper) {
-        const admitted = isPrivate(String(address));
+      for await (const [from, empty, version, request, , address, , mechanism, key] of this.#doorkeeper) {
+        const admitted =
+          this.#keys.length === 0
+            ? isPrivate(String(address))
+            : String(mechanism) === "CURVE" && key !== undefined && this.#holds(key as Buffer);
         if (!admitted) this.#events.refused(String(address));
-        const status = admitted ? ["200", "OK"] : ["400", "not from here"];
+        const status = admitted ? ["200", "OK"] : ["400", "not admitted"];
         await this.#doorkeeper.send([from, empty, version, request, ...status, "", ""] as zmq.MessageLike[]);
       }
     } catch (error) {
       if (!this.#doorkeeper.closed) throw error;
     }
   }
+
+  #holds(key: Buffer): boolean {
+    const text = key.length === 32 ? z85(key) : "";
+    return this.#keys.some(({ publicKey }) => publicKey === text);
+  }
 }
 
-/** One bounded queue and one loop a socket: overlapping sends on a socket throw. */
-class Sender {
-  readonly #socket: { send(parts: Uint8Array[]): Promise<void>; closed: boolean };
-  readonly #max: number;
-  #queue: Uint8Array[][] = [];
-  #busy = false;
-  #drained: (() => void)[] = [];
-  dropped = 0;
-
-  constructor(socket: zmq.Publisher | zmq.Router | zmq.Dealer, max = MAX_QUEUED) {
-    this.#socket = socket as unknown as { send(parts: Uint8Array[]): Promise<void>; closed: boolean };
-    this.#max = max;
-  }
-
-  get queued(): number {
-    return this.#queue.length;
-  }
-
-  get isBusy(): boolean {
-    return this.#busy;
-  }
-
-  push(parts: Uint8Array[]): void {
-    // A frame over the limit would cost the receiver the connection.
-    const isTooLarge = parts.some(({ byteLength }) => byteLength > MAX_FRAME_BYTES);
-    if (isTooLarge || this.#queue.length >= this.#max) this.dropped++;
-    else this.#queue.push(parts);
-    if (!this.#busy) void this.#run();
-  }
-
-  drained(): Promise<void> {
-    if (!this.#busy) return Promise.resolve();
-    return new Promise(resolve => this.#drained.push(resolve));
-  }
-
-  async #run(): Promise<void> {
-    this.#busy = true;
-    for (let parts = this.#queue.shift(); parts && !this.#socket.closed; parts = this.#queue.shift()) {
-      try {
-        await this.#socket.send(parts);
-      } catch {
-        // Not deliverable, or closed: whoever needs it asks again.
-        this.dropped++;
-      }
-    }
-    this.#busy = false;
-    for (const resolve of this.#drained.splice(0)) resolve();
-  }
+/** One pair for all: it tells the server who asks, and the one who asks that it is the right server. */
+function dialingWith({ publicKey, secretKey }: KeyPair) {
+  return { curvePublicKey: publicKey, curveSecretKey: secretKey, curveServerKey: publicKey };
 }
 
 async function bind(socket: zmq.Router | zmq.Publisher, port: number): Promise<void> {

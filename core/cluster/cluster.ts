@@ -5,6 +5,7 @@ import type { Committed, Log } from "../log/log.ts";
 import { Arrival } from "./arrival.ts";
 import { Bus, type Received } from "./bus.ts";
 import { decodeFrame, encodeFrame, type Frame, MAX_STATE_ENTRIES, type Payload } from "./frames.ts";
+import type { KeyPair } from "./keys.ts";
 import { type Address, type Effect, Membership, type NodeInfo, type Peer, textOf } from "./membership.ts";
 import { type Heads, Replication } from "./replication.ts";
 import type { Seed } from "./seeds.ts";
@@ -38,6 +39,8 @@ export type ClusterOptions = {
   self: Omit<NodeInfo, "port" | "pubPort">;
   port: number;
   pubPort: number;
+  /** From the cluster's secret; the first serves. None leaves the bus open to private addresses. */
+  keys: readonly KeyPair[];
   seeds: readonly Seed[];
   log: Log;
   heads: Heads;
@@ -75,6 +78,9 @@ export class Cluster {
         },
         refused: address => {
           if (cluster) cluster.#warnOften(`refused ${address}`, { address }, "a stranger knocked at the bus");
+        },
+        estranged: address => {
+          if (cluster) cluster.#estranged(textOf(address), address);
         },
       },
       options,
@@ -210,6 +216,15 @@ export class Cluster {
     }
   }
 
+  #estranged(where: string, address: Address): void {
+    this.#arrival.heardFrom(address);
+    this.#warnOften(
+      `estranged ${where}`,
+      { code: "secret-differs", address: where },
+      `what listens at ${where} is no node of this cluster: CLUSTER_SECRET differs, or is set on one side alone`,
+    );
+  }
+
   #hangUp(address: Address): void {
     this.#bus.hangUp(address);
     this.#arrival.heardFrom(address);
@@ -222,7 +237,7 @@ export class Cluster {
     const before = this.#subscribed.get(info.id);
     if (!before || textOf(before) !== textOf(publications)) {
       if (before) this.#bus.unsubscribe(before);
-      this.#bus.subscribe(publications);
+      this.#bus.subscribe(publications, address);
       this.#subscribed.set(info.id, publications);
     }
     this.#ask(info.id, "snapshotPlease", {});

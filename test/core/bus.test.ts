@@ -3,11 +3,15 @@ import { spawnSync } from "node:child_process";
 import test from "node:test";
 import { Dealer, Publisher } from "zeromq";
 import { Bus } from "../../core/cluster/bus.ts";
+import { keysOf } from "../../core/cluster/keys.ts";
 import { MAX_FRAME_BYTES } from "../../core/envelope.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { busSuite } from "../suites/bus.ts";
 
-busSuite("the bus on ZeroMQ", (events, ports) => Bus.open(events, ports), { maxFrameBytes: MAX_FRAME_BYTES });
+const keys = [keysOf("a secret of this cluster")];
+const limits = { maxFrameBytes: MAX_FRAME_BYTES };
+busSuite("the bus on ZeroMQ", (events, ports) => Bus.open(events, { ...ports, keys: [] }), limits);
+busSuite("the bus on ZeroMQ, with a secret", (events, ports) => Bus.open(events, { ...ports, keys }), limits);
 
 test("a frame above the limit that comes all the same costs its sender the connection, and nobody else anything", async t => {
   const heard: string[] = [];
@@ -20,8 +24,9 @@ test("a frame above the limit that comes all the same costs its sender the conne
       },
       unreachable: () => {},
       refused: address => assert.fail(`refused ${address}`),
+      estranged: () => assert.fail("estranged"),
     },
-    { port: 0, pubPort: 0 },
+    { port: 0, pubPort: 0, keys: [] },
   );
   cleanUp(t, () => bus.close());
   // One of another program: this program's own bus may know better than to send it.
@@ -60,8 +65,9 @@ test("who gave a connection up over a frame above the limit has it back once it 
       received: ({ bytes }) => heard.push(Buffer.from(bytes).subarray(0, 64).toString()),
       unreachable: () => {},
       refused: address => assert.fail(`refused ${address}`),
+      estranged: () => assert.fail("estranged"),
     },
-    { port: 0, pubPort: 0 },
+    { port: 0, pubPort: 0, keys: [] },
   );
   cleanUp(t, () => bus.close());
   // One of another program: this program's own bus knows better than to send it.
@@ -75,7 +81,7 @@ test("who gave a connection up over a frame above the limit has it back once it 
       await new Promise(resolve => setTimeout(resolve, 10));
     }
   };
-  bus.subscribe(publications);
+  bus.subscribe(publications, { host: "127.0.0.1", port: bus.port });
   await until("before");
   await publisher.send(Buffer.alloc(MAX_FRAME_BYTES * 2));
   await new Promise(resolve => setTimeout(resolve, 200));
@@ -89,12 +95,12 @@ test("who comes from a public address is kept out of requests and publications, 
     import { Bus } from ${JSON.stringify(new URL("../../core/cluster/bus.ts", import.meta.url).href)};
     const refused = [], heard = [];
     const none = () => {};
-    const server = await Bus.open({ received: f => heard.push(String(f.bytes)), unreachable: none, refused: a => refused.push(a) }, { port: 0, pubPort: 0 });
-    const stranger = await Bus.open({ received: f => heard.push(String(f.bytes)), unreachable: none, refused: none }, { port: 0, pubPort: 0 });
-    const friend = await Bus.open({ received: none, unreachable: none, refused: none }, { port: 0, pubPort: 0 });
+    const server = await Bus.open({ received: f => heard.push(String(f.bytes)), unreachable: none, refused: a => refused.push(a), estranged: none }, { port: 0, pubPort: 0, keys: [] });
+    const stranger = await Bus.open({ received: f => heard.push(String(f.bytes)), unreachable: none, refused: none, estranged: none }, { port: 0, pubPort: 0, keys: [] });
+    const friend = await Bus.open({ received: none, unreachable: none, refused: none, estranged: none }, { port: 0, pubPort: 0, keys: [] });
     const outside = { host: "203.0.113.7", port: server.port }, inside = { host: "127.0.0.1", port: server.port };
     stranger.dial(outside);
-    stranger.subscribe({ host: "203.0.113.7", port: server.pubPort });
+    stranger.subscribe({ host: "203.0.113.7", port: server.pubPort }, outside);
     friend.dial(inside);
     while (refused.length < 2 || !heard.includes("friend")) {
       stranger.request(outside, Buffer.from("stranger"));

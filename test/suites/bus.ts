@@ -54,6 +54,7 @@ export function busSuite(name: string, open: Open, { maxFrameBytes }: { maxFrame
         changed();
       },
       refused: address => assert.fail(`refused ${address}`),
+      estranged: ({ host, port }) => assert.fail(`estranged from ${host}:${port}`),
     };
     const bus = await open(events, ports);
     let isOpen = true;
@@ -94,7 +95,7 @@ export function busSuite(name: string, open: Open, { maxFrameBytes }: { maxFrame
 
   /** `reader` hears what `writer` publishes from now on. */
   async function subscribed(reader: TestBus, writer: TestBus): Promise<void> {
-    reader.bus.subscribe(writer.publications);
+    reader.bus.subscribe(writer.publications, writer.at);
     await reader.until(
       () => reader.texts().includes("first"),
       () => writer.bus.publish(Buffer.from("first")),
