@@ -7,8 +7,8 @@ import type { Config } from "./config.ts";
 import type { RunningNode } from "./node.ts";
 
 export type Greeting = {
-  node: Pick<RunningNode, "url" | "nodes">;
-  config: Pick<Config, "host" | "publicUrl" | "name" | "dataDir" | "seeds">;
+  node: Pick<RunningNode, "url" | "nodes" | "dataDir">;
+  config: Pick<Config, "host" | "publicUrl" | "name" | "seeds">;
   version: string;
   warnings: readonly string[];
   /** Whether the terminal shows colours. */
@@ -25,7 +25,7 @@ export function greeting({ node, config, version, warnings, colour, hosts = ownH
   const rows: [string, readonly string[]][] = [
     ["Open", urls],
     ["Cluster", [clusterOf(node.nodes(), config)]],
-    ["Data", [resolve(config.dataDir)]],
+    ["Data", [resolve(node.dataDir)]],
   ];
   const lines = rows.flatMap(([name, values]) =>
     values.map((value, index) => `  ${(index === 0 ? name : "").padEnd(9)}${value}`),

@@ -45,6 +45,7 @@ export type RunningNode = {
   zmqPort: number;
   zmqPubPort: number;
   id: string;
+  dataDir: string;
   log: Log;
   /** The nodes of the cluster that are up, this one first. */
   nodes(): { id: string; name: string }[];
@@ -168,6 +169,7 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
     zmqPort: cluster.self.port,
     zmqPubPort: cluster.self.pubPort,
     id: self.id,
+    dataDir: log.directory,
     log,
     nodes: () => cluster.nodes(),
     ready: cluster.ready,

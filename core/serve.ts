@@ -36,7 +36,7 @@ export async function serve({ misspelt, open: opens, ...options }: Serving): Pro
     process.stdout.write(greeting({ node, config, version, warnings, colour: process.stdout.hasColors() }));
   } else {
     const { url, zmqPort } = node;
-    logger.info({ url, zmqPort, dataDir: config.dataDir, version }, `web-chat is at ${url}`);
+    logger.info({ url, zmqPort, dataDir: node.dataDir, version }, `web-chat is at ${url}`);
     for (const warning of warnings) logger.warn({}, warning);
   }
   if (opens) await openPage(node.url, logger);

@@ -30,7 +30,7 @@ export const SETTINGS = [
   { flag: "zmq-advertise", env: "ZMQ_ADVERTISE", group: "The cluster", value: "hosts", help: "addresses under which peers reach this node, separated by commas", fallback: "its own" },
   { flag: "cluster-secret", env: "CLUSTER_SECRET", group: "The cluster", value: "secret", help: "the same on every node: the bus is encrypted, and closed to who lacks it", fallback: "none" },
   { flag: "node-name", env: "NODE_NAME", group: "The cluster", value: "name", help: "name that people see", fallback: "host name and port" },
-  { flag: "data-dir", env: "DATA_DIR", group: "This node", value: "folder", help: "where the messages are kept", fallback: "./web-chat-data/PORT" },
+  { flag: "data-dir", env: "DATA_DIR", group: "This node", value: "folder", help: "where the messages are kept; a folder/* is the first free one of folder/1, folder/2, …", fallback: "./web-chat-data/PORT" },
   { flag: "native-dir", env: "NATIVE_DIR", group: "This node", value: "folder", help: "where the executable unpacks its native library", fallback: "data folder, cache or tmp" },
   { flag: "rate-limit", env: "RATE_LIMIT", group: "This node", value: "n", help: "messages a second that one connection may send; three times as many at once; 0 is no limit", fallback: "10" },
   { flag: "claim-limit", env: "CLAIM_LIMIT", group: "This node", value: "n", help: "new names and rooms an hour from one address; 0 is no limit", fallback: "120" },

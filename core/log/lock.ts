@@ -1,19 +1,42 @@
 /** One node a data directory: the second one is refused, and a node that was killed leaves no lock behind. */
-import { join } from "node:path";
+import { mkdirSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Reject } from "../errors.ts";
 
 export type Lock = { release(): void };
 
 const SQLITE_BUSY = 5;
+/** Nodes that can share a parent directory: more than a cluster has. */
+const MAX_SIBLINGS = 64;
 
-/** Holds the directory until released; throws `Reject` where another process holds it. */
-export function lockDirectory(directory: string): Lock {
+/**
+ * Makes and holds a directory; of `parent/*` the first of `parent/1`, `parent/2`, … that no other node holds. Throws
+ * `Reject` where there is none.
+ */
+export function claimDirectory(given: string): { directory: string; lock: Lock } {
+  if (basename(given) !== "*") return { directory: given, lock: hold(given) };
+  for (let number = 1; number <= MAX_SIBLINGS; number++) {
+    const directory = join(dirname(given), String(number));
+    try {
+      return { directory, lock: hold(directory) };
+    } catch (error) {
+      if (!(error instanceof Reject && error.code === "data-dir-busy")) throw error;
+    }
+  }
+  throw new Reject("data-dir-busy", `other nodes run on all ${MAX_SIBLINGS} directories of ${given}: set DATA_DIR`);
+}
+
+function hold(directory: string): Lock {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new Reject("data-dir", `${directory} cannot be made (${(error as Error).message}): set DATA_DIR`);
+  }
   // SQLite's own file lock: the operating system drops it with the process, on every platform.
-  const path = join(directory, "lock");
   let db: DatabaseSync | undefined;
   try {
-    db = new DatabaseSync(path);
+    db = new DatabaseSync(join(directory, "lock"));
     db.exec("PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE");
     const held = db;
     return { release: () => held.close() };

@@ -1,10 +1,10 @@
 /** The durable log: few functions, asynchronous and batch-wise. Nothing outside this folder speaks SQL. */
-import { mkdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { Draft, Envelope } from "../envelope.ts";
 import { Reject } from "../errors.ts";
-import { type Lock, lockDirectory } from "./lock.ts";
+import { claimDirectory, type Lock } from "./lock.ts";
 import type { Cursor, Head, Page, Stored } from "./reads.ts";
 import type { Appended, Outcome } from "./store.ts";
 import { StoreThread } from "./thread.ts";
@@ -18,6 +18,7 @@ const MAX_GROUP = 2_000;
 const MAX_WAITING = 10_000;
 const CHECKPOINT_MS = 5_000;
 const WATCH_MS = 1_000;
+const DATABASE = "log.db";
 const LOST = "the database is gone from the data directory: nothing more is stored; restart this node";
 
 type Job = { items: readonly (Draft | Envelope)[]; resolve: (outcomes: Outcome[]) => void; reject: (e: Error) => void };
@@ -32,6 +33,8 @@ export class Log {
   readonly #queue: Job[] = [];
   readonly #checkpoints: NodeJS.Timeout;
   readonly #watcher: NodeJS.Timeout;
+  /** Where it is kept, and whatever else belongs to this node. */
+  readonly directory: string;
   readonly #path: string;
   readonly #inode: number;
   #waiting = 0;
@@ -53,15 +56,16 @@ export class Log {
   origin: string | undefined;
 
   private constructor(
-    path: string,
+    directory: string,
     writer: StoreThread,
     reader: StoreThread,
     lock: Lock,
     pos: number,
     origin: string | undefined,
   ) {
-    this.#path = path;
-    this.#inode = statSync(path).ino;
+    this.directory = directory;
+    this.#path = join(directory, DATABASE);
+    this.#inode = statSync(this.#path).ino;
     this.#writer = writer;
     this.#reader = reader;
     this.#lock = lock;
@@ -71,20 +75,18 @@ export class Log {
     this.#watcher = setInterval(() => this.#watch(), WATCH_MS).unref();
   }
 
-  /** Opens the log in a directory, made if need be; throws `Reject` with the reason where that cannot be done. */
-  static async open(directory: string): Promise<Log> {
-    try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
-    } catch (error) {
-      throw new Reject("data-dir", `${directory} cannot be made (${(error as Error).message}): set DATA_DIR`);
-    }
-    const lock = lockDirectory(directory);
+  /**
+   * Opens the log in a directory, made if need be, or in a free one of `parent/*`; throws `Reject` with the reason where
+   * that cannot be done.
+   */
+  static async open(given: string): Promise<Log> {
+    const { directory, lock } = claimDirectory(given);
     let writer: StoreThread | undefined;
     try {
-      const path = join(directory, "log.db");
+      const path = join(directory, DATABASE);
       writer = await StoreThread.open(path, { readOnly: false });
       const reader = await StoreThread.open(path, { readOnly: true });
-      return new Log(path, writer, reader, lock, await writer.call("lastPos"), await writer.call("origin"));
+      return new Log(directory, writer, reader, lock, await writer.call("lastPos"), await writer.call("origin"));
     } catch (error) {
       await writer?.close();
       lock.release();

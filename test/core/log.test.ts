@@ -176,6 +176,23 @@ test("a second node on the same directory is refused, until the first has ended"
   await opening(directory);
 });
 
+test("nodes that share a parent directory each take the first free one in it, and find their own again", async t => {
+  const parent = join(temporaryDirectory(t), "data");
+  const logs = await Promise.all(Array.from({ length: 3 }, () => Log.open(join(parent, "*"))));
+  assert.deepEqual(
+    logs.map(log => log.directory).sort(),
+    ["1", "2", "3"].map(name => join(parent, name)),
+  );
+  const [one] = logs.filter(log => log.directory === join(parent, "1"));
+  await one?.append([draft()]);
+  await one?.close();
+  const again = await Log.open(join(parent, "*"));
+  cleanUp(t, () => again.close());
+  for (const log of logs) cleanUp(t, () => log.close());
+  assert.equal(again.directory, join(parent, "1"));
+  assert.equal(again.pos, 1);
+});
+
 test("a node that was killed leaves no lock behind", async t => {
   const directory = temporaryDirectory(t);
   const program = join(directory, "program.mjs");

@@ -22,7 +22,7 @@ export function temporaryDirectory(t: TestContext): string {
   return directory;
 }
 
-export type TestNode = RunningNode & { dataDir: string };
+export type TestNode = RunningNode;
 
 /** A node in this process, on free ports, without limits unless `settings` say otherwise. */
 export async function newNode(
@@ -36,7 +36,7 @@ export async function newNode(
   const config = readConfig({ ...given, DATA_DIR: dataDir });
   const node = await startNode({ config, plugins: types, version: "test", ui: join(ROOT, "dist/ui"), logger });
   cleanUp(t, () => node.stop());
-  return { ...node, dataDir };
+  return node;
 }
 
 /** The setting that names a node to another. */
@@ -87,6 +87,7 @@ export async function spawnNode(t: TestContext, settings: Given = {}, wrapper: s
   const started = JSON.parse(node.lines.find(line => line.includes('"url"')) as string) as {
     url: string;
     zmqPort: number;
+    dataDir: string;
   };
   const ready = async () => {
     for (;;) {
@@ -95,7 +96,7 @@ export async function spawnNode(t: TestContext, settings: Given = {}, wrapper: s
       await new Promise(resolve => setTimeout(resolve, 20));
     }
   };
-  return { ...node, ...started, port: Number(new URL(started.url).port), dataDir, ready };
+  return { ...node, ...started, port: Number(new URL(started.url).port), ready };
 }
 
 /** Runs the program with these settings, and nothing else of them from the environment. */
