@@ -26,9 +26,7 @@ export async function serve({ misspelt, open: opens, ...options }: Serving): Pro
   const node = await startNode({ ...options, logger });
   stopOnSignals(node, logger);
   const warnings = [
-    ...(config.secrets.length === 0
-      ? ["the bus is open to every host with a private address: set CLUSTER_SECRET, the same on every node"]
-      : []),
+    ...(config.secrets.length === 0 ? ["the bus is open to every private address; CLUSTER_SECRET closes it"] : []),
     ...misspelt.map(({ name, meant }) => `${name} is no setting: ${meant} may be meant`),
   ];
   if (process.stdout.isTTY) {

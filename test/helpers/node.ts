@@ -71,11 +71,17 @@ export type NodeProcess = {
 };
 
 /** A node as a process of its own. Resolves when it serves. */
-export async function spawnNode(t: TestContext, settings: Given = {}, wrapper: string[] = []): Promise<NodeProcess> {
+export async function spawnNode(
+  t: TestContext,
+  settings: Given = {},
+  wrapper: string[] = [],
+  flags: readonly string[] = [],
+): Promise<NodeProcess> {
   const dataDir = settings.DATA_DIR ?? temporaryDirectory(t);
   const node = runNode(
     { PORT: "0", HOST: "127.0.0.1", RATE_LIMIT: "0", CLAIM_LIMIT: "0", ...settings, DATA_DIR: dataDir },
     wrapper,
+    flags,
   );
   cleanUp(t, () => node.kill("SIGKILL"));
   await Promise.race([
@@ -100,8 +106,8 @@ export async function spawnNode(t: TestContext, settings: Given = {}, wrapper: s
 }
 
 /** Runs the program with these settings, and nothing else of them from the environment. */
-export function runNode(settings: Given, wrapper: string[] = []) {
-  const [command = "", ...words] = [...wrapper, process.execPath, join(ROOT, "core/main.ts")];
+export function runNode(settings: Given, wrapper: string[] = [], flags: readonly string[] = []) {
+  const [command = "", ...words] = [...wrapper, process.execPath, join(ROOT, "core/main.ts"), ...flags];
   const child = spawn(command, words, {
     env: { PATH: process.env.PATH, ...settings } as NodeJS.ProcessEnv,
     stdio: ["ignore", "pipe", "pipe"],
@@ -132,4 +138,14 @@ export function runNode(settings: Given, wrapper: string[] = []) {
     return (await ended)[0];
   };
   return { process: child, lines, logged, kill, ended: ended.then(([code]) => code) };
+}
+
+/** Runs a command to its end, with these settings in its environment. */
+export async function runCommand(
+  words: readonly string[],
+  settings: Given = {},
+): Promise<{ code: number | null; output: string }> {
+  const { ended, lines } = runNode(settings, [], words);
+  const code = await ended;
+  return { code, output: lines.join("\n") };
 }

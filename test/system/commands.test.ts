@@ -1,0 +1,105 @@
+/** What the command line says and how it ends, run as people run it. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createServer as createTcpServer, type Server } from "node:net";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import about from "../../package.json" with { type: "json" };
+import { cleanUp } from "../helpers/cleanup.ts";
+import { connect } from "../helpers/client.ts";
+import { newNode, runCommand, spawnNode, temporaryDirectory } from "../helpers/node.ts";
+
+async function listening(t: TestContext, server: Server): Promise<string> {
+  server.listen(0, "127.0.0.1");
+  cleanUp(t, () => server.close());
+  await new Promise(resolve => server.once("listening", resolve));
+  return `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+}
+
+test("the help fits a terminal of 80 columns, and lists every command", async () => {
+  const { code, output } = await runCommand(["help"]);
+  assert.equal(code, 0);
+  for (const line of output.split("\n")) assert.ok(line.length <= 80, line);
+  for (const command of ["serve", "health", "version", "help"])
+    assert.match(output, new RegExp(`^  ${command}\\b`, "m"));
+});
+
+test("the version is that of package.json, for people and for programs", async () => {
+  assert.equal((await runCommand(["version"])).output, `web-chat ${about.version}`);
+  assert.equal((await runCommand(["--version"])).output, `web-chat ${about.version}`);
+  const { version, types, node } = JSON.parse((await runCommand(["version", "--json"])).output);
+  assert.deepEqual([version, node, types.text], [about.version, process.version, 1]);
+});
+
+for (const [what, words, says] of [
+  ["a command", ["helth"], /no command “helth”; the nearest is “health”/],
+  ["a flag", ["--zmq-hots", "x"], /unknown option '--zmq-hots'\n\(Did you mean --zmq-host\?\)/],
+  ["a flag of a command", ["version", "--jsno"], /Did you mean --json\?/],
+] as const)
+  test(`${what} that there is not is refused, with the nearest one`, async () => {
+    const { code, output } = await runCommand(words);
+    assert.equal(code, 1);
+    assert.match(output, says);
+    assert.ok(output.startsWith("web-chat: "), output);
+  });
+
+test("a setting of the config file that there is not is refused, with the nearest one", async t => {
+  const path = join(temporaryDirectory(t), "config.json");
+  writeFileSync(path, '{ "zmq-hots": "chat-b" }');
+  const { code, output } = await runCommand(["--config", path]);
+  assert.equal(code, 1);
+  assert.match(output, /no setting “zmq-hots”; the nearest is “zmq-host” \[config-invalid\]$/);
+});
+
+test("a node takes its settings from flags, environment and config file, in this order", async t => {
+  const path = join(temporaryDirectory(t), "config.json");
+  writeFileSync(path, '{ "node-name": "file", "rate-limit": 3 }');
+  const node = await spawnNode(
+    t,
+    { NODE_NAME: "environment", RATE_LIMIT: "" },
+    [],
+    ["serve", "--config", path, "--node-name", "flag"],
+  );
+  const { welcome } = await connect(t, node, { name: "Ana" });
+  assert.equal(welcome.node.name, "flag");
+  assert.equal(welcome.limits.messagesPerSecond, 3);
+});
+
+test("a variable that is nearly a setting is warned of", async t => {
+  const node = await spawnNode(t, { ZMQ_HOSTS: "chat-b" } as object);
+  await node.logged("ZMQ_HOSTS is no setting: ZMQ_HOST may be meant");
+});
+
+test("health ends with 0 where a node is ready: one by its address, or the one on this machine", async t => {
+  const { url, port } = await newNode(t, { HOST: "" });
+  assert.deepEqual(await runCommand(["health", url]), { code: 0, output: `${url} is ready` });
+  assert.deepEqual(await runCommand(["health", `${url}/`]), { code: 0, output: `${url} is ready` });
+  assert.equal((await runCommand(["health", "--port", String(port)])).code, 0);
+  assert.equal((await runCommand(["health"], { PORT: String(port) })).code, 0);
+});
+
+test("health ends with 1 and says why where nobody listens, where somebody else does, and where nobody answers", async t => {
+  const other = await listening(
+    t,
+    createServer((_, response) => response.writeHead(404).end()),
+  );
+  const silent = await listening(
+    t,
+    createTcpServer(socket => cleanUp(t, () => socket.destroy())),
+  );
+  const gone = await newNode(t);
+  await gone.stop();
+  for (const [url, says] of [
+    [gone.url, /does not answer.*\[unreachable\]/],
+    [other, /answers 404 \[not-ready\]/],
+    [silent, /nothing came within 5 s \[unreachable\]/],
+    ["ftp://host", /no http or https URL \[config-invalid\]/],
+    ["localhost", /no http or https URL \[config-invalid\]/],
+  ] as const) {
+    const { code, output } = await runCommand(["health", url]);
+    assert.equal(code, 1, url);
+    assert.match(output, says);
+    assert.ok(!output.includes("\n"), output);
+  }
+});
