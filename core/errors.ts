@@ -26,6 +26,7 @@ export const CODES = {
   "port-in-use": "another program listens on that port",
   "host-unknown": "a host name does not resolve",
   "secret-differs": "another node has another cluster secret, or none",
+  "native-dir": "no folder will do to unpack the native library into",
   "data-dir": "the data directory cannot be used",
   "data-dir-busy": "another node runs on that data directory",
   "database-corrupt": "the database file is damaged",

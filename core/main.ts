@@ -85,6 +85,8 @@ async function serve(_options: object, command: Command): Promise<void> {
     throw new Reject("config-invalid", `there is no command “${unknown}”; the nearest is “${nearest}”`);
   }
   const config = configured();
+  const { loadNative, removeLeftovers } = await import("./native.ts");
+  loadNative(config);
   const [{ default: plugins }, { serve }] = await Promise.all([import("../plugins/server.ts"), import("./serve.ts")]);
   await serve({
     config,
@@ -94,4 +96,5 @@ async function serve(_options: object, command: Command): Promise<void> {
     misspelt: nearMisses(process.env),
     open: program.opts<{ open?: true }>().open ?? false,
   });
+  removeLeftovers(config);
 }

@@ -1,9 +1,9 @@
 /** A node as a process: what its terminal shows, and how signals end it. */
 import { setTimeout as sleep } from "node:timers/promises";
-import open from "open";
 import { type DestinationStream, type Logger, pino } from "pino";
 import type { Config } from "./config.ts";
 import { greeting } from "./greeting.ts";
+import { releaseMemory } from "./memory.ts";
 import { type NodeOptions, type RunningNode, startNode } from "./node.ts";
 import type { nearMisses } from "./settings.ts";
 
@@ -40,6 +40,7 @@ export async function serve({ misspelt, open: opens, ...options }: Serving): Pro
   if (opens) await openPage(node.url, logger);
   await node.ready;
   logger.info({}, "ready");
+  releaseMemory();
 }
 
 /** JSON lines, or lines for people where a terminal shows them. */
@@ -56,6 +57,7 @@ async function openPage(url: string, logger: Logger): Promise<void> {
   const failed = (error: Error) => logger.warn({ why: error.message }, `no browser could be opened: open ${url}`);
   try {
     // A machine without a desktop has nothing that opens pages, and says so later.
+    const { default: open } = await import("open");
     (await open(url)).once("error", failed);
   } catch (error) {
     failed(error as Error);

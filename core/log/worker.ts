@@ -1,6 +1,7 @@
 /** A thread that holds one connection to the log: one writes, one reads, so that neither waits for the other. */
 import { parentPort, workerData } from "node:worker_threads";
 import type { Reject } from "../errors.ts";
+import { releaseMemory } from "../memory.ts";
 import { explain } from "./database.ts";
 import { Store } from "./store.ts";
 
@@ -22,6 +23,7 @@ try {
     }
   });
   port.postMessage({ id: 0, value: null });
+  releaseMemory();
 } catch (error) {
   port.postMessage({ id: 0, refused: explain(error).toJSON() });
   port.close();

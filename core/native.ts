@@ -1,0 +1,145 @@
+/** The executable carries zeromq's native library inside; the system loads it only from a real file, written here. */
+import { hash, randomUUID } from "node:crypto";
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
+import { isSea } from "node:sea";
+import type { Config } from "./config.ts";
+import { Reject } from "./errors.ts";
+
+type Settings = Pick<Config, "nativeDir" | "dataDir">;
+
+/** Where the executable holds it, beside the folder of this file. */
+const EMBEDDED = "../native/zeromq.node";
+
+let library: unknown;
+let loadedFrom: string | undefined;
+
+/** In the executable, what zeromq gets in place of a library that it looks for by itself. */
+export function nativeLibrary(): unknown {
+  return library;
+}
+
+/** To be called before zeromq is imported; does nothing when run from source. Throws `Reject` where no folder will do. */
+export function loadNative(settings: Settings): void {
+  if (!isSea()) return;
+  const bytes = readFileSync(join(import.meta.dirname, EMBEDDED));
+  ({ library, path: loadedFrom } = unpack(bytes, foldersFor(settings)));
+}
+
+/** Removes what earlier versions left in the data directory; to be called by the node that holds it. */
+export function removeLeftovers({ dataDir }: Settings): void {
+  if (loadedFrom === undefined) return;
+  const folder = inDataDir(dataDir);
+  try {
+    for (const name of readdirSync(folder))
+      if (name.startsWith("zeromq-") && name !== basename(loadedFrom)) rmSync(join(folder, name), { force: true });
+  } catch {
+    // There is no such folder, or Windows still holds a file in it: a later start may have more luck.
+  }
+}
+
+/** Folders to try, in this order. */
+export function foldersFor({ nativeDir, dataDir }: Settings, environment = process.env): string[] {
+  const uid = process.getuid?.();
+  const own = uid === undefined ? "web-chat" : `web-chat-${uid}`;
+  // A folder of its own even there: what is named may be shared, and only a private one keeps a foreign library out.
+  if (nativeDir !== undefined) return [join(resolve(nativeDir), own)];
+  const caches = [environment.XDG_CACHE_HOME, join(home(), ".cache")].filter(path => path && isAbsolute(path));
+  const cache = caches.slice(0, 1).map(path => join(path as string, "web-chat"));
+  return [inDataDir(dataDir), ...cache, join(tmpdir(), own)];
+}
+
+const inDataDir = (dataDir: string) => join(resolve(dataDir), "native");
+
+function home(): string {
+  try {
+    return homedir();
+  } catch {
+    // A user without HOME and without an entry in the system's list of users.
+    return "";
+  }
+}
+
+/** Writes the library into the first of the folders where that can be done, and loads it from there. */
+export function unpack(bytes: Uint8Array, folders: readonly string[]): { library: unknown; path: string } {
+  const name = `zeromq-${hash("sha256", bytes).slice(0, 16)}.node`;
+  const failures: string[] = [];
+  for (const folder of folders) {
+    const path = join(folder, name);
+    try {
+      makePrivate(folder);
+      write(path, bytes);
+      return { library: load(path), path };
+    } catch (error) {
+      failures.push(`${folder} (${reason(error as NodeJS.ErrnoException, path)})`);
+    }
+  }
+  throw new Reject(
+    "native-dir",
+    `the native library cannot be unpacked and loaded; tried ${failures.join(", ")}: set NATIVE_DIR to a folder that this user can write to, on a file system without noexec`,
+  );
+}
+
+/** Whoever could write into the folder could have this process run whatever they like. */
+function makePrivate(folder: string): void {
+  mkdirSync(dirname(folder), { recursive: true });
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+  // Not stat: in a shared folder a link of that name may be anybody's.
+  const stats = lstatSync(folder);
+  if (!stats.isDirectory()) throw new Error("it is no folder");
+  const uid = process.getuid?.();
+  if (uid === undefined) return;
+  if (stats.uid !== uid) throw new Error("it belongs to another user");
+  if ((stats.mode & 0o077) !== 0) chmodSync(folder, 0o700);
+}
+
+/** Appears whole or not at all, so that nodes which start at the same moment may all write it. */
+function write(path: string, bytes: Uint8Array): void {
+  if (holds(path, bytes)) return;
+  const draft = `${path}.${randomUUID()}`;
+  try {
+    writeFileSync(draft, bytes, { flag: "wx", mode: 0o700 });
+    renameSync(draft, path);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    // Windows replaces no file that is in use: another node had it written by then.
+    if (!holds(path, bytes)) throw error;
+  }
+}
+
+function holds(path: string, bytes: Uint8Array): boolean {
+  try {
+    return readFileSync(path).equals(bytes);
+  } catch {
+    return false;
+  }
+}
+
+function load(path: string): unknown {
+  const module = { exports: {} };
+  try {
+    process.dlopen(module, path);
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw error;
+  }
+  return module.exports;
+}
+
+const REASONS: Record<string, string> = {
+  EACCES: "this user may not write there",
+  EPERM: "this user may not write there",
+  EROFS: "the file system is read-only",
+  ENOSPC: "the disk is full",
+  ENOTDIR: "part of the path is a file",
+};
+
+function reason({ code = "", message }: NodeJS.ErrnoException, path: string): string {
+  // What the system's loader says has the path in front.
+  return (REASONS[code] ?? message.replace(`${path}: `, "")).replace(/\p{Cc}+/gu, " ");
+}

@@ -1,0 +1,85 @@
+/** The files that go into an executable, laid out as they are in the tree, so that they find each other as from source. */
+import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type BuildOptions, build as bundle, type Plugin } from "esbuild";
+import { root, type Target, version } from "./target.ts";
+
+/** CommonJS, which is all that pkg runs as a program's first file; names stay, for the stacks in the log. */
+const options: BuildOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: "node",
+  target: "node24",
+  format: "cjs",
+  // With a character outside ASCII the engine would keep two bytes for each.
+  charset: "ascii",
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: "none",
+  define: { "import.meta.dirname": "__dirname" },
+  // Accelerators that ws takes if they happen to be installed.
+  external: ["bufferutil", "utf-8-validate"],
+  logOverride: { "empty-import-meta": "silent" },
+};
+
+/** zeromq gets the library that core/native.ts loaded. */
+const embeddedLibrary: Plugin = {
+  name: "embedded-library",
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /zeromq[\\/]lib[\\/]load-addon\.js$/ }, () => ({
+      contents: `import { nativeLibrary } from "./core/native.ts"; export default nativeLibrary();`,
+      resolveDir: root,
+    })),
+};
+
+/** pkg would start a thread's file with its own file system in front, at 2 MB a thread: the log's threads need none. */
+function embeddedWorker(source: string): Plugin {
+  const start = 'new Worker(new URL("./worker.ts", import.meta.url), {';
+  return {
+    name: "embedded-worker",
+    setup: ({ onLoad }) =>
+      onLoad({ filter: /core[\\/]log[\\/]thread\.ts$/ }, async ({ path }) => {
+        const thread = await readFile(path, "utf8");
+        if (!thread.includes(start))
+          throw new Error(`${path} starts its worker in another form than embeddedWorker knows`);
+        const contents = thread.replace(start, () => `new Worker(${JSON.stringify(source)}, { eval: true,`);
+        return { contents, loader: "ts" };
+      }),
+  };
+}
+
+/** Fills `folder` anew. The UI has to be built. The same sources give the same bytes, wherever they lie. */
+export async function stage(target: Target, folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  const worker = await bundle({ ...options, entryPoints: ["core/log/worker.ts"], write: false });
+  await bundle({
+    ...options,
+    entryPoints: ["core/main.ts"],
+    outfile: join(folder, "core/main.js"),
+    plugins: [embeddedLibrary, embeddedWorker(worker.outputFiles[0]?.text as string)],
+  });
+  // No page asks for the source maps.
+  const filter = (path: string) => !path.endsWith(".map");
+  await cp(join(root, "dist/ui"), join(folder, "dist/ui"), { recursive: true, filter });
+  await mkdir(join(folder, "native"));
+  await cp(await libraryFor(target), join(folder, "native/zeromq.node"));
+  const manifest = { name: "web-chat", version, bin: "core/main.js", pkg: { assets: ["dist/ui/**/*", "native/*"] } };
+  await writeFile(join(folder, "package.json"), JSON.stringify(manifest));
+}
+
+/** The newest of the libraries that zeromq brings for a platform; on Linux that for glibc, which Node itself needs. */
+async function libraryFor({ platform, arch }: Target): Promise<string> {
+  const built = join(root, "node_modules/zeromq/build");
+  const { os, libc } = {
+    linux: { os: "linux", libc: "glibc" },
+    win: { os: "win32", libc: "msvc" },
+    macos: { os: "darwin", libc: "libc" },
+  }[platform];
+  const manifest = JSON.parse(await readFile(join(built, "manifest.json"), "utf8")) as Record<string, string>;
+  const [newest] = Object.entries(manifest)
+    .map(([key, path]) => ({ ...(JSON.parse(key) as Record<"os" | "arch" | "libc", string> & { abi: number }), path }))
+    .filter(library => library.os === os && library.arch === arch && library.libc === libc)
+    .sort((a, b) => b.abi - a.abi);
+  if (!newest) throw new Error(`zeromq has no library for ${platform}-${arch}`);
+  return join(built, newest.path.replaceAll("\\", "/"));
+}
