@@ -23,8 +23,9 @@ export async function checkHealth(node: string | Config): Promise<string> {
 }
 
 function ownUrl({ port, host, tls, basePath }: Config): URL {
-  const everywhere = host === "" || host === "0.0.0.0" || host === "::";
-  const name = everywhere ? "localhost" : isIPv6(host) ? `[${host}]` : host;
+  // Not by name: a container may not know even localhost.
+  const address = host === "" || host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  const name = isIPv6(address) ? `[${address}]` : address;
   return new URL(`${tls ? "https" : "http"}://${name}:${port}${basePath}`);
 }
 

@@ -29,7 +29,8 @@ export function loadNative(settings: Settings): void {
 
 /** Removes what earlier versions left in the data directory; to be called by the node that holds it. */
 export function removeLeftovers({ dataDir }: Settings): void {
-  if (loadedFrom === undefined) return;
+  // Siblings of another version may be about to load theirs.
+  if (loadedFrom === undefined || basename(dataDir) === "*") return;
   const folder = inDataDir(dataDir);
   try {
     for (const name of readdirSync(folder))
@@ -50,7 +51,8 @@ export function foldersFor({ nativeDir, dataDir }: Settings, environment = proce
   return [inDataDir(dataDir), ...cache, join(tmpdir(), own)];
 }
 
-const inDataDir = (dataDir: string) => join(resolve(dataDir), "native");
+/** Of `parent/*` the parent: which of its directories this node takes is not known yet. */
+const inDataDir = (dataDir: string) => join(resolve(basename(dataDir) === "*" ? dirname(dataDir) : dataDir), "native");
 
 function home(): string {
   try {

@@ -41,7 +41,9 @@ try {
 async function step(name: string, work: () => unknown): Promise<void> {
   const startedAt = performance.now();
   process.stdout.write(`${name} … `);
+  const before = closing.length;
   const said = await work();
+  for (const close of closing.splice(before).toReversed()) await close();
   console.log(`${said ? `${said} ` : ""}(${((performance.now() - startedAt) / 1_000).toFixed(1)} s)`);
 }
 
@@ -104,7 +106,7 @@ async function fiveReplicas(root: string): Promise<string> {
   const heard = await crossed(containers[0] as Container, containers[4] as Container);
   const codes = await Promise.all(containers.map(container => container.stop()));
   assert.deepEqual(codes, [0, 0, 0, 0, 0]);
-  assert.equal(execFileSync("ls", [volume], { encoding: "utf8" }), "1\n2\n3\n4\n5\n");
+  assert.equal(execFileSync("ls", [volume], { encoding: "utf8" }), "1\n2\n3\n4\n5\nnative\n");
   return `${heard}, a folder for each`;
 }
 

@@ -23,7 +23,7 @@ export type Run = {
 /** Mounts, then becomes the image's user without any right, and its entrypoint. */
 const START = `
 set -e
-root=$1 volume=$2 at=$3 resolv=$4 user=$5 name=$6
+root=$1 volume=$2 at=$3 etc=$4 user=$5 name=$6
 shift 6
 hostname "$name"
 mount --make-rprivate /
@@ -33,7 +33,7 @@ mount -t tmpfs -o noexec,nosuid,nodev,size=64m tmpfs "$root/tmp"
 mount --bind "$volume" "$root$at"
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"
-mount --bind "$resolv" "$root/etc/resolv.conf"
+for file in resolv.conf hosts; do mount --bind "$etc/$file" "$root/etc/$file"; done
 exec chroot "$root" setpriv --reuid="\${user%:*}" --regid="\${user#*:}" --clear-groups --bounding-set=-all \\
   --inh-caps=-all --no-new-privs env -i "$@"
 `;
@@ -48,14 +48,17 @@ export class Container {
     this.host = run.host;
     this.#run = run;
     mkdirSync(run.folder, { recursive: true });
-    const resolv = join(run.folder, "resolv.conf");
-    writeFileSync(resolv, run.resolvConf);
+    writeFileSync(join(run.folder, "resolv.conf"), run.resolvConf);
+    writeFileSync(
+      join(run.folder, "hosts"),
+      `127.0.0.1 localhost\n::1 localhost\n${run.host.address} ${run.host.name}\n`,
+    );
     const [at = ""] = Object.keys(run.image.Volumes);
     const words = [
       run.root,
       run.volume,
       at,
-      resolv,
+      run.folder,
       run.image.User,
       run.host.name,
       ...this.#command(run.image.Entrypoint),
@@ -70,7 +73,13 @@ export class Container {
 
   #command(words: readonly string[]): string[] {
     const { image, environment } = this.#run;
-    return [...image.Env, ...Object.entries(environment).map(([name, value]) => `${name}=${value}`), ...words];
+    // Docker sets HOME of a user without an entry in /etc/passwd.
+    return [
+      "HOME=/",
+      ...image.Env,
+      ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+      ...words,
+    ];
   }
 
   /** The first process in it. */
