@@ -1,5 +1,7 @@
 /** What the command line says and how it ends, run as people run it. */
 import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createServer as createTcpServer, type Server } from "node:net";
@@ -102,4 +104,36 @@ test("health ends with 1 and says why where nobody listens, where somebody else 
     assert.match(output, says);
     assert.ok(!output.includes("\n"), output);
   }
+});
+
+test("a terminal is greeted and told in words what happens; a file gets lines of JSON", async t => {
+  if (spawnSync("script", ["--version"]).error) return t.skip("there is no `script` here to make a terminal");
+  const dataDir = temporaryDirectory(t);
+  const command = `${process.execPath} ${join(import.meta.dirname, "../../core/main.ts")}`;
+  const terminal = spawn("script", ["--quiet", "--return", "--flush", "--command", command, "/dev/null"], {
+    env: { ...process.env, PORT: "0", HOST: "127.0.0.1", DATA_DIR: dataDir, TERM: "xterm", NODE_NAME: "kitchen" },
+  });
+  cleanUp(t, () => terminal.kill("SIGKILL"));
+  let shown = "";
+  let isStopped = false;
+  terminal.stdout.on("data", (data: Buffer) => {
+    shown += data;
+    if (isStopped || !/ready/.test(shown)) return;
+    isStopped = true;
+    // Ctrl+C, as it comes from a keyboard.
+    terminal.stdin.write("\x03");
+  });
+  const [code] = await once(terminal, "close");
+  assert.equal(code, 0, shown);
+  assert.match(shown, new RegExp(`web-chat ${about.version}`));
+  assert.match(shown, /Open {5}http:\/\/localhost:\d+/);
+  assert.match(shown, /Cluster {2}kitchen alone/);
+  assert.ok(shown.includes(dataDir));
+  assert.match(shown, /the bus is open/);
+  assert.match(shown, /stopped/);
+  assert.ok(!shown.includes('{"level"'), shown);
+
+  const node = await spawnNode(t, { NODE_NAME: "kitchen" });
+  await node.ready();
+  for (const line of node.lines) assert.equal(typeof JSON.parse(line), "object");
 });
