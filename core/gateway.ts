@@ -28,6 +28,8 @@ const CLOSE_WITHIN_MS = 1_000;
 
 export type GatewayParts = {
   http: HttpServer;
+  /** Of Socket.IO's requests. */
+  path: string;
   router: Router;
   reading: Reading;
   signIn: SignIn;
@@ -35,8 +37,10 @@ export type GatewayParts = {
   rooms: Rooms;
   log: Log;
   rate: Rate;
-  /** Hosts whose pages may connect, besides the one that the request itself names. */
-  publicHosts: readonly string[];
+  /** The network address of whoever sent a request. */
+  addressOf: (request: IncomingMessage) => string;
+  /** Whether a request may come in, by the page that it comes from. */
+  isFromOwnPage: (request: IncomingMessage) => boolean;
   node: () => { id: string; name: string; version: string };
   nodes: () => { id: string; name: string }[];
   failed: (what: string, error: unknown) => void;
@@ -52,10 +56,13 @@ type Connection = {
 
 type Reply = (answer: object) => void;
 
+type Entered = SignedIn & { auth: Auth; address: string };
+
 type Client = {
   socket: Socket;
   session: Session;
   token: string;
+  address: string;
   dialect: Dialect;
   joined: Set<string>;
   messages: Bucket;
@@ -78,11 +85,12 @@ export class Gateway implements Outlet {
   constructor(parts: GatewayParts) {
     this.#parts = parts;
     this.#io = new Server(parts.http, {
+      path: parts.path,
       serveClient: false,
       transports: ["websocket", "polling"],
       maxHttpBufferSize: MAX_CLIENT_FRAME_BYTES,
       cleanupEmptyChildNamespaces: true,
-      allowRequest: (request, decide) => decide(null, !this.#paused && this.#isFromHere(request)),
+      allowRequest: (request, decide) => decide(null, !this.#paused && parts.isFromOwnPage(request)),
     });
     this.#audience = new Audience(this.#io);
     this.#io.use((socket, next) => {
@@ -107,33 +115,24 @@ export class Gateway implements Outlet {
     return this.#clients.size;
   }
 
-  /** Pages of other hosts must not speak for their visitors: CORS does not cover WebSocket. */
-  #isFromHere({ headers }: IncomingMessage): boolean {
-    if (headers.origin === undefined) return true;
-    try {
-      const { host } = new URL(headers.origin);
-      return host === headers.host || this.#parts.publicHosts.includes(host);
-    } catch {
-      return false;
-    }
-  }
-
-  async #signIn(socket: Socket): Promise<SignedIn & { auth: Auth }> {
+  async #signIn(socket: Socket): Promise<Entered> {
     const parsed = v.safeParse(Auth, socket.handshake.auth);
     if (!parsed.success) throw new Reject("invalid", `auth: ${parsed.issues[0].message}`);
     const auth = parsed.output;
-    const signedIn = await this.#parts.signIn.enter(auth, socket.handshake.address);
+    const address = this.#parts.addressOf(socket.request);
+    const signedIn = await this.#parts.signIn.enter(auth, address);
     const place = auth.after === undefined ? undefined : placeOf(auth.after);
     if (place) this.#parts.router.authorWasAt(signedIn.person.id, place.hlc);
-    return { ...signedIn, auth };
+    return { ...signedIn, auth, address };
   }
 
   #connected(socket: Socket): void {
-    const { person, token, auth } = socket.data as SignedIn & { auth: Auth };
+    const { person, token, auth, address } = socket.data as Entered;
     const client: Client = {
       socket,
       session: { id: socket.id, person },
       token,
+      address,
       dialect: this.#audience.enter(
         auth.batch,
         auth.types.filter(type => this.#parts.registry.get(type)),
@@ -274,9 +273,9 @@ export class Gateway implements Outlet {
     );
   }
 
-  async makeRoom({ session, socket }: Client, input: object, reply: Reply): Promise<void> {
+  async makeRoom({ session, address }: Client, input: object, reply: Reply): Promise<void> {
     const { name } = input as { name?: unknown };
-    const room = await this.#parts.signIn.makeRoom(session.person, name, socket.handshake.address);
+    const room = await this.#parts.signIn.makeRoom(session.person, name, address);
     reply({ ok: true, room });
   }
 

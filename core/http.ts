@@ -1,8 +1,10 @@
 /** Plain HTTP beside Socket.IO: the UI's files, health and metrics. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { type Assets, serveAsset } from "./assets.ts";
 
 export type HttpParts = {
+  /** Path under which everything is found, `/chat`; empty at the root. */
+  basePath: string;
   assets: Assets;
   health(): object;
   isReady(): boolean;
@@ -10,24 +12,25 @@ export type HttpParts = {
   failed(what: string, error: unknown): void;
 };
 
-export function createHttp(parts: HttpParts): Server {
-  const server = createServer((request, response) => {
+/** What probes ask for inside a container, where no proxy has put the base path in front. */
+const PROBES = ["/healthz", "/readyz", "/metrics"];
+
+/** Answers everything but Socket.IO, which answers its own. */
+export function answerHttp(parts: HttpParts): RequestListener {
+  return (request, response) => {
     answer(parts, request, response).catch(error => {
       parts.failed("http", error);
       if (!response.headersSent) response.writeHead(500);
       response.end();
     });
-  });
-  // A connection that sends no request is not worth keeping.
-  server.headersTimeout = 10_000;
-  server.requestTimeout = 30_000;
-  return server;
+  };
 }
 
 async function answer(parts: HttpParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const path = pathOf(request);
-  // Socket.IO answers its own.
-  if (path?.startsWith("/socket.io/")) return;
+  const { basePath } = parts;
+  const asked = pathOf(request);
+  if (basePath !== "" && (asked === "/" || asked === basePath)) return sendTo(`${basePath}/`, request, response);
+  const path = asked && !PROBES.includes(asked) ? pathBelow(basePath, asked) : asked;
   response.setHeader("X-Content-Type-Options", "nosniff");
   if (request.method !== "GET" && request.method !== "HEAD") {
     response.writeHead(405, { Allow: "GET, HEAD" }).end();
@@ -58,6 +61,18 @@ function pathOf({ url = "/" }: IncomingMessage): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What comes after the base path; undefined for what is not below it. */
+export function pathBelow(basePath: string, path: string): string | undefined {
+  return path.startsWith(`${basePath}/`) ? path.slice(basePath.length) : undefined;
+}
+
+/** Not for ever: the base path is a setting. */
+function sendTo(path: string, { url = "" }: IncomingMessage, response: ServerResponse): void {
+  const query = url.indexOf("?");
+  const Location = query < 0 ? path : path + url.slice(query);
+  response.writeHead(307, { Location, "Cache-Control": "no-store", "Content-Length": 0 }).end();
 }
 
 function json(response: ServerResponse, status: number, body: object): void {
