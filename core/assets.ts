@@ -35,8 +35,7 @@ export function loadAssets(directory: string): Assets {
   for (const path of files(directory)) {
     const type = TYPES[extname(path)];
     if (!type) continue;
-    const plain = readFileSync(path);
-    const asset: Asset = { type, etag: `"${hash("sha256", plain).slice(0, 24)}"`, plain };
+    const asset = makeAsset(type, readFileSync(path));
     const br = readOptional(`${path}.br`);
     const gzip = readOptional(`${path}.gz`);
     assets.set(`/${relative(directory, path).split(sep).join("/")}`, {
@@ -46,6 +45,11 @@ export function loadAssets(directory: string): Assets {
     });
   }
   return assets;
+}
+
+/** A file of that content type, uncompressed. */
+export function makeAsset(type: string, plain: Buffer): Asset {
+  return { type, etag: `"${hash("sha256", plain).slice(0, 24)}"`, plain };
 }
 
 function files(directory: string): string[] {

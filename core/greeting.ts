@@ -7,7 +7,7 @@ import type { Config } from "./config.ts";
 import type { RunningNode } from "./node.ts";
 
 export type Greeting = {
-  node: Pick<RunningNode, "url" | "nodes" | "dataDir">;
+  node: Pick<RunningNode, "url" | "nodes" | "dataDir" | "authority">;
   config: Pick<Config, "host" | "publicUrl" | "name" | "seeds">;
   version: string;
   warnings: readonly string[];
@@ -17,20 +17,25 @@ export type Greeting = {
   hosts?: readonly string[];
 };
 
-/** Names and addresses in a column, then the address for phones as a QR code. */
+/**
+ * Names and addresses in a column, then the address for phones as a QR code: the page or, where a phone has to be told
+ * first whom to trust, the one that says how.
+ */
 export function greeting({ node, config, version, warnings, colour, hosts = ownHosts() }: Greeting): string {
   const bold = (text: string) => (colour ? `\x1b[1m${text}\x1b[22m` : text);
   const yellow = (text: string) => (colour ? `\x1b[33m${text}\x1b[39m` : text);
   const urls = [...new Set([node.url, ...addresses(node.url, config, hosts)])];
+  const install = node.authority && installPage(urls[1] ?? node.url);
   const rows: [string, readonly string[]][] = [
     ["Open", urls],
+    ...(install === undefined ? [] : [["Certificate", certificateOf(node, install)] as [string, string[]]]),
     ["Cluster", [clusterOf(node.nodes(), config)]],
     ["Data", [resolve(node.dataDir)]],
   ];
   const lines = rows.flatMap(([name, values]) =>
-    values.map((value, index) => `  ${(index === 0 ? name : "").padEnd(9)}${value}`),
+    values.map((value, index) => `  ${(index === 0 ? name : "").padEnd(install === undefined ? 9 : 13)}${value}`),
   );
-  const shared = urls[1];
+  const shared = install ?? urls[1];
   return [
     "",
     `  ${bold(`web-chat ${version}`)}`,
@@ -51,6 +56,22 @@ function addresses(url: string, { host, publicUrl }: Greeting["config"], hosts: 
   return own
     .filter(address => address !== "localhost" && !address.startsWith("127.") && address !== "::1")
     .map(address => url.replace("localhost", address.includes(":") ? `[${address}]` : address));
+}
+
+/** Over plain HTTP, since nothing encrypted is trusted yet. */
+export function installPage(url: string): string {
+  return `${url.replace(/^https:/, "http:")}/ca`;
+}
+
+/** The fingerprint in two lines: it is compared by eye. */
+function certificateOf({ authority }: Greeting["node"], install: string): string[] {
+  const fingerprint = authority?.fingerprint ?? "";
+  return [
+    `${install} says how devices come to trust this node`,
+    "SHA-256",
+    fingerprint.slice(0, 47),
+    fingerprint.slice(48),
+  ];
 }
 
 function clusterOf(nodes: readonly { name: string }[], { name, seeds }: Greeting["config"]): string {

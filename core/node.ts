@@ -1,7 +1,5 @@
 /** Wires one node together: start it, and get what stops it. */
-import { once } from "node:events";
-import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { RequestListener } from "node:http";
 import { v4 as uuid } from "uuid";
 import { loadAssets } from "./assets.ts";
 import { Clock } from "./clock.ts";
@@ -9,18 +7,22 @@ import { Cluster } from "./cluster/cluster.ts";
 import { keysOf } from "./cluster/keys.ts";
 import { ownHosts } from "./cluster/seeds.ts";
 import type { Config } from "./config.ts";
-import { Reject } from "./errors.ts";
 import { Gateway } from "./gateway.ts";
-import { createHttp } from "./http.ts";
+import { answerHttp, pathBelow } from "./http.ts";
+import { Listener } from "./listener.ts";
 import { Log } from "./log/log.ts";
 import { Metrics } from "./metrics.ts";
 import { People } from "./people.ts";
 import type { AnyServerPlugin, NodeFigures } from "./plugin.ts";
+import { Proxies } from "./proxies.ts";
 import { Reading } from "./reading.ts";
 import { Registry } from "./registry.ts";
 import { Rooms } from "./rooms.ts";
 import { Router } from "./router.ts";
 import { SignIn } from "./signin.ts";
+import { type Certificates, openCertificates, type PublicAuthority } from "./tls/certificates.ts";
+import { isForStrangers, withAuthority } from "./tls/install.ts";
+import { answerPlain } from "./tls/plain.ts";
 import { Vitals } from "./vitals.ts";
 
 export type NodeOptions = {
@@ -49,8 +51,12 @@ export type RunningNode = {
   log: Log;
   /** The nodes of the cluster that are up, this one first. */
   nodes(): { id: string; name: string }[];
+  /** What people install on their devices to trust a certificate that this node made. */
+  authority: PublicAuthority | undefined;
   /** Resolves when the node has caught up with its cluster. */
   ready: Promise<void>;
+  /** Takes over a certificate that was renewed, where there is any. */
+  reload(): void;
   /** Takes nothing more, commits what it took, tells the peers, and closes. */
   stop(): Promise<void>;
 };
@@ -78,6 +84,8 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
   const failed = (what: string, error: unknown) => logger.error({ what, err: error }, "something failed");
   const log = await Log.open(config.dataDir);
   open.push(() => log.close());
+  const certificates = await openCertificates(config, log.directory, logger);
+  open.push(() => certificates?.close());
   const self = { id: await ownId(log), name: config.name, version };
   const clock = new Clock(Date.now, await log.lastHlc());
   const people = new People();
@@ -106,8 +114,9 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
     bus: () => cluster.queues,
     lagMs: () => vitals.lagMs,
   });
-  const http = createHttp({
-    assets: loadAssets(ui),
+  const answer = answerHttp({
+    basePath: config.basePath,
+    assets: withAuthority(loadAssets(ui), certificates?.authority),
     health: () => ({
       ok: true,
       version,
@@ -120,9 +129,15 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
     metrics: async () => ({ type: metrics.contentType, text: await metrics.text() }),
     failed,
   });
+  const listener = openListener(config.basePath, answer, certificates);
+  const proxies = new Proxies(config.trustProxy);
+  const publicHosts = config.publicUrl ? [config.publicUrl.host] : [];
   const claims = { perSecond: config.claimLimit / 3_600, burst: config.claimLimit };
   const gateway: Gateway = new Gateway({
-    http,
+    http: listener.http,
+    path: `${config.basePath}/socket.io/`,
+    addressOf: request => proxies.addressOf(request),
+    isFromOwnPage: request => proxies.isFromOwnPage(request, publicHosts),
     router,
     reading: new Reading(log, rooms, registry, envelope => router.copiesOf(envelope)),
     signIn: new SignIn({ people, rooms, log, clock, claims }),
@@ -130,7 +145,6 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
     rooms,
     log,
     rate: { perSecond: config.rateLimit, burst: config.rateLimit * 3 },
-    publicHosts: config.publicUrl ? [config.publicUrl.host] : [],
     node: () => self,
     nodes: () => cluster.nodes(),
     failed,
@@ -139,7 +153,8 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
       if (what === "received") vitals.received(amount);
     },
   });
-  open.push(() => gateway.close());
+  // The one ends the connections of clients, and the other all that it finds besides.
+  open.push(() => Promise.all([gateway.close(), listener.close()]));
   log.failed = error => failed("telling of a commit", error);
   log.committed = commit => {
     metrics.committed(commit.envelopes.length, commit.tookMs);
@@ -154,7 +169,7 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
   open.push(() => clearInterval(ticker));
   router.tick();
 
-  const port = await listen(http, config);
+  const port = await listener.listen(config);
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     // What was accepted is committed and acked before the sockets close; a flood of more would only delay that.
@@ -164,7 +179,7 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
     for (const close of open.toReversed()) await close();
   };
   return {
-    url: `http://localhost:${port}`,
+    url: `${certificates ? "https" : "http"}://localhost:${port}${config.basePath}`,
     port,
     zmqPort: cluster.self.port,
     zmqPubPort: cluster.self.pubPort,
@@ -172,12 +187,21 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
     dataDir: log.directory,
     log,
     nodes: () => cluster.nodes(),
+    authority: certificates?.authority,
     ready: cluster.ready,
+    reload: () => certificates?.reload(),
     stop: () => {
       stopped ??= stop();
       return stopped;
     },
   };
+}
+
+function openListener(basePath: string, answer: RequestListener, certificates: Certificates | undefined): Listener {
+  // What a device gets before it trusts this node.
+  const isOpen = (path: string) =>
+    certificates?.authority !== undefined && isForStrangers(pathBelow(basePath, path) ?? "");
+  return new Listener({ answer, answerPlain: answerPlain(answer, isOpen), certificates });
 }
 
 async function openCluster(
@@ -220,19 +244,4 @@ async function ownId(log: Log): Promise<string> {
   const id = uuid();
   await log.set("node", id);
   return id;
-}
-
-async function listen(http: Server, { port, host }: Config): Promise<number> {
-  const listening = once(http, "listening");
-  if (host === "") http.listen(port);
-  else http.listen(port, host);
-  try {
-    await listening;
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "EADDRINUSE") throw new Reject("port-in-use", `port ${port} is in use: set PORT to a free one`);
-    if (code === "EACCES") throw new Reject("config-invalid", `port ${port} needs rights that this user does not have`);
-    throw new Reject("config-invalid", `cannot listen on ${host || "all addresses"}, port ${port}: ${message}`);
-  }
-  return (http.address() as AddressInfo).port;
 }

@@ -1,8 +1,9 @@
 /** A node as a process: what its terminal shows, and how signals end it. */
+import { closeSync, openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type DestinationStream, type Logger, pino } from "pino";
 import type { Config } from "./config.ts";
-import { greeting } from "./greeting.ts";
+import { greeting, installPage } from "./greeting.ts";
 import { releaseMemory } from "./memory.ts";
 import { type NodeOptions, type RunningNode, startNode } from "./node.ts";
 import type { nearMisses } from "./settings.ts";
@@ -24,7 +25,7 @@ export async function serve({ misspelt, open: opens, ...options }: Serving): Pro
   const { config, version } = options;
   const logger = await makeLogger(config.logLevel);
   const node = await startNode({ ...options, logger });
-  stopOnSignals(node, logger);
+  followSignals(node, logger);
   const warnings = [
     ...(config.secrets.length === 0 ? ["the bus is open to every private address; CLUSTER_SECRET closes it"] : []),
     ...misspelt.map(({ name, meant }) => `${name} is no setting: ${meant} may be meant`),
@@ -35,6 +36,11 @@ export async function serve({ misspelt, open: opens, ...options }: Serving): Pro
   } else {
     const { url, zmqPort } = node;
     logger.info({ url, zmqPort, dataDir: node.dataDir, version }, `web-chat is at ${url}`);
+    if (node.authority)
+      logger.info(
+        { fingerprint: node.authority.fingerprint },
+        `${installPage(url)} says how devices come to trust this node`,
+      );
     for (const warning of warnings) logger.warn({}, warning);
   }
   if (opens) await openPage(node.url, logger);
@@ -64,7 +70,7 @@ async function openPage(url: string, logger: Logger): Promise<void> {
   }
 }
 
-function stopOnSignals(node: RunningNode, logger: Logger): void {
+function followSignals(node: RunningNode, logger: Logger): void {
   let stopping = false;
   const stop = (signal: NodeJS.Signals) => {
     if (stopping) process.exit(1);
@@ -84,4 +90,16 @@ function stopOnSignals(node: RunningNode, logger: Logger): void {
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
+  process.on("SIGHUP", signal => (isForsaken() ? stop(signal) : node.reload()));
+}
+
+/** SIGHUP asks a service to read its files again, and tells a program that its terminal was closed. */
+function isForsaken(): boolean {
+  if (!process.stdout.isTTY) return false;
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return false;
+  } catch {
+    return true;
+  }
 }

@@ -130,7 +130,26 @@ export async function build(): Promise<number> {
   await writeCompressed(join(assets, iconName), icon);
   const page = fillIn(await readFile(join(root, "ui/index.html"), "utf8"), first, iconName);
   await writeCompressed(join(root, "dist/ui/index.html"), Buffer.from(page));
+  await buildAuthorityPage(iconName);
   return bytes;
+}
+
+/** The page about the certificate, which shares nothing with the chat: it is read before that can be opened. */
+async function buildAuthorityPage(icon: string): Promise<void> {
+  // Not a module: it has to choose language and theme before anything is drawn.
+  const { outputFiles = [] } = await bundle({
+    ...options,
+    splitting: false,
+    format: "iife",
+    sourcemap: false,
+    entryPoints: ["ui/ca.ts", "ui/ca.css"],
+  });
+  let page = await readFile(join(root, "ui/ca.html"), "utf8");
+  for (const { path, contents } of outputFiles) {
+    await writeCompressed(path, contents);
+    page = page.replace(path.endsWith(".css") ? '"ca.css"' : '"ca.ts"', `"assets/${basename(path)}"`);
+  }
+  await writeCompressed(join(root, "dist/ui/ca.html"), Buffer.from(page.replace("icon.svg", `assets/${icon}`)));
 }
 
 /** One bundle of the scripts, and one of all style sheets: lazy chunks would each bring a copy of theirs. */

@@ -39,19 +39,33 @@ export type Client = {
 const ASK_TIMEOUT_MS = 15_000;
 const UNTIL_TIMEOUT_MS = 15_000;
 
+export type ConnectOptions = {
+  transports?: string[];
+  origin?: string;
+  headers?: Record<string, string>;
+  /** Where the node is found; at its port on this machine, unless given. */
+  url?: string;
+  /** Of Socket.IO's requests. */
+  path?: string;
+  /** PEM of the authority that is trusted. */
+  ca?: string;
+};
+
 /** Connects; rejects with the refusal's data where the node refuses. */
 export async function connect(
   t: TestContext,
   node: { port: number },
   auth: Record<string, unknown>,
-  options: { transports?: string[]; origin?: string } = {},
+  options: ConnectOptions = {},
 ): Promise<Client> {
-  const socket = io(`http://127.0.0.1:${node.port}`, {
+  const { url = `http://127.0.0.1:${node.port}`, origin, headers, ...rest } = options;
+  const socket = io(url, {
     auth,
     forceNew: true,
     reconnection: false,
-    transports: options.transports ?? ["websocket"],
-    ...(options.origin && { extraHeaders: { Origin: options.origin } }),
+    transports: ["websocket"],
+    ...rest,
+    extraHeaders: { ...headers, ...(origin !== undefined && { Origin: origin }) },
   });
   cleanUp(t, () => socket.disconnect());
   const events: [string, unknown][] = [];
