@@ -60,7 +60,10 @@ async function installChromium() {
   return findChromium();
 }
 
-/** A Python client to talk to a node, and strace to watch its fsync: tests that need them are skipped without. */
+/**
+ * A Python client to talk to a node, strace to watch its fsync, nginx to stand in front of it, and certutil to have a
+ * browser trust it: tests that need them are skipped without.
+ */
 async function installExtras() {
   if (!canApt()) return;
   const refused = existsSync(refusedFile) ? readFileSync(refusedFile, "utf8").split("\n") : [];
@@ -68,7 +71,9 @@ async function installExtras() {
   const modules = { socketio: "python3-socketio", websocket: "python3-websocket", requests: "python3-requests" };
   const look = `import importlib.util as u; print(*[m for m in ${JSON.stringify(Object.keys(modules))} if not u.find_spec(m)])`;
   const missing = existsSync(python) ? spawnSync(python, ["-c", look], { encoding: "utf8" }).stdout.split(/\s+/) : [];
-  const packages = [...missing.map(name => modules[name]), which("strace") ? undefined : "strace"].filter(
+  const programs = { strace: "strace", nginx: "nginx-light", certutil: "libnss3-tools" };
+  const absent = Object.keys(programs).filter(program => !which(program) && !existsSync(`/usr/sbin/${program}`));
+  const packages = [...missing.map(name => modules[name]), ...absent.map(program => programs[program])].filter(
     name => name && !refused.includes(name),
   );
   if (packages.length === 0) return;
@@ -81,9 +86,13 @@ function canApt() {
   return process.getuid?.() === 0 && which("apt-get") !== undefined;
 }
 
+/** Debian starts what it installs, unless this says no: a test wants the program, and nobody its port 80 taken. */
+const POLICY = "/usr/sbin/policy-rc.d";
+const NO_SERVICES = `[ -e ${POLICY} ] || { trap 'rm -f ${POLICY}' EXIT; printf '#!/bin/sh\\nexit 101\\n' > ${POLICY}; chmod 755 ${POLICY}; }`;
+
 /** Whether the packages are now installed. */
 async function apt(what, packages) {
-  const install = `apt-get update -qq && apt-get install -y -qq --no-install-recommends ${packages.join(" ")}`;
+  const install = `${NO_SERVICES}; apt-get update -qq && apt-get install -y -qq --no-install-recommends ${packages.join(" ")}`;
   try {
     await step(what, "sh", ["-c", install], { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } });
     return true;

@@ -24,6 +24,8 @@ export type PageOptions = {
   /** In CSS pixels. */
   viewport?: { width: number; height: number };
   colorScheme?: "light" | "dark";
+  /** Takes any certificate. */
+  trust?: boolean;
   /** Errors that the test brings about on purpose. */
   ignore?: readonly (string | RegExp)[];
 };
@@ -34,8 +36,14 @@ after(async () => (await launched)?.close());
 
 /** One Chromium for all tests of a file, closed when the file is through. */
 export function openBrowser(): Promise<Browser> {
-  launched ??= chromium.launch({ executablePath: chromiumPath(), args: flags });
+  launched ??= launch();
   return launched;
+}
+
+/** One of its own, which the test closes. */
+export function launch(own: { flags?: string[]; env?: Record<string, string> } = {}): Promise<Browser> {
+  const env = { ...process.env, ...own.env } as Record<string, string>;
+  return chromium.launch({ executablePath: chromiumPath(), args: [...flags, ...(own.flags ?? [])], env });
 }
 
 /**
@@ -44,9 +52,15 @@ export function openBrowser(): Promise<Browser> {
  * picture of each in dist/test-artifacts/.
  */
 export async function newPage(t: TestContext, url: string, options: PageOptions = {}): Promise<Page> {
-  const { language = "en", viewport = { width: 1280, height: 800 }, colorScheme = "light", ignore = [] } = options;
+  const {
+    language = "en",
+    viewport = { width: 1280, height: 800 },
+    colorScheme = "light",
+    ignore = [],
+    trust = false,
+  } = options;
   const browser = await openBrowser();
-  const context = await browser.newContext({ locale: language, viewport, colorScheme });
+  const context = await browser.newContext({ locale: language, viewport, colorScheme, ignoreHTTPSErrors: trust });
   const errors = await collectErrors(context);
   // Before the nodes that it talks to, which were there earlier.
   cleanUp(t, async () => {

@@ -1,32 +1,15 @@
 /** For people who use a keyboard, a screen reader, a small screen, or want things to hold still. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { type TestContext, test } from "node:test";
 import type { Page } from "playwright-core";
 import plugins from "../../plugins/server.ts";
+import { inspect } from "../helpers/axe.ts";
 import { newPage, type PageOptions } from "../helpers/browser.ts";
 import { composer, join, row, say } from "../helpers/chat.ts";
 import { connect } from "../helpers/client.ts";
 import { newNode } from "../helpers/node.ts";
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PHONE = { width: 390, height: 844 };
-
-type Finding = { id: string; nodes: { html: string; failureSummary: string }[] };
-
-/** Fails with what axe finds. */
-async function inspect(page: Page, what: string): Promise<void> {
-  // Colours are judged as they are in the end.
-  await page.waitForFunction(() => document.getAnimations().every(animation => animation.playState !== "running"));
-  await page.evaluate(AXE);
-  const findings = await page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: { run(): Promise<{ violations: Finding[] }> } };
-    return (await axe.run()).violations;
-  });
-  const list = findings.map(({ id, nodes }) => `${id}: ${nodes.map(node => node.html.slice(0, 160)).join(" | ")}`);
-  assert.deepEqual(list, [], what);
-}
 
 /** A room in which there is something of everything. */
 async function busy(t: TestContext, options: PageOptions): Promise<Page> {
