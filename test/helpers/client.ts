@@ -1,4 +1,5 @@
 /** A plain Socket.IO client for tests: asks, and remembers what it was told. */
+import { Agent } from "node:http";
 import type { TestContext } from "node:test";
 import { io, type Socket } from "socket.io-client";
 import type { Message } from "../../core/plugin.ts";
@@ -49,6 +50,8 @@ export type ConnectOptions = {
   path?: string;
   /** PEM of the authority that is trusted. */
   ca?: string;
+  /** An address of this machine to come from. */
+  localAddress?: string;
 };
 
 /** Connects; rejects with the refusal's data where the node refuses. */
@@ -58,13 +61,15 @@ export async function connect(
   auth: Record<string, unknown>,
   options: ConnectOptions = {},
 ): Promise<Client> {
-  const { url = `http://127.0.0.1:${node.port}`, origin, headers, ...rest } = options;
+  const { url = `http://127.0.0.1:${node.port}`, origin, headers, localAddress, ...rest } = options;
   const socket = io(url, {
     auth,
     forceNew: true,
     reconnection: false,
     transports: ["websocket"],
     ...rest,
+    // Its types have the option for browsers only.
+    ...(localAddress !== undefined && { agent: new Agent({ localAddress }) as unknown as string }),
     extraHeaders: { ...headers, ...(origin !== undefined && { Origin: origin }) },
   });
   cleanUp(t, () => socket.disconnect());
