@@ -32,16 +32,17 @@ export function greeting({ node, config, version, warnings, colour, hosts = ownH
     ["Cluster", [clusterOf(node.nodes(), config)]],
     ["Data", [resolve(node.dataDir)]],
   ];
+  const width = 2 + Math.max(...rows.map(([name]) => name.length), 7);
   const lines = rows.flatMap(([name, values]) =>
-    values.map((value, index) => `  ${(index === 0 ? name : "").padEnd(install === undefined ? 9 : 13)}${value}`),
+    values.map((value, index) => `  ${(index === 0 ? name : "").padEnd(width)}${value}`),
   );
-  const shared = install ?? urls[1];
+  const shared = urls[1] && (install ?? urls[1]);
   return [
     "",
     `  ${bold(`web-chat ${version}`)}`,
     "",
     ...lines,
-    ...warnings.map(warning => `  ${yellow("Warning")}  ${warning}`),
+    ...warnings.map(warning => `  ${yellow("Warning")}${" ".repeat(width - 7)}${warning}`),
     ...(shared === undefined ? [] : ["", ...code(shared, colour), `  ${shared}`]),
     "",
     "",
@@ -67,8 +68,8 @@ export function installPage(url: string): string {
 function certificateOf({ authority }: Greeting["node"], install: string): string[] {
   const fingerprint = authority?.fingerprint ?? "";
   return [
-    `${install} says how devices come to trust this node`,
-    "SHA-256",
+    install,
+    "to be opened on every device first, and compared:",
     fingerprint.slice(0, 47),
     fingerprint.slice(48),
   ];

@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { renderUnicodeCompact } from "uqr";
 import { greeting } from "../../core/greeting.ts";
 
-const alone = { url: "http://localhost:5002", dataDir: "/data", nodes: () => [{ id: "a", name: "kitchen" }] };
+const alone = {
+  url: "http://localhost:5002",
+  dataDir: "/data",
+  nodes: () => [{ id: "a", name: "kitchen" }],
+  authority: undefined,
+};
 const config = { host: "", publicUrl: undefined, name: "kitchen", seeds: [] };
 const about = { node: alone, config, version: "1.2.3", warnings: [], colour: false };
 
@@ -56,4 +62,17 @@ test("warnings are told, with colour where the terminal has it and without where
   assert.match(plain, /Warning {2}the bus is open/);
   assert.ok(!plain.includes("\x1b"));
   assert.ok(greeting({ ...about, warnings, colour: true, hosts: ["10.0.0.1"] }).includes("\x1b[33mWarning"));
+});
+
+test("with a certificate of its own a node shows its whole fingerprint, and leads phones to where they install it", () => {
+  const bytes = Array.from({ length: 32 }, (_, byte) => byte.toString(16).padStart(2, "0").toUpperCase());
+  const authority = { certificate: "", fingerprint: bytes.join(":") };
+  const node = { ...alone, url: "https://localhost:5002/chat", authority };
+  const lines = greeting({ ...about, node, hosts: ["192.168.1.7"] }).split("\n");
+  assert.ok(lines.some(line => /^ {2}Certificate {2}http:\/\/192\.168\.1\.7:5002\/chat\/ca$/.test(line)));
+  const shown = lines.filter(line => /^ +([0-9A-F]{2}:){15}[0-9A-F]{2}$/.test(line)).map(line => line.trim());
+  assert.equal(shown.join(":"), authority.fingerprint);
+  const code = renderUnicodeCompact("http://192.168.1.7:5002/chat/ca", { border: 2 }).split("\n");
+  assert.ok(lines.join("\n").includes(code.map(row => `  ${row}`).join("\n")));
+  for (const line of lines) assert.ok(line.length <= 80, line);
 });
