@@ -78,7 +78,7 @@ function certificateOf({ authority }: Greeting["node"], install: string): string
 function clusterOf(nodes: readonly { name: string }[], { name, seeds }: Greeting["config"]): string {
   if (nodes.length > 1) return `${nodes.length} nodes: ${nodes.map(node => node.name).join(", ")}`;
   if (seeds.length > 0) return `${name}, looking for ${seeds.map(({ host }) => host).join(", ")}`;
-  return `${name} alone; start a second one with ZMQ_HOST naming this machine`;
+  return `${name} alone; start another with ZMQ_HOST naming this machine`;
 }
 
 /** Dark on light whatever the terminal's colours are: not every phone reads it the other way round. */
