@@ -22,25 +22,25 @@ export class Proxies {
 
   /**
    * Whether a request comes from a page of this node, or from no page at all: pages of other hosts must not speak for
-   * their visitors, and CORS does not cover WebSocket. `publicHosts` are this node's own, whatever proxies say.
+   * their visitors, and CORS does not cover WebSocket. `publicHosts` are this node's own, whatever proxies say. Which
+   * protocol the page itself came by is not looked at: clients that are no browsers write http there over TLS, too.
    */
   isFromOwnPage(request: IncomingMessage, publicHosts: readonly string[]): boolean {
-    const { origin } = request.headers;
+    const { origin, host } = request.headers;
     if (origin === undefined) return true;
-    const page = URL.parse(origin);
-    if (!page || (page.protocol === "http:" && this.#isSecure(request))) return false;
-    return [request.headers.host, this.#said(request, "x-forwarded-host"), ...publicHosts].includes(page.host);
-  }
-
-  /** Known to be encrypted. A proxy that says `http` may stand behind another one, and is not taken at its word. */
-  #isSecure(request: IncomingMessage): boolean {
-    return (request.socket as TLSSocket).encrypted === true || this.#said(request, "x-forwarded-proto") === "https";
+    const page = URL.parse(origin)?.host;
+    if (!page) return false;
+    const encrypted = (request.socket as TLSSocket).encrypted === true;
+    const protocol = this.#said(request, "x-forwarded-proto") ?? (encrypted ? "https" : "http");
+    // A browser leaves out the port that its protocol has anyway, and not every proxy does.
+    const asked = [host, this.#said(request, "x-forwarded-host")].filter(name => name !== undefined);
+    return [...asked.map(name => URL.parse(`${protocol}://${name}`)?.host), ...publicHosts].includes(page);
   }
 
   /** What the first proxy wrote, if the last one is trusted. */
   #said({ headers, socket }: IncomingMessage, name: "x-forwarded-host" | "x-forwarded-proto"): string | undefined {
     const value = headers[name];
     if (value === undefined || !this.#trusts(socket.remoteAddress ?? "", 0)) return undefined;
-    return String(value).split(",")[0]?.trim().toLowerCase();
+    return String(value).split(",")[0]?.trim();
   }
 }

@@ -76,11 +76,14 @@ const PAGES: [what: string, from: string, headers: IncomingHttpHeaders, encrypte
   ["a page of the host that a proxy was asked for", PROXY, { ...AT_PROXY, origin: "https://chat.example" }, false, true, false],
   ["the same through two proxies", PROXY, { ...AT_PROXY, "x-forwarded-host": "Chat.example, inner", origin: "https://chat.example" }, false, true, false],
   ["the same, forged by a client", "203.0.113.7", { ...AT_PROXY, origin: "https://chat.example" }, false, false, false],
-  ["an unencrypted page of a host that a proxy has encrypted", PROXY, { ...AT_PROXY, origin: "http://chat.example" }, false, false, false],
-  ["an unencrypted page of a node that is encrypted", PROXY, { ...HOST, origin: "http://node:5002" }, true, false, false],
+  ["a client that is no browser, and says http over TLS", PROXY, { ...HOST, origin: "http://node:5002" }, true, true, true],
   ["an encrypted page of a node that is encrypted", PROXY, { ...HOST, origin: "https://node:5002" }, true, true, true],
   ["an encrypted page behind a proxy that says nothing", PROXY, { host: "chat.example", origin: "https://chat.example" }, false, true, true],
-  ["an encrypted page behind two proxies of which the inner one is not encrypted", PROXY, { host: "chat.example", "x-forwarded-proto": "http", origin: "https://chat.example" }, false, true, true],
+  ["a page of the port that its protocol has anyway", PROXY, { host: "chat.example:443", origin: "https://chat.example" }, true, true, true],
+  ["the same, as a proxy says it", PROXY, { ...AT_PROXY, "x-forwarded-host": "chat.example:443", origin: "https://chat.example" }, false, true, false],
+  ["a page of that port by the other protocol", PROXY, { host: "chat.example:80", origin: "https://chat.example" }, true, false, false],
+  ["a page of no host that was asked", PROXY, { origin: "http://undefined" }, false, false, false],
+  ["a host that cannot be read", PROXY, { host: "a b", "x-forwarded-host": "", "x-forwarded-proto": "://", origin: "https://chat.example" }, false, false, false],
 ];
 
 for (const [what, from, headers, encrypted, whereTrusted, whereNot] of PAGES)
