@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { stat, writeFile } from "node:fs/promises";
+import { rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
@@ -26,6 +26,7 @@ if (process.argv.includes("--unpacked")) {
   for (const target of targets) await stage(target, join(root, "dist/unpacked", label(target)));
 } else {
   const sums: string[] = [];
+  await rm(join(root, "dist/SHA256SUMS"), { force: true });
   for (const target of targets) sums.push(`${await make(target)}  ${fileName(target)}\n`);
   await writeFile(join(root, "dist/SHA256SUMS"), sums.join(""));
 }

@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { copyFile, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { Base } from "./base.ts";
 import { cache, label, nodeVersion, type Target } from "./target.ts";
@@ -17,7 +17,8 @@ export async function pack(target: Target, { path }: Base, folder: string, file:
     );
   const home = join(cache, "home");
   await offer(target, path, join(home, ".pkg-cache/sea"));
-  const draft = `${file}.${process.pid}`;
+  // Its ending stays: pkg gives a program for Windows one if it lacks it.
+  const draft = join(dirname(file), `.${process.pid}-${basename(file)}`);
   const pkg = join(dirname(createRequire(import.meta.url).resolve("@yao-pkg/pkg")), "bin.js");
   const words = [pkg, "--sea", "-t", `node${nodeVersion}-${label(target)}`, "-o", draft, folder];
   // pkg keeps its downloads in the home of whoever runs it: it gets one with what it would download.
