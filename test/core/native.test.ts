@@ -29,6 +29,10 @@ test("the data folder comes first, then the user's cache, then the system's temp
   assert.deepEqual(foldersFor(settings, { XDG_CACHE_HOME: "relative" }), foldersFor(settings, {}));
 });
 
+test("of a folder whose data folders are shared out it is the folder itself", () => {
+  assert.equal(foldersFor({ ...settings, dataDir: join("chats", "*") }, {})[0], resolve("chats/native"));
+});
+
 test("a folder that is named is the only one, and has one inside that is this user's alone", () => {
   assert.deepEqual(foldersFor({ ...settings, nativeDir: "lib" }, {}), [resolve("lib", own)]);
 });

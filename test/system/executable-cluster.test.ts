@@ -10,7 +10,7 @@ import { type Environment, type NodeProcess, peer, spawnNode } from "../helpers/
 const skip = noExecutable() ?? false;
 
 function start(t: TestContext, settings: Environment = {}): Promise<NodeProcess> {
-  return spawnNode(t, settings, [], [executable]);
+  return spawnNode(t, settings, [], [], [executable]);
 }
 
 test("a message crosses from one executable's page to the other's, both ways", { skip }, async t => {
