@@ -1,6 +1,6 @@
 /** The UI's built files, kept in memory and sent compressed. */
 import { hash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join, relative, sep } from "node:path";
 
@@ -54,9 +54,11 @@ export function makeAsset(type: string, plain: Buffer): Asset {
 
 function files(directory: string): string[] {
   try {
-    return readdirSync(directory, { recursive: true, withFileTypes: true })
-      .filter(entry => entry.isFile())
-      .map(entry => join(entry.parentPath, entry.name));
+    // By name, folder by folder: inside the executable there is no other way.
+    return readdirSync(directory).flatMap(name => {
+      const path = join(directory, name);
+      return statSync(path).isDirectory() ? files(path) : [path];
+    });
   } catch {
     return [];
   }

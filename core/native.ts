@@ -134,6 +134,8 @@ function load(path: string): unknown {
 }
 
 const REASONS: Record<string, string> = {
+  // What mkdir says of every folder on the way that it may not make.
+  ENOENT: "it cannot be made",
   EACCES: "this user may not write there",
   EPERM: "this user may not write there",
   EROFS: "the file system is read-only",
@@ -142,6 +144,7 @@ const REASONS: Record<string, string> = {
 };
 
 function reason({ code = "", message }: NodeJS.ErrnoException, path: string): string {
+  if (message.includes("failed to map segment")) return "its file system is mounted noexec";
   // What the system's loader says has the path in front.
   return (REASONS[code] ?? message.replace(`${path}: `, "")).replace(/\p{Cc}+/gu, " ");
 }

@@ -1,6 +1,7 @@
 /**
- * Makes a clone ready to run, before `npm start` and `npm test`: packages, the pinned Node, the built UI; with `--test`
- * also what tests need of the machine. What is there already is left alone, so a second run takes a moment.
+ * Makes a clone ready to run, before `npm start` and `npm test`: packages, the pinned Node, the built UI; with `--needs`
+ * also what tests need of the machine, with `--test` the executable, too. What is there already is left alone, so a
+ * second run takes a moment.
  *
  * Plain JavaScript without packages, since it runs first and on the machine's own Node. It is a hook and no part of the
  * script it precedes, because a shell looks `node` up once, and only what runs later finds the pinned one on its PATH.
@@ -25,10 +26,12 @@ try {
     if (!packagesAreCurrent()) await installPackages();
     const node = nodeToRunOn();
     await buildUi(node);
-    if (process.argv.includes("--test")) {
+    const forTests = process.argv.includes("--test");
+    if (forTests || process.argv.includes("--needs")) {
       const { prepareTests } = await import("./test-needs.mjs");
       await prepareTests();
     }
+    if (forTests) await buildExecutable(node);
   });
 } catch (error) {
   if (!(error instanceof Failure || error instanceof Stopped)) throw error;
@@ -93,6 +96,19 @@ async function buildUi(node) {
   await step("building the UI", node, ["tools/build.ts"], { hint: "The UI was not built: see the output above." });
   mkdirSync(dirname(stamp), { recursive: true });
   writeFileSync(stamp, hash);
+}
+
+/** Builds the executable that the tests run, unless it is newer than all that it is made of. On a Mac they go without. */
+async function buildExecutable(node) {
+  if (!pins[`node-${platform}`]) return;
+  const file = `dist/web-chat-${platform}${windows ? ".exe" : ""}`;
+  // Folders are among them, and change when a file in them is removed.
+  const inputs = ["ui", "plugins", "core", "tools", "package.json", "package-lock.json"].flatMap(list);
+  const newest = Math.max(...inputs.map(path => statSync(path).mtimeMs));
+  if (existsSync(file) && statSync(file).mtimeMs >= newest) return;
+  await step("building the executable", node, ["tools/executable.ts"], {
+    hint: "The executable was not built: see the output above.",
+  });
 }
 
 function list(path) {

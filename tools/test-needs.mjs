@@ -1,18 +1,21 @@
 /** What tests need of the machine beyond packages: a Chromium, and programs that single tests use or go without. */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { Failure, step } from "./steps.mjs";
 
 const cache = "node_modules/.cache/web-chat";
 /** Where test/helpers/browser.ts reads the path of the browser. */
 const chromiumFile = join(cache, "chromium");
+/** A system with nothing in it, where test/helpers/bare.ts runs the executable. */
+const bareSystem = join(cache, "bare");
 /** Debian packages that could not be installed; not tried again until node_modules is made anew. */
 const refusedFile = join(cache, "apt-refused");
 
 export async function prepareTests() {
   mkdirSync(cache, { recursive: true });
   await installExtras();
+  await makeBareSystem();
   writeFileSync(chromiumFile, await chromium());
 }
 
@@ -60,9 +63,22 @@ async function installChromium() {
   return findChromium();
 }
 
+/** Programs by the Debian package that brings them. */
+const PROGRAMS = {
+  buildah: "buildah",
+  certutil: "libnss3-tools",
+  debootstrap: "debootstrap",
+  dnsmasq: "dnsmasq-base",
+  ip: "iproute2",
+  nginx: "nginx-light",
+  strace: "strace",
+  strip: "binutils",
+  "systemd-analyze": "systemd",
+};
+
 /**
- * A Python client to talk to a node, strace to watch its fsync, nginx to stand in front of it, and certutil to have a
- * browser trust it: tests that need them are skipped without.
+ * A Python client to talk to a node, strace to watch its fsync, debootstrap for a bare system: tests that need them are
+ * skipped without. Without strip the executable is larger than its budget.
  */
 async function installExtras() {
   if (!canApt()) return;
@@ -71,9 +87,8 @@ async function installExtras() {
   const modules = { socketio: "python3-socketio", websocket: "python3-websocket", requests: "python3-requests" };
   const look = `import importlib.util as u; print(*[m for m in ${JSON.stringify(Object.keys(modules))} if not u.find_spec(m)])`;
   const missing = existsSync(python) ? spawnSync(python, ["-c", look], { encoding: "utf8" }).stdout.split(/\s+/) : [];
-  const programs = { strace: "strace", nginx: "nginx-light", certutil: "libnss3-tools" };
-  const absent = Object.keys(programs).filter(program => !which(program) && !existsSync(`/usr/sbin/${program}`));
-  const packages = [...missing.map(name => modules[name]), ...absent.map(program => programs[program])].filter(
+  const absent = Object.keys(PROGRAMS).filter(program => !which(program) && !existsSync(`/usr/sbin/${program}`));
+  const packages = [...missing.map(name => modules[name]), ...absent.map(program => PROGRAMS[program])].filter(
     name => name && !refused.includes(name),
   );
   if (packages.length === 0) return;
@@ -81,6 +96,28 @@ async function installExtras() {
   writeFileSync(refusedFile, [...refused, ...packages].join("\n"));
   console.log("Going on without them: the tests that use them are skipped.");
 }
+
+/** Debian's smallest system. Where none can be made, the tests in it are skipped until node_modules is made anew. */
+async function makeBareSystem() {
+  const given = existsSync(refusedFile) ? readFileSync(refusedFile, "utf8").split("\n") : [];
+  if (existsSync(bareSystem) || process.getuid?.() !== 0 || !which("debootstrap") || given.includes(bareSystem)) return;
+  const draft = `${bareSystem}.new`;
+  rmSync(draft, { recursive: true, force: true });
+  try {
+    // In a view of its own on what is mounted, so that nothing stays mounted.
+    const debootstrap = ["--mount", "debootstrap", "--variant=minbase", "bookworm", draft];
+    await step("making a bare system (debootstrap)", "unshare", debootstrap);
+    // What tests mount something on.
+    for (const folder of MOUNT_POINTS) mkdirSync(join(draft, folder), { recursive: true });
+    renameSync(draft, bareSystem);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    writeFileSync(refusedFile, [...given, bareSystem].join("\n"));
+    console.log("Going on without it: the tests that start the executable there are skipped.");
+  }
+}
+
+const MOUNT_POINTS = ["opt/web-chat", "opt/网 聊", "data", "data 数据", "home/somebody"];
 
 function canApt() {
   return process.getuid?.() === 0 && which("apt-get") !== undefined;

@@ -8,6 +8,9 @@ import { Store } from "./store.ts";
 export type Call = { id: number; name: string; args: unknown[] };
 export type Answer = { id: number; value: unknown } | { id: number; refused: ReturnType<Reject["toJSON"]> };
 
+/** The node is ready by then, and has not had to wait for it. */
+const RELEASE_AFTER_MS = 2_000;
+
 const { path, readOnly } = workerData as { path: string; readOnly: boolean };
 const port = parentPort as NonNullable<typeof parentPort>;
 
@@ -23,7 +26,7 @@ try {
     }
   });
   port.postMessage({ id: 0, value: null });
-  releaseMemory();
+  setTimeout(releaseMemory, RELEASE_AFTER_MS).unref();
 } catch (error) {
   port.postMessage({ id: 0, refused: explain(error).toJSON() });
   port.close();

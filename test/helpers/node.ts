@@ -13,6 +13,7 @@ import plugins from "../../plugins/server.ts";
 import { cleanUp } from "./cleanup.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
+const FROM_SOURCE = [process.execPath, join(ROOT, "core/main.ts")];
 const quiet = { info() {}, warn() {}, error() {} };
 
 /** A folder that is removed with the test. */
@@ -70,18 +71,23 @@ export type NodeProcess = {
   kill(signal: NodeJS.Signals): Promise<number | null>;
 };
 
-/** A node as a process of its own. Resolves when it serves. */
+/** Settings, and what else of the environment is to be there. */
+export type Environment = Given & { HOME?: string; XDG_CACHE_HOME?: string };
+
+/** A node as a process of its own, from source unless another program is named. Resolves when it serves. */
 export async function spawnNode(
   t: TestContext,
-  settings: Given = {},
+  settings: Environment = {},
   wrapper: string[] = [],
   flags: readonly string[] = [],
+  program = FROM_SOURCE,
 ): Promise<NodeProcess> {
   const dataDir = settings.DATA_DIR ?? temporaryDirectory(t);
   const node = runNode(
     { PORT: "0", HOST: "127.0.0.1", RATE_LIMIT: "0", CLAIM_LIMIT: "0", ...settings, DATA_DIR: dataDir },
     wrapper,
     flags,
+    program,
   );
   cleanUp(t, () => node.kill("SIGKILL"));
   await Promise.race([
@@ -106,8 +112,13 @@ export async function spawnNode(
 }
 
 /** Runs the program with these settings, and nothing else of them from the environment. */
-export function runNode(settings: Given, wrapper: string[] = [], flags: readonly string[] = []) {
-  const [command = "", ...words] = [...wrapper, process.execPath, join(ROOT, "core/main.ts"), ...flags];
+export function runNode(
+  settings: Environment,
+  wrapper: string[] = [],
+  flags: readonly string[] = [],
+  program = FROM_SOURCE,
+) {
+  const [command = "", ...words] = [...wrapper, ...program, ...flags];
   const child = spawn(command, words, {
     env: { PATH: process.env.PATH, ...settings } as NodeJS.ProcessEnv,
     stdio: ["ignore", "pipe", "pipe"],

@@ -6,22 +6,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import { v7 as uuid } from "uuid";
-import type { Message } from "../../core/plugin.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
-import { type Client, connect, type Joined } from "../helpers/client.ts";
+import { connect } from "../helpers/client.ts";
+import { everything, flood } from "../helpers/load.ts";
 import { newNode, spawnNode, temporaryDirectory } from "../helpers/node.ts";
-
-/** Everything that a room holds, by resuming from nothing. */
-async function everything(client: Client, room = "lobby"): Promise<Message[]> {
-  const messages: Message[] = [];
-  let joined: Joined = await client.join(room, {});
-  messages.push(...joined.messages);
-  while (joined.more) {
-    joined = await client.join(room, joined.cursor);
-    messages.push(...joined.messages);
-  }
-  return messages;
-}
 
 test("kill -9 in the middle of 5,000 messages: every acked one is there once, and nothing that was refused", async t => {
   const node = await spawnNode(t);
@@ -72,28 +60,12 @@ test("SIGTERM while people write: what was acked is kept, and the node ends in o
   const node = await spawnNode(t);
   const ana = await connect(t, node, { name: "Ana" });
   await ana.join("lobby");
-  const acked = new Set<string>();
-  let writing = true;
-  let unanswered = 0;
-  const writer = (async () => {
-    while (writing && ana.socket.connected) {
-      // Always work for the node; without a bound it would be this process that is too busy to see the node end.
-      for (; unanswered < 2_000; unanswered++) {
-        const id = uuid();
-        ana.socket.emit("text", { id, room: "lobby", body: { text: id } }, (answer: { ok: boolean }) => {
-          unanswered--;
-          if (answer.ok) acked.add(id);
-        });
-      }
-      await new Promise(resolve => setImmediate(resolve));
-    }
-  })();
+  const { acked, stop } = flood(ana);
   await ana.until(() => acked.size > 500);
   const termAt = performance.now();
   const code = await node.kill("SIGTERM");
   t.diagnostic(`${acked.size} acked; ended ${Math.round(performance.now() - termAt)} ms after SIGTERM`);
-  writing = false;
-  await writer;
+  await stop();
   assert.equal(code, 0);
   const again = await spawnNode(t, { DATA_DIR: node.dataDir });
   const back = await connect(t, again, { token: ana.welcome.token });
