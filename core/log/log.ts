@@ -2,14 +2,16 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
+import type { Head } from "../chain.ts";
 import type { Draft, Envelope } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 import { claimDirectory, type Lock } from "./lock.ts";
-import type { Cursor, Head, Page, Stored } from "./reads.ts";
+import type { Cursor, Page, Stored } from "./reads.ts";
 import type { Appended, Outcome } from "./store.ts";
 import { StoreThread } from "./thread.ts";
 
-export type { Cursor, Head, Page, Stored } from "./reads.ts";
+export type { Head } from "../chain.ts";
+export type { Cursor, Page, Stored } from "./reads.ts";
 export type { Outcome } from "./store.ts";
 
 /** Drafts and envelopes that one commit takes at most. */
