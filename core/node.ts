@@ -3,12 +3,14 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { v4 as uuid } from "uuid";
+import { LogAdministration } from "./administration.ts";
 import { loadAssets } from "./assets.ts";
 import { Clock } from "./clock.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { keysOf } from "./cluster/keys.ts";
 import { ownHosts } from "./cluster/seeds.ts";
 import type { Config } from "./config.ts";
+import { openControl } from "./control/server.ts";
 import { Reject } from "./errors.ts";
 import { Gateway } from "./gateway.ts";
 import { createHttp } from "./http.ts";
@@ -106,16 +108,17 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
     bus: () => cluster.queues,
     lagMs: () => vitals.lagMs,
   });
+  const health = () => ({
+    ok: true,
+    version,
+    node: self,
+    ready: cluster.isReady && log.isSound,
+    peers: cluster.peers(),
+    types: registry.versions(),
+  });
   const http = createHttp({
     assets: loadAssets(ui),
-    health: () => ({
-      ok: true,
-      version,
-      node: self,
-      ready: cluster.isReady && log.isSound,
-      peers: cluster.peers(),
-      types: registry.versions(),
-    }),
+    health,
     isReady: () => cluster.isReady && log.isSound,
     metrics: async () => ({ type: metrics.contentType, text: await metrics.text() }),
     failed,
@@ -155,6 +158,13 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
   router.tick();
 
   const port = await listen(http, config);
+  const { dataDir } = config;
+  const administration = new LogAdministration(log, clock, config.name);
+  try {
+    open.push(await openControl({ dataDir, administration, health, failed }));
+  } catch (error) {
+    logger.warn({ why: (error as Error).message }, "there is no control socket: commands do not reach this node");
+  }
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     // What was accepted is committed and acked before the sockets close; a flood of more would only delay that.

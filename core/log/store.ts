@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { EMPTY_CHAIN, type Head, hashChain, hex } from "../chain.ts";
 import { type Draft, type Envelope, FIELDS, hashContent, ORIGIN_LENGTH } from "../envelope.ts";
 import type { Code } from "../errors.ts";
-import { explain, openDatabase } from "./database.ts";
+import { BUSY_MS, explain, openDatabase } from "./database.ts";
 import { COLUMNS, Reads, type Stored } from "./reads.ts";
 
 export type Outcome =
@@ -164,7 +164,25 @@ export class Store extends Reads {
    * was in the way.
    */
   checkpoint(mode: "PASSIVE" | "TRUNCATE"): boolean {
-    return this.get(`PRAGMA wal_checkpoint(${mode})`)?.busy === 0;
+    // A page of history is over by then. A backup reads for minutes, and who wants to write must not wait for it behind this.
+    this.db.exec("PRAGMA busy_timeout = 20");
+    try {
+      return this.get(`PRAGMA wal_checkpoint(${mode})`)?.busy === 0;
+    } finally {
+      this.db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+    }
+  }
+
+  /**
+   * Ends this node's own stream at `seq`: its next write begins a new one. False where the stream has gone on since;
+   * true, and nothing to do, where it is another node's.
+   */
+  abandon(origin: string, seq: number): boolean {
+    if (origin !== this.#origin) return true;
+    if (seq !== this.#head(origin).seq) return false;
+    this.prepare("DELETE FROM settings WHERE name = 'origin'").run();
+    this.#origin = undefined;
+    return true;
   }
 }
 
