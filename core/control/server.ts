@@ -112,9 +112,10 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   let bytes = 0;
   for await (const chunk of request) {
     bytes += chunk.length;
-    if (bytes > MAX_FRAME_BYTES) throw new Reject("too-large");
-    chunks.push(chunk);
+    if (bytes <= MAX_FRAME_BYTES) chunks.push(chunk);
   }
+  // Not before: what is left unread would cut off the answer.
+  if (bytes > MAX_FRAME_BYTES) throw new Reject("too-large");
   return Buffer.concat(chunks);
 }
 
