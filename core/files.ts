@@ -1,4 +1,5 @@
 /** Files for people to keep: there whole, or not at all. */
+import { randomBytes } from "node:crypto";
 import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Reject } from "./errors.ts";
@@ -12,7 +13,7 @@ const ENDING = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
  */
 export async function writeWhole(path: string, force: boolean, write: (partial: string) => Promise<void>) {
   await assertFree(path, force);
-  const partial = `${path}.${process.pid}.partial`;
+  const partial = `${path}.${randomBytes(4).toString("hex")}.partial`;
   const clear = () => rm(partial, { force: true });
   const ends = Object.entries(ENDING).map(([signal, number]) => {
     const end = () => void clear().finally(() => process.exit(128 + number));

@@ -158,10 +158,9 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
   router.tick();
 
   const port = await listen(http, config);
-  const { dataDir } = config;
   const administration = new LogAdministration(log, clock, config.name);
   try {
-    open.push(await openControl({ dataDir, administration, health, failed }));
+    open.push(await openControl({ dataDir: log.directory, administration, health, failed }));
   } catch (error) {
     logger.warn({ why: (error as Error).message }, "there is no control socket: commands do not reach this node");
   }

@@ -80,6 +80,8 @@ export class Replication {
       const stream = this.#stream(origin);
       stream.seq = Math.max(stream.seq, seq);
       stream.queued = Math.max(stream.queued, seq);
+      // An import may have brought what was waited for.
+      for (const early of stream.ahead.keys()) if (early <= stream.queued) stream.ahead.delete(early);
       this.#seek(origin, stream, HOLE_GRACE_MS);
     }
   }

@@ -1,6 +1,6 @@
 /** Reaches what a command is to work on: the node that runs on a data directory, or the database itself where none does. */
-import { stat } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { type Administration, LogAdministration } from "../administration.ts";
 import { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
@@ -15,14 +15,14 @@ export type Place = Pick<Config, "dataDir" | "name">;
  * is made. Throws `Reject` where a node runs and cannot be reached, or nothing is there.
  */
 export async function administer<Result>(
-  { dataDir, name }: Place,
+  { dataDir: given, name }: Place,
   work: (administration: Administration) => Promise<Result>,
   { mayMake = false } = {},
 ): Promise<Result> {
-  const isThere = await hasDatabase(dataDir);
-  if (!isThere && !mayMake) throw new Reject("data-dir", `${dataDir} holds no database: set PORT or DATA_DIR`);
-  const remote = isThere ? await RemoteAdministration.open(dataDir) : undefined;
-  const administration = remote ?? (await openLog(dataDir, name));
+  const dataDir = await findDatabase(given);
+  if (dataDir === undefined && !mayMake) throw noDatabase(given);
+  const remote = dataDir === undefined ? undefined : await RemoteAdministration.open(dataDir);
+  const administration = remote ?? (await openLog(dataDir ?? given, name));
   try {
     return await work(administration);
   } finally {
@@ -30,13 +30,36 @@ export async function administer<Result>(
   }
 }
 
-/** Throws `Reject` where this user may not know. */
-export async function hasDatabase(dataDir: string): Promise<boolean> {
+/**
+ * The data directory that is meant; undefined where none there holds a database. Throws `Reject` where several do, or this
+ * user may not know.
+ */
+export async function findDatabase(given: string): Promise<string | undefined> {
+  if (basename(given) !== "*") return (await hasDatabase(given)) ? given : undefined;
+  const siblings = (await readable(dirname(given), readdir(dirname(given)))) ?? [];
+  const found: string[] = [];
+  for (const name of siblings.filter(name => /^[1-9]\d*$/.test(name)).sort((a, b) => Number(a) - Number(b))) {
+    const directory = join(dirname(given), name);
+    if (await hasDatabase(directory)) found.push(directory);
+  }
+  if (found.length > 1)
+    throw new Reject("data-dir", `${given} stands for several nodes: name one with --data-dir ${found[0]}`);
+  return found[0];
+}
+
+export const noDatabase = (given: string) => new Reject("data-dir", `${given} holds no database: set PORT or DATA_DIR`);
+
+async function hasDatabase(dataDir: string): Promise<boolean> {
+  return (await readable(dataDir, stat(join(dataDir, "log.db"))))?.isFile() ?? false;
+}
+
+/** What is there, or undefined; throws `Reject` where this user may not know. */
+async function readable<Result>(dataDir: string, reading: Promise<Result>): Promise<Result | undefined> {
   try {
-    return (await stat(join(dataDir, "log.db"))).isFile();
+    return await reading;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return false;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     if (code === "EACCES") throw new Reject("not-allowed", `${dataDir} belongs to another user: run this as that one`);
     throw new Reject("data-dir", `${dataDir} cannot be read (${message}): set DATA_DIR`);
   }

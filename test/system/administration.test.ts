@@ -149,6 +149,19 @@ test("a node that hangs is called unreachable, one without a database by what to
   assert.match(unknown.error, /^web-chat: missing required argument 'file'/);
 });
 
+test("of a folder/* the one node that is there is meant; where there are several, one has to be named", async t => {
+  const parent = temporaryDirectory(t);
+  const any = join(parent, "*");
+  assert.match((await command(any, "digest")).error, /holds no database/);
+  await newNode(t, { DATA_DIR: any });
+  assert.equal((await command(any, "digest")).code, 0);
+  const second = await newNode(t, { DATA_DIR: any });
+  const { code, error } = await command(any, "digest");
+  assert.equal(code, 1);
+  assert.match(error, /^web-chat: .* stands for several nodes: name one with --data-dir .*\/1 \[data-dir\]\n$/);
+  assert.equal((await command(second.dataDir, "digest")).code, 0);
+});
+
 test("another user is told whose node it is", async t => {
   if (process.getuid?.() !== 0) return t.skip("running a command as another user needs root");
   const node = await newNode(t);
