@@ -19,6 +19,11 @@ export const CODES = {
   internal: "this node or a plugin on it failed; nothing was stored",
   // At the command line
   unreachable: "the node does not answer",
+  "file-exists": "a file of that name is there already",
+  "file-unusable": "the file cannot be read or written",
+  "archive-damaged": "the file is no export of web-chat, or is damaged; nothing was stored",
+  "archive-newer": "the export was written by a newer version",
+  "archive-conflict": "a stream in the file is another one than this node holds; nothing was stored",
   "not-ready": "the node has not caught up with its cluster yet",
   // At start
   "plugin-invalid": "a plugin in the list breaks the contract",

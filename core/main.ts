@@ -49,6 +49,57 @@ program
     const { platform, arch, version: node } = process;
     console.log(JSON.stringify({ version, platform, arch, node, types: new Registry(plugins).versions() }));
   });
+program
+  .command("export")
+  .allowExcessArguments(false)
+  .argument("<file>", "where to; - is the standard output")
+  .description("everything the node holds as JSON lines, while it runs or not")
+  .option("--force", "replace a file of that name")
+  .action(async (file: string, { force = false }: { force?: boolean }) => {
+    const { exportTo } = await import("./commands/export.ts");
+    const envelopes = await exportTo(file, configured(), { program: version, force });
+    console.error(`${envelopes} envelopes exported`);
+  });
+program
+  .command("import")
+  .allowExcessArguments(false)
+  .argument("<file>", "what export wrote; - is the standard input")
+  .description("add an export to what the node holds; import again what was interrupted")
+  .action(async (file: string) => {
+    const { importFrom } = await import("./commands/import.ts");
+    const config = configured();
+    const { stored, known } = await importFrom(file, config);
+    console.log(`${stored} envelopes were new in ${config.dataDir}, ${known} were there`);
+  });
+program
+  .command("backup")
+  .allowExcessArguments(false)
+  .argument("<folder>", "where to; it may be a DATA_DIR then")
+  .description("a copy of the database, while the node runs or not; keys and certificates stay out")
+  .action(async (folder: string) => {
+    const { backUpTo } = await import("./commands/backup.ts");
+    const bytes = await backUpTo(folder, configured());
+    console.log(`${join(folder, "log.db")}: ${bytes} bytes`);
+  });
+program
+  .command("erase")
+  .allowExcessArguments(false)
+  .argument("<id>", "id of the message")
+  .description("empty a message on every node, whoever wrote it")
+  .action(async (id: string) => {
+    const { erase } = await import("./commands/erase.ts");
+    console.log(await erase(id, configured()));
+  });
+program
+  .command("digest")
+  .allowExcessArguments(false)
+  .description("one hash of everything the node holds: equal on two nodes that hold the same")
+  .option("--json", "as JSON, with the end of each stream")
+  .action(async ({ json }: { json?: true }) => {
+    const { digest } = await import("./commands/digest.ts");
+    const held = await digest(configured());
+    console.log(json ? JSON.stringify(held) : held.digest);
+  });
 program.addOption(new Option("--config <file>", "JSON file with settings").helpGroup("Settings:"));
 for (const setting of SETTINGS) program.addOption(optionOf(setting));
 

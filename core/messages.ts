@@ -1,14 +1,15 @@
 /** An envelope as browsers and plugins see it. */
 import { millisecondsOf } from "./clock.ts";
 import { type Envelope, keyOf } from "./envelope.ts";
-import type { Message } from "./plugin.ts";
+import type { Message, Role } from "./plugin.ts";
 import type { Registry } from "./registry.ts";
 
 /** `body` is left out where it was erased, or where this node cannot read it: then `alt` stands for it. */
 export function toMessage(envelope: Envelope, registry: Registry): Message {
-  const { type, id, room, author, authorName, hlc, origin, n, ref, alt, body, version } = envelope;
+  const { type, role, id, room, author, authorName, hlc, origin, n, ref, alt, body, version } = envelope;
   const message = {
     type,
+    ...(role !== "row" && { role: role as Role }),
     id,
     room,
     author: { id: author, name: authorName },

@@ -1,12 +1,14 @@
 /** Wires one node together: start it, and get what stops it. */
 import type { RequestListener } from "node:http";
 import { v4 as uuid } from "uuid";
+import { LogAdministration } from "./administration.ts";
 import { loadAssets } from "./assets.ts";
 import { Clock } from "./clock.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { keysOf } from "./cluster/keys.ts";
 import { ownHosts } from "./cluster/seeds.ts";
 import type { Config } from "./config.ts";
+import { openControl } from "./control/server.ts";
 import { Gateway } from "./gateway.ts";
 import { answerHttp, pathBelow } from "./http.ts";
 import { Listener } from "./listener.ts";
@@ -114,17 +116,18 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
     bus: () => cluster.queues,
     lagMs: () => vitals.lagMs,
   });
+  const health = () => ({
+    ok: true,
+    version,
+    node: self,
+    ready: cluster.isReady && log.isSound,
+    peers: cluster.peers(),
+    types: registry.versions(),
+  });
   const answer = answerHttp({
     basePath: config.basePath,
     assets: withAuthority(loadAssets(ui), certificates?.authority),
-    health: () => ({
-      ok: true,
-      version,
-      node: self,
-      ready: cluster.isReady && log.isSound,
-      peers: cluster.peers(),
-      types: registry.versions(),
-    }),
+    health,
     isReady: () => cluster.isReady && log.isSound,
     metrics: async () => ({ type: metrics.contentType, text: await metrics.text() }),
     failed,
@@ -170,6 +173,12 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
   router.tick();
 
   const port = await listener.listen(config);
+  const administration = new LogAdministration(log, clock, config.name);
+  try {
+    open.push(await openControl({ dataDir: log.directory, administration, health, failed }));
+  } catch (error) {
+    logger.warn({ why: (error as Error).message }, "there is no control socket: commands do not reach this node");
+  }
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     // What was accepted is committed and acked before the sockets close; a flood of more would only delay that.

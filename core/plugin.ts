@@ -15,6 +15,8 @@ export type Session = { readonly id: string; readonly person: Person };
 /** A message as browsers and plugins see it. `body` is missing where it was erased or this side cannot read it. */
 export type Message<Body = unknown> = {
   readonly type: string;
+  /** What it does, whether this side knows its type or not; left out where it is a row. */
+  readonly role?: Role;
   readonly id: string;
   readonly room: string;
   readonly author: Person;

@@ -47,7 +47,9 @@ export type RouterParts = {
 export class Router {
   readonly #parts: RouterParts;
   readonly #context: ServerContext;
-  readonly #copies = new Copies();
+  #copies = new Copies();
+  /** The stream that the copies are counted of. */
+  #origin: string | undefined;
   /** Last hlc of authors that are ahead of this node's clock: they wrote on a node whose clock is. */
   readonly #ahead = new Map<string, number>();
   #values: Values | undefined;
@@ -56,6 +58,7 @@ export class Router {
 
   constructor(parts: RouterParts) {
     this.#parts = parts;
+    this.#origin = parts.log.origin;
     this.#context = {
       now: () => parts.clock.now(),
       find: (id, author) => this.find(id, author),
@@ -186,6 +189,10 @@ export class Router {
   /** A commit, of own messages or of peers'. */
   committed(commit: Committed): void {
     const { log, clock, registry } = this.#parts;
+    if (log.origin !== this.#origin) {
+      this.#origin = log.origin;
+      this.#copies = new Copies();
+    }
     this.learn(commit.envelopes);
     const rooms = new Map<string, Message[]>();
     for (const envelope of commit.envelopes) {

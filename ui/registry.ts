@@ -12,7 +12,7 @@ export function pluginOf(type: string): AnyClientPlugin | undefined {
   return byType.get(type);
 }
 
-/** An unknown type may well be a row; showing its `alt` is better than hiding what somebody said. */
+/** The role of what is to be sent; what came says its own. */
 export function roleOf(type: string): Role {
   return byType.get(type)?.message.role ?? "row";
 }

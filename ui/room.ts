@@ -4,7 +4,7 @@ import { type Signal, signal } from "@preact/signals";
 import type { Message, Person } from "../core/plugin.ts";
 import { raise } from "./copies.ts";
 import { keep, kept } from "./keep.ts";
-import { lineOf, roleOf } from "./registry.ts";
+import { lineOf } from "./registry.ts";
 import { me } from "./session.ts";
 import { Timeline } from "./timeline.ts";
 
@@ -83,8 +83,8 @@ export class Room {
 
   /** Carries erasures out, and returns the rows. */
   #sort(messages: readonly Message[]): Message[] {
-    for (const { type, ref } of messages) if (roleOf(type) === "erase" && ref) this.timeline.erase(ref);
-    return messages.filter(({ type }) => roleOf(type) === "row");
+    for (const { role, ref } of messages) if (role === "erase" && ref) this.timeline.erase(ref);
+    return messages.filter(({ role = "row" }) => role === "row");
   }
 
   meet(rows: readonly Message[]): void {

@@ -1,5 +1,5 @@
 /** The cluster as one node takes part in it: the bus, and on it membership, replication and state. */
-import { type Envelope, MAX_FRAME_BYTES } from "../envelope.ts";
+import { type Envelope, frameBytes, MAX_FRAME_BYTES } from "../envelope.ts";
 import { asReject } from "../errors.ts";
 import type { Committed, Log } from "../log/log.ts";
 import { Arrival } from "./arrival.ts";
@@ -409,7 +409,7 @@ function* batches(envelopes: readonly Envelope[]): Generator<Envelope[]> {
   let bytes = 0;
   for (const envelope of envelopes) {
     batch.push(envelope);
-    bytes += 512 + (envelope.body?.length ?? 0) + (envelope.alt?.length ?? 0) * 3;
+    bytes += frameBytes(envelope);
     if (batch.length < MAX_BATCH && bytes < MAX_BATCH_BYTES) continue;
     yield batch;
     batch = [];

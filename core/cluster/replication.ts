@@ -2,7 +2,7 @@
  * Anti-entropy of the log: every node ends with every origin's stream, applied strictly in its order. Has no socket, clock
  * or timer of its own. Live batches are hints; heads say what there is; holes are pulled from any peer that holds them.
  */
-import { type Envelope, hashContent } from "../envelope.ts";
+import { type Envelope, isGenuine } from "../envelope.ts";
 import type { Head, Log } from "../log/log.ts";
 
 export type Heads = Record<string, Head>;
@@ -80,6 +80,8 @@ export class Replication {
       const stream = this.#stream(origin);
       stream.seq = Math.max(stream.seq, seq);
       stream.queued = Math.max(stream.queued, seq);
+      // An import may have brought what was waited for.
+      for (const early of stream.ahead.keys()) if (early <= stream.queued) stream.ahead.delete(early);
       this.#seek(origin, stream, HOLE_GRACE_MS);
     }
   }
@@ -225,11 +227,6 @@ export class Replication {
     stream.pull = { peer, after: stream.queued, at: now };
     this.#ports.pull(peer, origin, stream.queued);
   }
-}
-
-/** Whether alt, body, blobs and salt are those that the hash was made of; an erased envelope has none to check. */
-function isGenuine({ salt, alt, blobs, body, contentHash }: Envelope): boolean {
-  return salt === null || Buffer.compare(hashContent(salt, alt, blobs, body), contentHash) === 0;
 }
 
 function byOrigin(envelopes: readonly Envelope[]): Map<string, Envelope[]> {

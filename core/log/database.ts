@@ -3,12 +3,15 @@ import { DatabaseSync } from "node:sqlite";
 import { Reject } from "../errors.ts";
 import { MIGRATIONS } from "./schema.ts";
 
+/** How long a connection waits for another one's lock. */
+export const BUSY_MS = 5_000;
+
 /** Throws `Reject` where the file is damaged, newer than this program, or not usable. */
 export function openDatabase(path: string, { readOnly = false } = {}): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path, { readOnly });
-    db.exec("PRAGMA busy_timeout = 5000; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY");
+    db.exec(`PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY`);
     if (!readOnly) {
       db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON");
       migrate(db);

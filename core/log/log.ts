@@ -2,14 +2,17 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Head } from "../chain.ts";
 import type { Draft, Envelope } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 import { claimDirectory, type Lock } from "./lock.ts";
-import type { Cursor, Head, Page, Stored } from "./reads.ts";
+import type { Cursor, Page, Stored } from "./reads.ts";
 import type { Appended, Outcome } from "./store.ts";
 import { StoreThread } from "./thread.ts";
 
-export type { Cursor, Head, Page, Stored } from "./reads.ts";
+export type { Head } from "../chain.ts";
+export type { Cursor, Page, Stored } from "./reads.ts";
 export type { Outcome } from "./store.ts";
 
 /** Drafts and envelopes that one commit takes at most. */
@@ -17,6 +20,8 @@ const MAX_GROUP = 2_000;
 /** Drafts that may wait for a commit, about a second's work; beyond it the door refuses. */
 const MAX_WAITING = 10_000;
 const CHECKPOINT_MS = 5_000;
+const SCRUB_WITHIN_MS = 5_000;
+const SCRUB_AGAIN_MS = 50;
 const WATCH_MS = 1_000;
 const DATABASE = "log.db";
 const LOST = "the database is gone from the data directory: nothing more is stored; restart this node";
@@ -71,7 +76,7 @@ export class Log {
     this.#lock = lock;
     this.pos = pos;
     this.origin = origin;
-    this.#checkpoints = setInterval(() => this.#checkpoint(), CHECKPOINT_MS).unref();
+    this.#checkpoints = setInterval(() => void this.#checkpoint(), CHECKPOINT_MS).unref();
     this.#watcher = setInterval(() => this.#watch(), WATCH_MS).unref();
   }
 
@@ -183,14 +188,26 @@ export class Log {
     this.failed(new Reject("storage-failed", LOST));
   }
 
-  #checkpoint(): void {
+  async #checkpoint(): Promise<void> {
     // After an erasure nothing of the erased text may stay behind in the write-ahead log either.
     const mode = this.#erased ? "TRUNCATE" : "PASSIVE";
     this.#erased = false;
-    const again = () => {
-      this.#erased ||= mode === "TRUNCATE";
-    };
-    this.#writer.call("checkpoint", mode).then(done => done || again(), again);
+    const done = await this.#writer.call("checkpoint", mode).catch(() => false);
+    this.#erased ||= mode === "TRUNCATE" && !done;
+  }
+
+  /**
+   * Resolves when nothing that was erased before is left in the files; false where a reader, such as a backup, stood in the
+   * way for `SCRUB_WITHIN_MS`: it is done after that one.
+   */
+  async scrub(): Promise<boolean> {
+    const until = performance.now() + SCRUB_WITHIN_MS;
+    do {
+      if (await this.#writer.call("checkpoint", "TRUNCATE")) return true;
+      this.#erased = true;
+      await sleep(SCRUB_AGAIN_MS);
+    } while (performance.now() < until);
+    return false;
   }
 
   heads(): Promise<Record<string, Head>> {
@@ -208,6 +225,26 @@ export class Log {
   /** What follows `after` in a stream, in order, within the limits, but at least one. */
   stream(origin: string, after: number, maxCount: number, maxBytes: number): Promise<Envelope[]> {
     return this.#reader.call("stream", origin, after, maxCount, maxBytes);
+  }
+
+  /** What was committed after `after` and up to `upTo`, in commit order, within the limits, but at least one. */
+  since(after: number, upTo: number, maxCount: number, maxBytes: number): Promise<Stored[]> {
+    return this.#reader.call("since", after, upTo, maxCount, maxBytes);
+  }
+
+  /** Where each stream ended at commit `upTo`, in the order of their origins. */
+  headsAt(upTo: number): Promise<Record<string, Head>> {
+    return this.#reader.call("headsAt", upTo);
+  }
+
+  /** The running hashes of streams at the seqs asked for, of those that are here. */
+  chainsAt(places: Readonly<Record<string, number>>): Promise<Record<string, string>> {
+    return this.#reader.call("chainsAt", places);
+  }
+
+  /** All messages of that id, by whomever, in the order of their keys. */
+  named(id: string): Promise<Stored[]> {
+    return this.#reader.call("named", id);
   }
 
   /** The core's own facts after a commit, in commit order. */
@@ -241,6 +278,13 @@ export class Log {
 
   async set(name: string, value: string): Promise<void> {
     await this.#writer.call("set", name, value);
+  }
+
+  /** Ends this node's own stream at `seq`; false where it has gone on since. Its next write begins a new one. */
+  async abandon(origin: string, seq: number): Promise<boolean> {
+    const abandoned = await this.#writer.call("abandon", origin, seq);
+    if (abandoned && origin === this.origin) this.origin = undefined;
+    return abandoned;
   }
 
   pragma(name: "synchronous" | "journal_mode"): Promise<unknown> {

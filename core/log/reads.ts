@@ -1,11 +1,9 @@
 /** What is read of the log's database: streams for peers, rooms for people. */
-import { hash } from "node:crypto";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
-import { type Envelope, FIELDS, placeOf } from "../envelope.ts";
+import { digestOf, type Head, hex } from "../chain.ts";
+import { type Envelope, FIELDS, frameBytes, placeOf } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 
-/** Where a stream ends on this node: the last seq, and the running hash of everything up to it. */
-export type Head = { seq: number; chain: string };
 /** An envelope and its place in this node's own commit order. */
 export type Stored = Envelope & { pos: number };
 /** A reader's place in a room: the last `n` it has of each origin. */
@@ -86,9 +84,8 @@ export class Reads {
     return (this.get("SELECT max(pos) AS pos FROM log")?.pos as number | null) ?? 0;
   }
 
-  /** One hash for everything in the log: equal on two nodes that hold the same. */
   digest(): string {
-    return hash("sha256", JSON.stringify(Object.entries(this.heads())));
+    return digestOf(this.heads());
   }
 
   /** What follows `after` in a stream, in order; as much as fits, at least one. */
@@ -98,11 +95,49 @@ export class Reads {
     const rows = this.prepare(`SELECT ${COLUMNS} FROM log WHERE origin = ? AND seq > ? ORDER BY seq LIMIT ?`);
     for (const row of rows.iterate(origin, after, maxCount)) {
       const envelope = toEnvelope(row);
-      bytes += 512 + (envelope.body?.length ?? 0) + (envelope.alt?.length ?? 0) * 3;
+      bytes += frameBytes(envelope);
       if (envelopes.length > 0 && bytes > maxBytes) break;
       envelopes.push(envelope);
     }
     return envelopes;
+  }
+
+  /** What was committed after `after` and up to `upTo`, in commit order; as much as fits, at least one. */
+  since(after: number, upTo: number, maxCount: number, maxBytes: number): Stored[] {
+    const envelopes: Stored[] = [];
+    let bytes = 0;
+    const rows = this.prepare(`SELECT pos, ${COLUMNS} FROM log WHERE pos > ? AND pos <= ? ORDER BY pos LIMIT ?`);
+    for (const row of rows.iterate(after, upTo, maxCount)) {
+      const envelope = toStored(row);
+      bytes += frameBytes(envelope);
+      if (envelopes.length > 0 && bytes > maxBytes) break;
+      envelopes.push(envelope);
+    }
+    return envelopes;
+  }
+
+  /** Where each stream ended at commit `upTo`, in the order of their origins. */
+  headsAt(upTo: number): Record<string, Head> {
+    return Object.fromEntries(
+      this.all("SELECT origin FROM streams ORDER BY origin").flatMap(({ origin }) => {
+        const last = this.get(
+          "SELECT seq, chain FROM log WHERE origin = ? AND pos <= ? ORDER BY seq DESC LIMIT 1",
+          origin as string,
+          upTo,
+        );
+        return last ? [[origin, { seq: last.seq as number, chain: hex(last.chain as Uint8Array) }]] : [];
+      }),
+    );
+  }
+
+  /** The running hashes of streams at the places asked for; of those that this log has. */
+  chainsAt(places: Readonly<Record<string, number>>): Record<string, string> {
+    return Object.fromEntries(
+      Object.entries(places).flatMap(([origin, seq]) => {
+        const row = this.get("SELECT chain FROM log WHERE origin = ? AND seq = ?", origin, seq);
+        return row ? [[origin, hex(row.chain as Uint8Array)]] : [];
+      }),
+    );
   }
 
   /** The core's own facts in commit order. */
@@ -182,15 +217,22 @@ export class Reads {
     return this.#stored("WHERE id = ? AND role <> 'fact' ORDER BY author <> ?, hlc, origin, n LIMIT 1", id, author)[0];
   }
 
+  /** All messages of that id: two people, or two halves of a partition, may have used it. */
+  named(id: string): Stored[] {
+    return this.#stored("WHERE id = ? AND role NOT IN ('fact', 'erase') ORDER BY hlc, origin, n", id);
+  }
+
+  /** Copies the database into an empty file, in one read transaction: SQLite's backup begins anew with each commit. */
+  copyTo(path: string): void {
+    this.prepare("VACUUM INTO ?").run(path);
+  }
+
   #placeOf(keyOrId: string): Pick<Envelope, "hlc" | "origin" | "n"> | undefined {
     return placeOf(keyOrId) ?? this.find(keyOrId);
   }
 
   #stored(where: string, ...values: SQLInputValue[]): Stored[] {
-    return this.all(`SELECT pos, ${COLUMNS} FROM log ${where}`, ...values).map(row => ({
-      ...toEnvelope(row),
-      pos: row.pos as number,
-    }));
+    return this.all(`SELECT pos, ${COLUMNS} FROM log ${where}`, ...values).map(toStored);
   }
 }
 
@@ -198,9 +240,10 @@ function toEnvelope(row: Record<string, unknown>): Envelope {
   return { ...(row as Envelope), blobs: row.blobs === "[]" ? [] : JSON.parse(row.blobs as string) };
 }
 
+function toStored(row: Record<string, unknown>): Stored {
+  return { ...toEnvelope(row), pos: row.pos as number };
+}
+
 function byKey(a: Envelope, b: Envelope): number {
   return a.hlc - b.hlc || (a.origin < b.origin ? -1 : a.origin > b.origin ? 1 : a.n - b.n);
 }
-
-export const hex = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");

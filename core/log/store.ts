@@ -1,9 +1,10 @@
 /** The durable log in SQLite: synchronous functions, called on the log's worker threads only. */
-import { hash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
+import { EMPTY_CHAIN, type Head, hashChain, hex } from "../chain.ts";
 import { type Draft, type Envelope, FIELDS, hashContent, ORIGIN_LENGTH } from "../envelope.ts";
 import type { Code } from "../errors.ts";
-import { explain, openDatabase } from "./database.ts";
-import { COLUMNS, type Head, hex, Reads, type Stored } from "./reads.ts";
+import { BUSY_MS, explain, openDatabase } from "./database.ts";
+import { COLUMNS, Reads, type Stored } from "./reads.ts";
 
 export type Outcome =
   | { status: "stored"; envelope: Stored }
@@ -13,9 +14,6 @@ export type Outcome =
 
 /** `origin` is the stream that this node writes. */
 export type Appended = { outcomes: Outcome[]; heads: Record<string, Head>; origin: string | undefined };
-
-/** The running hash of a stream with nothing in it. */
-const EMPTY_CHAIN = "";
 
 export class Store extends Reads {
   readonly #heads = new Map<string, Head & { hlc: number }>();
@@ -166,15 +164,26 @@ export class Store extends Reads {
    * was in the way.
    */
   checkpoint(mode: "PASSIVE" | "TRUNCATE"): boolean {
-    return this.get(`PRAGMA wal_checkpoint(${mode})`)?.busy === 0;
+    // A page of history is over by then. A backup reads for minutes, and who wants to write must not wait for it behind this.
+    this.db.exec("PRAGMA busy_timeout = 20");
+    try {
+      return this.get(`PRAGMA wal_checkpoint(${mode})`)?.busy === 0;
+    } finally {
+      this.db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+    }
   }
-}
 
-/** The running hash after `e`: header (without salt) and contentHash upon the hash before. Half of a SHA-256, in hex. */
-function hashChain(before: string, e: Envelope): string {
-  const header = [e.origin, e.seq, e.room, e.n, e.hlc, e.type, e.version, e.role, e.author, e.authorName, e.id, e.ref];
-  const rest = [hex(e.contentHash), e.extra === null ? null : hex(e.extra)];
-  return hash("sha256", JSON.stringify([before, ...header, ...rest])).slice(0, 32);
+  /**
+   * Ends this node's own stream at `seq`: its next write begins a new one. False where the stream has gone on since;
+   * true, and nothing to do, where it is another node's.
+   */
+  abandon(origin: string, seq: number): boolean {
+    if (origin !== this.#origin) return true;
+    if (seq !== this.#head(origin).seq) return false;
+    this.prepare("DELETE FROM settings WHERE name = 'origin'").run();
+    this.#origin = undefined;
+    return true;
+  }
 }
 
 /** 80 random bits as digits and lower-case letters: sorts and compares as bytes do, everywhere. */

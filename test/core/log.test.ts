@@ -270,6 +270,40 @@ test("erased text is gone from the write-ahead log, too, when the log is closed 
   assert.equal(statSync(join(directory, "log.db-wal")).size, 0);
 });
 
+test("who reads for long, as a backup does, holds up neither writers nor the checkpoint that it stands in the way of", async t => {
+  const { log, directory } = await newLog(t);
+  stored(await log.append([draft({ id: "one" })]));
+  const reader = new DatabaseSync(join(directory, "log.db"), { readOnly: true });
+  cleanUp(t, () => reader.close());
+  reader.exec("BEGIN");
+  reader.prepare("SELECT * FROM log").all();
+  stored(await log.append([draft({ role: "erase", ref: "one" })]));
+  const scrubbing = log.scrub();
+  for (let count = 0; count < 20; count++) stored(await log.append([draft()]));
+  assert.ok(statSync(join(directory, "log.db-wal")).size > 0);
+  reader.exec("COMMIT");
+  await scrubbing;
+  assert.equal(await log.scrub(), true);
+  assert.equal(statSync(join(directory, "log.db-wal")).size, 0);
+});
+
+test("a log that gave its stream up says so, and what comes of the old one is no longer its own", async t => {
+  const { log, directory } = await newLog(t);
+  const [first, second] = written(draft(), draft());
+  const theirs = [first, second] as [NonNullable<typeof first>, NonNullable<typeof first>];
+  await log.append([theirs[0]]);
+  await log.set("origin", theirs[0].origin);
+  await log.close();
+  const { log: copy } = await newLog(t, directory);
+  assert.equal(copy.origin, theirs[0].origin);
+  assert.equal(await copy.abandon(theirs[0].origin, 1), true);
+  assert.equal(copy.origin, undefined);
+  stored(await copy.append([theirs[1]]));
+  assert.equal(copy.origin, undefined);
+  const [own] = stored(await copy.append([draft()]));
+  assert.equal(copy.origin, own?.origin);
+});
+
 /** Fills a small file system, and makes room again. */
 function smallDisk(t: TestContext, bytes: number) {
   const directory = temporaryDirectory(t);

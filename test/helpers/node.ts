@@ -1,10 +1,16 @@
 /** Nodes for tests: in this process, or as processes of their own that can be killed. All end with the test. */
-import { type ChildProcess, spawn } from "node:child_process";
+import {
+  type ChildProcess,
+  type ChildProcessWithoutNullStreams,
+  type SpawnOptionsWithoutStdio,
+  spawn,
+} from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 import type { TestContext } from "node:test";
 import { readConfig } from "../../core/config.ts";
 import { type Logger, type RunningNode, startNode } from "../../core/node.ts";
@@ -109,6 +115,26 @@ export async function spawnNode(
     }
   };
   return { ...node, ...started, port: Number(new URL(started.url).port), ready };
+}
+
+export type Told = { code: number | null; out: string; error: string };
+
+/** Runs a command of the program to its end, on the node whose data directory that is. */
+export async function command(dataDir: string, ...words: string[]): Promise<Told> {
+  return told(spawnCommand(dataDir, words));
+}
+
+/** A command of the program as a process of its own; its standard streams are pipes. */
+export function spawnCommand(dataDir: string, words: string[], options: SpawnOptionsWithoutStdio = {}) {
+  const env = { PATH: process.env.PATH, DATA_DIR: dataDir };
+  return spawn(process.execPath, [join(ROOT, "core/main.ts"), ...words], { env, ...options });
+}
+
+/** What a process has said when it has ended. */
+export async function told(child: ChildProcessWithoutNullStreams): Promise<Told> {
+  child.stdin.end();
+  const [out, error, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+  return { code, out, error };
 }
 
 /** Runs the program with these settings, and nothing else of them from the environment. */

@@ -18,6 +18,11 @@ export type Subject = Pick<
   | "lastHlc"
   | "digest"
   | "stream"
+  | "since"
+  | "headsAt"
+  | "chainsAt"
+  | "named"
+  | "abandon"
   | "facts"
   | "cursor"
   | "resume"
@@ -502,6 +507,83 @@ export function logSuite(name: string, open: Open, { runs }: { runs: number }): 
     // Reading that stopped half-way must not stand in the way of the next writer.
     await log.append([draft()]);
     assert.deepEqual((await log.stream(origin, 10, 100, MEGABYTE)).length, 1);
+  });
+
+  test(`${name}: everything is read in commit order up to a commit, as much as fits, and at least one`, async t => {
+    const { log } = await newLog(t);
+    const body = Buffer.alloc(100 * 1024);
+    const own = stored(await log.append([draft({ body }), draft({ body, room: "hall" })]));
+    const peers = stored(await log.append(written(draft({ body }), draft({ room: FACTS, role: FACT, body }))));
+    const all = [...own, ...peers];
+    const upTo = at(peers, 1).pos;
+    await log.append([draft()]);
+    const read = await log.since(0, upTo, 10, 10 * MEGABYTE);
+    assert.deepEqual(ids(read), ids(all));
+    assert.deepEqual(
+      read.map(({ pos }) => pos),
+      all.map(({ pos }) => pos),
+    );
+    assert.deepEqual(ids(await log.since(at(own, 1).pos, upTo, 1, MEGABYTE)), ids(peers.slice(0, 1)));
+    assert.deepEqual(ids(await log.since(0, upTo, 10, 1)), ids(own.slice(0, 1)));
+    assert.equal((await log.since(0, upTo, 10, 250 * 1024)).length, 2);
+    assert.deepEqual(await log.since(upTo, upTo, 10, MEGABYTE), []);
+  });
+
+  test(`${name}: where the streams ended at a commit is known, and their running hash on the way`, async t => {
+    const { log } = await newLog(t);
+    const steps: { pos: number; heads: Awaited<ReturnType<typeof log.heads>> }[] = [];
+    const peers = written(draft(), draft());
+    for (const group of [[draft()], peers.slice(0, 1), [draft(), draft()], peers.slice(1)]) {
+      const { pos } = at(stored(await log.append(group)), -1);
+      steps.push({ pos, heads: await log.heads() });
+    }
+    assert.deepEqual(await log.headsAt(0), {});
+    for (const { pos, heads } of steps) {
+      const then = await log.headsAt(pos);
+      assert.deepEqual(then, heads);
+      assert.deepEqual(Object.keys(then), Object.keys(heads), "in one order");
+      const places = Object.fromEntries(Object.entries(heads).map(([origin, { seq }]) => [origin, seq]));
+      const chains = Object.fromEntries(Object.entries(heads).map(([origin, { chain }]) => [origin, chain]));
+      assert.deepEqual(await log.chainsAt(places), chains);
+    }
+    assert.deepEqual(await log.chainsAt({ [at(peers, 0).origin]: 3, ["z".repeat(16)]: 1 }), {});
+  });
+
+  test(`${name}: all who used an id are found, whatever they said; facts and erasures have none`, async t => {
+    const { log } = await newLog(t);
+    await log.append(written(draft({ id: "one", hlc: 3, author: "ana" })));
+    await log.append(written(draft({ id: "one", hlc: 2, author: "bo", role: "mark", ref: "two" })));
+    await log.append(written(draft({ id: "one", hlc: 1, author: "ana", room: "hall" })));
+    await log.append(
+      written(draft({ id: "one", room: FACTS, role: FACT }), draft({ id: "e", role: "erase", ref: "x" })),
+    );
+    const found = await log.named("one");
+    assert.deepEqual(
+      found.map(({ author, room }) => [author, room]),
+      [
+        ["ana", "hall"],
+        ["bo", "lobby"],
+        ["ana", "lobby"],
+      ],
+    );
+    assert.deepEqual(await log.named("e"), []);
+    assert.deepEqual(await log.named("two"), []);
+  });
+
+  test(`${name}: a stream that a node gives up is nobody's: its next write begins a new one, also after a restart`, async t => {
+    const { log, reopen } = await newLog(t);
+    const [first] = stored(await log.append([draft(), draft()]));
+    const { origin } = first as Stored;
+    assert.equal(await log.abandon(origin, 1), false, "it has gone on");
+    assert.equal(stored(await log.append([draft()]))[0]?.origin, origin);
+    assert.equal(await log.abandon("z".repeat(16), 1), true, "another's is none of its own");
+    assert.equal(stored(await log.append([draft()]))[0]?.origin, origin);
+    assert.equal(await log.abandon(origin, 4), true);
+    const again = await reopen();
+    const [next] = stored(await again.append([draft()]));
+    assert.notEqual(next?.origin, origin);
+    assert.deepEqual([next?.seq, next?.n], [1, 1]);
+    assert.equal((await again.heads())[origin]?.seq, 4);
   });
 
   test(`${name}: facts are read in commit order, page by page`, async t => {

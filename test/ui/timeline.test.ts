@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { Page } from "playwright-core";
+import { erase } from "../../core/commands/erase.ts";
 import { type AnyServerPlugin, defineMessage, defineServer } from "../../core/plugin.ts";
 import plugins from "../../plugins/server.ts";
 import { composer, join, row, rows, say } from "../helpers/chat.ts";
@@ -204,6 +205,22 @@ test("what was written beyond a partition slides into its place, and is marked",
   assert.deepEqual(await rows(page), ["written apart", "first here", "second here"]);
   await row(page, "written apart").getByText("late").waitFor();
   assert.equal(await log(page).getByText("late").count(), 1);
+});
+
+test("what an operator erases is emptied in open pages, and shows as nothing but that", async t => {
+  const node = await newNode(t);
+  const raj = await connect(t, node, { name: "Raj" });
+  await raj.join("lobby");
+  const { id } = await raj.say("too much was said");
+  await raj.say("and then this");
+  const page = await join(t, node.url, "Ana");
+  await row(page, "too much was said").waitFor();
+  await erase(id, { dataDir: node.dataDir, name: "node" });
+  await row(page, "Message removed").waitFor();
+  await raj.say("the last word");
+  await row(page, "the last word").waitFor();
+  assert.equal(await log(page).getByRole("article").count(), 3);
+  assert.equal(await row(page, "too much was said").count(), 0);
 });
 
 test("an erased message is empty for everybody, and only its author is offered that", async t => {

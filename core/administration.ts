@@ -1,0 +1,127 @@
+/** What an operator may do with what a node holds, whoever wrote it, and whether the node runs or not. */
+import { v7 as uuid } from "uuid";
+import type { Head } from "./chain.ts";
+import { type Clock, millisecondsOf } from "./clock.ts";
+import { type Draft, type Envelope, encode } from "./envelope.ts";
+import { Reject } from "./errors.ts";
+import type { Log } from "./log/log.ts";
+import type { Person } from "./plugin.ts";
+
+/** What a node holds at one commit. */
+export type Standing = {
+  /** `id` is missing before the first start. */
+  node: { id?: string | undefined; name: string };
+  pos: number;
+  /** In the order of the origins. */
+  heads: Record<string, Head>;
+  /** The stream that the node writes; missing before its first write. */
+  origin?: string | undefined;
+};
+
+/** `pos` is where the next page begins. */
+export type LogPage = { envelopes: Envelope[]; pos: number };
+
+/** Which message was emptied: never what it said. `at` is milliseconds since 1970. */
+export type Erased = { room: string; author: Person; at: number };
+
+export type Administration = {
+  /** Everything that was acked before the call is in it. */
+  standing(): Promise<Standing>;
+  /** What was committed after `after` and up to `upTo`, in commit order; empty where that is all. */
+  page(after: number, upTo: number): Promise<LogPage>;
+  /** The running hashes of streams at the seqs asked for, of those that are there. */
+  chainsAt(places: Record<string, number>): Promise<Record<string, string>>;
+  /** Commits what continues its stream and passes the rest over; resolves with how many were stored. */
+  append(envelopes: readonly Envelope[]): Promise<number>;
+  /** Ends the node's own stream at `seq`, so that its next write begins a new one; false where it has gone on since. */
+  abandon(origin: string, seq: number): Promise<boolean>;
+  /**
+   * Empties the messages of that id on every node. `scrubbed` is false where a reader kept the text from leaving this node's
+   * files yet. Throws `Reject` with `not-found` where there is none.
+   */
+  erase(id: string): Promise<{ messages: Erased[]; scrubbed: boolean }>;
+  close(): Promise<void>;
+};
+
+const PAGE_MAX_COUNT = 1_000;
+const PAGE_MAX_BYTES = 512 * 1024;
+
+/** Of a log in this process. */
+export class LogAdministration implements Administration {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #name: string;
+
+  /** `name` is the node's. */
+  constructor(log: Log, clock: Clock, name: string) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#name = name;
+  }
+
+  async standing(): Promise<Standing> {
+    const { pos, origin } = this.#log;
+    const [id, heads] = await Promise.all([this.#log.setting("node"), this.#log.headsAt(pos)]);
+    return { node: { id, name: this.#name }, pos, heads, origin };
+  }
+
+  async page(after: number, upTo: number): Promise<LogPage> {
+    const envelopes = await this.#log.since(after, upTo, PAGE_MAX_COUNT, PAGE_MAX_BYTES);
+    return { envelopes, pos: envelopes.at(-1)?.pos ?? after };
+  }
+
+  chainsAt(places: Record<string, number>): Promise<Record<string, string>> {
+    return this.#log.chainsAt(places);
+  }
+
+  async append(envelopes: readonly Envelope[]): Promise<number> {
+    const outcomes = await this.#log.append(envelopes);
+    return outcomes.filter(({ status }) => status === "stored").length;
+  }
+
+  abandon(origin: string, seq: number): Promise<boolean> {
+    return this.#log.abandon(origin, seq);
+  }
+
+  async erase(id: string): Promise<{ messages: Erased[]; scrubbed: boolean }> {
+    const found = await this.#log.named(id);
+    if (found.length === 0) throw new Reject("not-found", "there is no message of that id");
+    const full = eachOnce(found.filter(({ body }) => body !== null));
+    const outcomes = await this.#log.append(full.map(message => erasureOf(message, this.#clock)));
+    for (const outcome of outcomes) if (outcome.status === "refused") throw new Reject(outcome.code, outcome.message);
+    const messages = eachOnce(found).map(({ room, author, authorName, hlc }) => ({
+      room,
+      author: { id: author, name: authorName },
+      at: millisecondsOf(hlc),
+    }));
+    return { messages, scrubbed: await this.#log.scrub() };
+  }
+
+  close(): Promise<void> {
+    return this.#log.close();
+  }
+}
+
+/** One for each author and room: an erasure empties what its own author wrote, and tells those who read its own room. */
+function eachOnce(messages: readonly Envelope[]): Envelope[] {
+  return [...new Map(messages.map(message => [`${message.author}\n${message.room}`, message])).values()];
+}
+
+/** In the author's name, since that is whose messages an erasure empties; of the core's own type, which no client can send. */
+function erasureOf({ room, author, authorName, id }: Envelope, clock: Clock): Draft {
+  return {
+    room,
+    hlc: clock.tick(),
+    type: "chat:erase",
+    version: 1,
+    role: "erase",
+    author,
+    authorName,
+    id: uuid(),
+    ref: id,
+    alt: "Message removed",
+    body: encode({}),
+    blobs: [],
+    extra: null,
+  };
+}

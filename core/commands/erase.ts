@@ -1,0 +1,15 @@
+/** `web-chat erase`: empties a message on every node, whoever wrote it. */
+import { administer, type Place } from "./administer.ts";
+
+/** Resolves with what to say of it: which messages they were, and never what they said. Throws `Reject`. */
+export async function erase(id: string, place: Place): Promise<string> {
+  const { messages, scrubbed } = await administer(place, administration => administration.erase(id));
+  const lines = messages.map(
+    ({ room, author, at }) => `emptied: ${room}, ${author.name} (${author.id}), ${new Date(at).toISOString()}`,
+  );
+  if (!scrubbed) lines.push("its text leaves the files of this node when the backup that reads them is done");
+  return lines.map(printable).join("\n");
+}
+
+/** Names come from peers, too: a terminal is not to be told what to do by one. */
+const printable = (text: string) => text.replace(/\p{C}/gu, "\ufffd");
