@@ -15,14 +15,14 @@ export type Place = Pick<Config, "dataDir" | "name">;
  * is made. Throws `Reject` where a node runs and cannot be reached, or nothing is there.
  */
 export async function administer<Result>(
-  { dataDir: given, name }: Place,
+  place: Place,
   work: (administration: Administration) => Promise<Result>,
   { mayMake = false } = {},
 ): Promise<Result> {
-  const dataDir = await findDatabase(given);
-  if (dataDir === undefined && !mayMake) throw noDatabase(given);
+  const dataDir = await findDatabase(place);
+  if (dataDir === undefined && !mayMake) throw noDatabase(place);
   const remote = dataDir === undefined ? undefined : await RemoteAdministration.open(dataDir);
-  const administration = remote ?? (await openLog(dataDir ?? given, name));
+  const administration = remote ?? (await openLog(dataDir ?? place.dataDir, place.name));
   try {
     return await work(administration);
   } finally {
@@ -31,23 +31,37 @@ export async function administer<Result>(
 }
 
 /**
- * The data directory that is meant; undefined where none there holds a database. Throws `Reject` where several do, or this
+ * The data directory that is meant; undefined where none there holds a database. Of `folder/*` it is the only one there, or
+ * that of the running node which these settings name, as in a container. Throws `Reject` where that leaves several, or this
  * user may not know.
  */
-export async function findDatabase(given: string): Promise<string | undefined> {
+export async function findDatabase({ dataDir: given, name }: Place): Promise<string | undefined> {
   if (basename(given) !== "*") return (await hasDatabase(given)) ? given : undefined;
   const siblings = (await readable(dirname(given), readdir(dirname(given)))) ?? [];
-  const found: string[] = [];
-  for (const name of siblings.filter(name => /^[1-9]\d*$/.test(name)).sort((a, b) => Number(a) - Number(b))) {
-    const directory = join(dirname(given), name);
-    if (await hasDatabase(directory)) found.push(directory);
-  }
-  if (found.length > 1)
-    throw new Reject("data-dir", `${given} stands for several nodes: name one with --data-dir ${found[0]}`);
-  return found[0];
+  const numbered = siblings.filter(name => /^[1-9]\d*$/.test(name)).map(name => join(dirname(given), name));
+  const found = await keep(numbered, hasDatabase);
+  const named = found.length > 1 ? await keep(found, async dataDir => (await runningNode(dataDir)) === name) : found;
+  if (named.length === 1 || found.length === 0) return named[0];
+  throw new Reject("data-dir", `${given} stands for several nodes: name one with --data-dir, such as ${found[0]}`);
 }
 
-export const noDatabase = (given: string) => new Reject("data-dir", `${given} holds no database: set PORT or DATA_DIR`);
+async function keep(dataDirs: readonly string[], holds: (dataDir: string) => Promise<boolean>): Promise<string[]> {
+  const kept = await Promise.all(dataDirs.map(holds));
+  return dataDirs.filter((_, index) => kept[index]);
+}
+
+/** Its name; undefined where none runs. */
+async function runningNode(dataDir: string): Promise<string | undefined> {
+  const remote = await RemoteAdministration.open(dataDir);
+  try {
+    return (await remote?.standing())?.node.name;
+  } finally {
+    await remote?.close();
+  }
+}
+
+export const noDatabase = ({ dataDir }: Place) =>
+  new Reject("data-dir", `${dataDir} holds no database: set PORT or DATA_DIR`);
 
 async function hasDatabase(dataDir: string): Promise<boolean> {
   return (await readable(dataDir, stat(join(dataDir, "log.db"))))?.isFile() ?? false;

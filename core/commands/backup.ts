@@ -9,8 +9,8 @@ import { findDatabase, noDatabase, type Place } from "./administer.ts";
  * copy shall belong to whoever asked for it. SQLite lets another process read while the node writes, and who may reach the
  * control socket may read the database as well.
  */
-export async function backUpTo(folder: string, { dataDir: given }: Place): Promise<number> {
-  const dataDir = await findDatabase(given);
-  if (dataDir === undefined) throw noDatabase(given);
+export async function backUpTo(folder: string, place: Place): Promise<number> {
+  const dataDir = await findDatabase(place);
+  if (dataDir === undefined) throw noDatabase(place);
   return backUp(dataDir, folder);
 }

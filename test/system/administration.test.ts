@@ -149,17 +149,23 @@ test("a node that hangs is called unreachable, one without a database by what to
   assert.match(unknown.error, /^web-chat: missing required argument 'file'/);
 });
 
-test("of a folder/* the one node that is there is meant; where there are several, one has to be named", async t => {
+test("of a folder/* the one node that is there is meant, of several the one of that name, or one has to be named", async t => {
   const parent = temporaryDirectory(t);
   const any = join(parent, "*");
   assert.match((await command(any, "digest")).error, /holds no database/);
-  await newNode(t, { DATA_DIR: any });
+  await newNode(t, { DATA_DIR: any, NODE_NAME: "one" });
   assert.equal((await command(any, "digest")).code, 0);
-  const second = await newNode(t, { DATA_DIR: any });
+  const second = await newNode(t, { DATA_DIR: any, NODE_NAME: "two" });
+  await second.log.append([draft()]);
   const { code, error } = await command(any, "digest");
   assert.equal(code, 1);
-  assert.match(error, /^web-chat: .* stands for several nodes: name one with --data-dir .*\/1 \[data-dir\]\n$/);
-  assert.equal((await command(second.dataDir, "digest")).code, 0);
+  assert.match(
+    error,
+    /^web-chat: .* stands for several nodes: name one with --data-dir, such as .*\/1 \[data-dir\]\n$/,
+  );
+  const digest = `${await second.log.digest()}\n`;
+  assert.equal((await command(second.dataDir, "digest")).out, digest);
+  assert.equal((await command(any, "digest", "--node-name", "two")).out, digest);
 });
 
 test("another user is told whose node it is", async t => {
