@@ -31,6 +31,16 @@ for (const name of READMES) {
     }
   });
 
+  test(`${name} quotes the executable's size, start and memory as they were measured`, () => {
+    const { sizeMb, readySeconds, idleRssMb } = JSON.parse(read("tools/bench/start.json")) as {
+      sizeMb: number;
+      readySeconds: { median: number };
+      idleRssMb: number;
+    };
+    const [, ...quoted] = /(\d+) MB.*?([\d.]+) s\b.*?(\d+) MB/s.exec(read(name)) ?? [];
+    assert.deepEqual(quoted, [sizeMb.toFixed(0), readySeconds.median.toFixed(1), idleRssMb.toFixed(0)]);
+  });
+
   test(`${name} shows a picture that is there, and small`, () => {
     const [, picture] = /!\[[^\]]+\]\(([^)]+)\)/.exec(read(name)) as unknown as [string, string];
     assert.ok(statSync(join(ROOT, picture)).size < 200_000);
