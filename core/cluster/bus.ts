@@ -55,8 +55,8 @@ export class Bus {
   });
   /** One for each key: ZeroMQ has a socket's keys fixed once it is in use. */
   readonly #subscribers: readonly zmq.Subscriber[];
-  /** By the address of the publications. */
-  readonly #subscribed = new Map<string, zmq.Subscriber>();
+  /** By the address of the publications; `node` is the one that was dialed. */
+  readonly #subscribed = new Map<string, { subscriber: zmq.Subscriber; publications: Address; node: string }>();
   readonly #dealers = new Map<string, { socket: zmq.Dealer; send: Sender }>();
   /** By address: how many keys have failed there. */
   readonly #failures = new Map<string, number>();
@@ -139,12 +139,12 @@ export class Bus {
   /** To the publications of the node that was dialed at `node`. */
   subscribe(publications: Address, node: Address): void {
     const subscriber = this.#subscribers[this.#keyAt(node)] as zmq.Subscriber;
-    this.#subscribed.set(textOf(publications), subscriber);
+    this.#subscribed.set(textOf(publications), { subscriber, publications, node: textOf(node) });
     subscriber.connect(endpoint(publications));
   }
 
   unsubscribe(address: Address): void {
-    this.#subscribed.get(textOf(address))?.disconnect(endpoint(address));
+    this.#subscribed.get(textOf(address))?.subscriber.disconnect(endpoint(address));
     this.#subscribed.delete(textOf(address));
   }
 
@@ -186,11 +186,16 @@ export class Bus {
     const retry = setTimeout(
       () => {
         this.#retries.delete(retry);
-        if (isCurrent()) this.redial(address, undefined);
+        if (isCurrent()) this.redial(address, this.#publicationsOf(address));
       },
       failures < this.#keys.length ? 0 : TRY_AGAIN_MS,
     );
     this.#retries.add(retry);
+  }
+
+  /** What was subscribed with a key that has failed there has to be subscribed with the next one. */
+  #publicationsOf(node: Address): Address | undefined {
+    return [...this.#subscribed.values()].find(subscribed => subscribed.node === textOf(node))?.publications;
   }
 
   hangUp(address: Address): void {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import test from "node:test";
 import { Dealer, Publisher } from "zeromq";
-import { Bus } from "../../core/cluster/bus.ts";
+import { Bus, type Received } from "../../core/cluster/bus.ts";
 import { keysOf } from "../../core/cluster/keys.ts";
 import { MAX_FRAME_BYTES } from "../../core/envelope.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
@@ -87,6 +87,31 @@ test("who gave a connection up over a frame above the limit has it back once it 
   await new Promise(resolve => setTimeout(resolve, 200));
   bus.redial({ host: "127.0.0.1", port: bus.port }, publications);
   await until("after");
+});
+
+test("what was subscribed before a node's key was found is heard once it is", async t => {
+  const [old, fresh] = [keysOf("a secret that is given up"), keysOf("a secret that comes after it")];
+  let heard = "";
+  const events = {
+    received: ({ bytes }: Received) => {
+      heard = Buffer.from(bytes).toString();
+    },
+    unreachable: () => {},
+    refused: (address: string) => assert.fail(`refused ${address}`),
+    estranged: () => assert.fail("estranged"),
+  };
+  const node = await Bus.open(events, { port: 0, pubPort: 0, keys: [fresh] });
+  cleanUp(t, () => node.close());
+  const bus = await Bus.open(events, { port: 0, pubPort: 0, keys: [old, fresh] });
+  cleanUp(t, () => bus.close());
+  const address = { host: "127.0.0.1", port: node.port };
+  bus.dial(address);
+  bus.subscribe({ host: "127.0.0.1", port: node.pubPort }, address);
+  for (const until = performance.now() + 15_000; heard === "" && performance.now() < until; ) {
+    node.publish(Buffer.from("news"));
+    await new Promise(resolve => setTimeout(resolve, 10));
+  }
+  assert.equal(heard, "news");
 });
 
 test("who comes from a public address is kept out of requests and publications, and reported", t => {
