@@ -233,6 +233,8 @@ export class Bus {
   close(): void {
     for (const retry of this.#retries) clearTimeout(retry);
     for (const { socket } of this.#dealers.values()) socket.close();
+    // What is still to be heard of them is nobody's concern: it would have them dialed again.
+    this.#dealers.clear();
     for (const socket of [...this.#subscribers, this.#publisher, this.#router, this.#doorkeeper]) socket.close();
   }
 
