@@ -1,5 +1,4 @@
 /** Wires one node together: start it, and get what stops it. */
-import type { RequestListener } from "node:http";
 import { v4 as uuid } from "uuid";
 import { LogAdministration } from "./administration.ts";
 import { loadAssets } from "./assets.ts";
@@ -13,19 +12,18 @@ import { Gateway } from "./gateway.ts";
 import { answerHttp, pathBelow } from "./http.ts";
 import { Listener } from "./listener.ts";
 import { Log } from "./log/log.ts";
-import { Metrics } from "./metrics.ts";
 import { People } from "./people.ts";
-import type { AnyServerPlugin, NodeFigures } from "./plugin.ts";
+import type { AnyServerPlugin } from "./plugin.ts";
 import { Proxies } from "./proxies.ts";
 import { Reading } from "./reading.ts";
 import { Registry } from "./registry.ts";
+import { Report, type ReportParts, type Self } from "./report.ts";
 import { Rooms } from "./rooms.ts";
 import { Router } from "./router.ts";
 import { SignIn } from "./signin.ts";
 import { type Certificates, openCertificates, type PublicAuthority } from "./tls/certificates.ts";
 import { isForStrangers, withAuthority } from "./tls/install.ts";
 import { answerPlain } from "./tls/plain.ts";
-import { Vitals } from "./vitals.ts";
 
 export type NodeOptions = {
   config: Config;
@@ -68,131 +66,59 @@ const FACTS_PAGE = 5_000;
 
 /** Starts a node. Throws `Reject` with one clear line where it cannot start; nothing is left open then. */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
-  const registry = new Registry(options.plugins);
-  const open: Closing[] = [];
+  const open = new AsyncDisposableStack();
   try {
-    return await wire(options, registry, open);
+    return await wire(options, open);
   } catch (error) {
-    for (const close of open.toReversed()) await close();
+    await open.disposeAsync();
     throw error;
   }
 }
 
-type Closing = () => unknown;
+/** What most parts of a node need. */
+type Ground = {
+  self: Self;
+  registry: Registry;
+  log: Log;
+  clock: Clock;
+  people: People;
+  rooms: Rooms;
+  report: Report;
+  failed: (what: string, error: unknown) => void;
+};
 
 /** `open` is told how to close whatever has been opened, in the order of opening. */
-async function wire(options: NodeOptions, registry: Registry, open: Closing[]): Promise<RunningNode> {
-  const { config, version, ui, logger } = options;
-  const failed = (what: string, error: unknown) => logger.error({ what, err: error }, "something failed");
-  const log = await Log.open(config.dataDir);
-  open.push(() => log.close());
+async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<RunningNode> {
+  const { config, logger } = options;
+  const ground = await layGround(options, open, { cluster: () => cluster, clients: () => gateway.size });
+  const { log, report } = ground;
   const certificates = await openCertificates(config, log.directory, logger);
-  open.push(() => certificates?.close());
-  const self = { id: await ownId(log), name: config.name, version };
-  const clock = new Clock(Date.now, await log.lastHlc());
-  const people = new People();
-  const rooms = new Rooms();
-  const vitals = new Vitals();
-  open.push(() => vitals.close());
-  const figures = (): NodeFigures => ({
-    ...self,
-    startedAt: vitals.startedAt,
-    clients: gateway.size,
-    messagesPerSecond: vitals.messagesPerSecond,
-    rssBytes: process.memoryUsage.rss(),
-    lagMs: vitals.lagMs,
-    busOpen: config.secrets.length === 0,
-    peers: cluster.peers(),
-  });
-  const router = new Router({ registry, log, clock, people, rooms, figures, failed });
+  open.defer(() => certificates?.close());
+  const router = new Router({ ...ground, figures: () => report.figures() });
   await learnFacts(log, router);
-
-  const cluster: Cluster = await openCluster(options, self, log, router);
-  open.push(() => cluster.close());
-  const metrics = new Metrics({
-    clients: () => gateway.size,
-    peersUp: () => cluster.peers().filter(({ up }) => up).length,
-    waiting: () => log.waiting,
-    bus: () => cluster.queues,
-    lagMs: () => vitals.lagMs,
-  });
-  const health = () => ({
-    ok: true,
-    version,
-    node: self,
-    ready: cluster.isReady && log.isSound,
-    peers: cluster.peers(),
-    types: registry.versions(),
-  });
-  const answer = answerHttp({
-    basePath: config.basePath,
-    assets: withAuthority(loadAssets(ui), certificates?.authority),
-    health,
-    isReady: () => cluster.isReady && log.isSound,
-    metrics: async () => ({ type: metrics.contentType, text: await metrics.text() }),
-    failed,
-  });
-  const listener = openListener(config.basePath, answer, certificates);
-  const proxies = new Proxies(config.trustProxy);
-  const publicHosts = config.publicUrl ? [config.publicUrl.host] : [];
-  const claims = { perSecond: config.claimLimit / 3_600, burst: config.claimLimit };
-  const gateway: Gateway = new Gateway({
-    http: listener.http,
-    path: `${config.basePath}/socket.io/`,
-    addressOf: request => proxies.addressOf(request),
-    isFromOwnPage: request => proxies.isFromOwnPage(request, publicHosts),
-    router,
-    reading: new Reading(log, rooms, registry, envelope => router.copiesOf(envelope)),
-    signIn: new SignIn({ people, rooms, log, clock, claims }),
-    registry,
-    rooms,
-    log,
-    rate: { perSecond: config.rateLimit, burst: config.rateLimit * 3 },
-    node: () => self,
-    nodes: () => cluster.nodes(),
-    failed,
-    count: (what, amount) => {
-      metrics.count(what, amount);
-      if (what === "received") vitals.received(amount);
-    },
-  });
+  const cluster: Cluster = await openCluster(options, ground, router);
+  open.defer(() => cluster.close());
+  const listener = makeListener(options, ground, certificates);
+  const gateway: Gateway = makeGateway(config, ground, { listener, router, cluster });
   // The one ends the connections of clients, and the other all that it finds besides.
-  open.push(() => Promise.all([gateway.close(), listener.close()]));
-  log.failed = error => failed("telling of a commit", error);
-  log.committed = commit => {
-    metrics.committed(commit.envelopes.length, commit.tookMs);
-    router.committed(commit);
-  };
+  open.defer(async () => {
+    await Promise.all([gateway.close(), listener.close()]);
+  });
+  followCommits(ground, router);
   router.connect(cluster, gateway);
-  open.push(() => router.close());
-  const ticker = setInterval(() => {
-    vitals.tick();
-    router.tick();
-  }, TICK_MS);
-  open.push(() => clearInterval(ticker));
-  router.tick();
+  open.defer(() => router.close());
+  const ticker = startTicking(report, router);
+  open.defer(() => clearInterval(ticker));
 
   const port = await listener.listen(config);
-  const administration = new LogAdministration(log, clock, config.name);
-  try {
-    open.push(await openControl({ dataDir: log.directory, administration, health, failed }));
-  } catch (error) {
-    logger.warn({ why: (error as Error).message }, "there is no control socket: commands do not reach this node");
-  }
+  open.defer(await openAdministration(ground, logger));
   let stopped: Promise<void> | undefined;
-  const stop = async () => {
-    // What was accepted is committed and acked before the sockets close; a flood of more would only delay that.
-    gateway.pause();
-    await log.drain();
-    await new Promise(resolve => setImmediate(resolve));
-    for (const close of open.toReversed()) await close();
-  };
   return {
     url: `${certificates ? "https" : "http"}://localhost:${port}${config.basePath}`,
     port,
     zmqPort: cluster.self.port,
     zmqPubPort: cluster.self.pubPort,
-    id: self.id,
+    id: ground.self.id,
     dataDir: log.directory,
     log,
     nodes: () => cluster.nodes(),
@@ -200,25 +126,37 @@ async function wire(options: NodeOptions, registry: Registry, open: Closing[]): 
     ready: cluster.ready,
     reload: () => certificates?.reload(),
     stop: () => {
-      stopped ??= stop();
+      stopped ??= stop(gateway, log, open);
       return stopped;
     },
   };
 }
 
-function openListener(basePath: string, answer: RequestListener, certificates: Certificates | undefined): Listener {
-  // What a device gets before it trusts this node.
-  const isOpen = (path: string) =>
-    certificates?.authority !== undefined && isForStrangers(pathBelow(basePath, path) ?? "");
-  return new Listener({ answer, answerPlain: answerPlain(answer, isOpen), certificates });
+/** `late` are parts that stand on it, and that nobody asks for before they are there. */
+async function layGround(
+  { config, plugins, version, logger }: NodeOptions,
+  open: AsyncDisposableStack,
+  late: Pick<ReportParts, "cluster" | "clients">,
+): Promise<Ground> {
+  const registry = new Registry(plugins);
+  const log = await Log.open(config.dataDir);
+  open.defer(() => log.close());
+  const self = { id: await ownId(log), name: config.name, version };
+  const report = new Report({ self, registry, log, isBusOpen: config.secrets.length === 0, ...late });
+  open.defer(() => report.close());
+  return {
+    self,
+    registry,
+    log,
+    clock: new Clock(Date.now, await log.lastHlc()),
+    people: new People(),
+    rooms: new Rooms(),
+    report,
+    failed: (what, error) => logger.error({ what, err: error }, "something failed"),
+  };
 }
 
-async function openCluster(
-  { config, logger }: NodeOptions,
-  self: { id: string; name: string; version: string },
-  log: Log,
-  router: Router,
-): Promise<Cluster> {
+async function openCluster({ config, logger }: NodeOptions, { self, log }: Ground, router: Router): Promise<Cluster> {
   return Cluster.open({
     self: { ...self, boot: uuid(), hosts: config.advertise.length > 0 ? config.advertise : ownHosts() },
     port: config.zmqPort,
@@ -234,6 +172,93 @@ async function openCluster(
       held: (peer, seq) => router.held(peer, seq),
     },
   });
+}
+
+/** The port of the page, which nobody can come to yet. */
+function makeListener(
+  { config, ui }: NodeOptions,
+  { report, failed }: Ground,
+  certificates: Certificates | undefined,
+): Listener {
+  const { basePath } = config;
+  const answer = answerHttp({
+    basePath,
+    assets: withAuthority(loadAssets(ui), certificates?.authority),
+    health: () => report.health(),
+    isReady: () => report.isReady,
+    metrics: () => report.metrics(),
+    failed,
+  });
+  // What a device gets before it trusts this node.
+  const isOpen = (path: string) =>
+    certificates?.authority !== undefined && isForStrangers(pathBelow(basePath, path) ?? "");
+  return new Listener({ answer, answerPlain: answerPlain(answer, isOpen), certificates });
+}
+
+function makeGateway(
+  config: Config,
+  { self, registry, log, clock, people, rooms, report, failed }: Ground,
+  { listener, router, cluster }: { listener: Listener; router: Router; cluster: Cluster },
+): Gateway {
+  const proxies = new Proxies(config.trustProxy);
+  const publicHosts = config.publicUrl ? [config.publicUrl.host] : [];
+  const claims = { perSecond: config.claimLimit / 3_600, burst: config.claimLimit };
+  return new Gateway({
+    http: listener.http,
+    path: `${config.basePath}/socket.io/`,
+    addressOf: request => proxies.addressOf(request),
+    isFromOwnPage: request => proxies.isFromOwnPage(request, publicHosts),
+    router,
+    reading: new Reading(log, rooms, registry, envelope => router.copiesOf(envelope)),
+    signIn: new SignIn({ people, rooms, log, clock, claims }),
+    registry,
+    rooms,
+    log,
+    rate: { perSecond: config.rateLimit, burst: config.rateLimit * 3 },
+    node: () => self,
+    nodes: () => cluster.nodes(),
+    failed,
+    count: (what, amount) => report.count(what, amount),
+  });
+}
+
+function followCommits({ log, report, failed }: Ground, router: Router): void {
+  log.failed = error => failed("telling of a commit", error);
+  log.committed = commit => {
+    report.committed(commit);
+    router.committed(commit);
+  };
+}
+
+/** The first time at once. */
+function startTicking(report: Report, router: Router): NodeJS.Timeout {
+  router.tick();
+  return setInterval(() => {
+    report.tick();
+    router.tick();
+  }, TICK_MS);
+}
+
+/** Resolves with what ends it. A node that cannot be administered serves all the same. */
+async function openAdministration(
+  { self, log, clock, report, failed }: Ground,
+  logger: Logger,
+): Promise<() => Promise<void>> {
+  const administration = new LogAdministration(log, clock, self.name);
+  try {
+    return await openControl({ dataDir: log.directory, administration, health: () => report.health(), failed });
+  } catch (error) {
+    logger.warn({ why: (error as Error).message }, "there is no control socket: commands do not reach this node");
+    return async () => {};
+  }
+}
+
+async function stop(gateway: Gateway, log: Log, open: AsyncDisposableStack): Promise<void> {
+  // What was accepted is committed and acked before the sockets close; a flood of more would only delay that.
+  gateway.pause();
+  await log.drain();
+  await new Promise(resolve => setImmediate(resolve));
+  await open.disposeAsync();
 }
 
 /** People and rooms, from what is in the log already. */

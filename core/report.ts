@@ -1,0 +1,96 @@
+/** What a node says of itself: to its plugins, to whoever probes it, and to Prometheus. */
+import type { Cluster } from "./cluster/cluster.ts";
+import type { Committed, Log } from "./log/log.ts";
+import { Metrics } from "./metrics.ts";
+import type { NodeFigures } from "./plugin.ts";
+import type { Registry } from "./registry.ts";
+import { Vitals } from "./vitals.ts";
+
+export type Self = { id: string; name: string; version: string };
+
+export type ReportParts = {
+  self: Self;
+  registry: Registry;
+  log: Log;
+  isBusOpen: boolean;
+  cluster: () => Cluster;
+  /** How many are connected. */
+  clients: () => number;
+};
+
+export class Report {
+  readonly #parts: ReportParts;
+  readonly #vitals = new Vitals();
+  readonly #metrics: Metrics;
+
+  constructor(parts: ReportParts) {
+    const { log, cluster, clients } = parts;
+    this.#parts = parts;
+    this.#metrics = new Metrics({
+      clients,
+      peersUp: () =>
+        cluster()
+          .peers()
+          .filter(({ up }) => up).length,
+      waiting: () => log.waiting,
+      bus: () => cluster().queues,
+      lagMs: () => this.#vitals.lagMs,
+    });
+  }
+
+  /** Whether it has caught up with its cluster, and keeps what it is given. */
+  get isReady(): boolean {
+    return this.#parts.cluster().isReady && this.#parts.log.isSound;
+  }
+
+  /** What plugins are told. */
+  figures(): NodeFigures {
+    const { self, isBusOpen, cluster, clients } = this.#parts;
+    const { startedAt, messagesPerSecond, lagMs } = this.#vitals;
+    return {
+      ...self,
+      startedAt,
+      clients: clients(),
+      messagesPerSecond,
+      rssBytes: process.memoryUsage.rss(),
+      lagMs,
+      busOpen: isBusOpen,
+      peers: cluster().peers(),
+    };
+  }
+
+  /** What `/healthz` says. */
+  health(): object {
+    const { self, registry, cluster } = this.#parts;
+    return {
+      ok: true,
+      version: self.version,
+      node: self,
+      ready: this.isReady,
+      peers: cluster().peers(),
+      types: registry.versions(),
+    };
+  }
+
+  async metrics(): Promise<{ type: string; text: string }> {
+    return { type: this.#metrics.contentType, text: await this.#metrics.text() };
+  }
+
+  count(what: "received" | "refused" | "delivered" | "cut", amount: number): void {
+    this.#metrics.count(what, amount);
+    if (what === "received") this.#vitals.received(amount);
+  }
+
+  committed({ envelopes, tookMs }: Committed): void {
+    this.#metrics.committed(envelopes.length, tookMs);
+  }
+
+  /** Once a second. */
+  tick(): void {
+    this.#vitals.tick();
+  }
+
+  close(): void {
+    this.#vitals.close();
+  }
+}
