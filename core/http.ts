@@ -1,6 +1,7 @@
 /** Plain HTTP beside Socket.IO: the UI's files, health and metrics. */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { type Assets, serveAsset } from "./assets.ts";
+import { Reject } from "./errors.ts";
 
 export type HttpParts = {
   /** Path under which everything is found, `/chat`; empty at the root. */
@@ -38,10 +39,10 @@ async function answer(parts: HttpParts, request: IncomingMessage, response: Serv
   }
   switch (path) {
     case "/healthz":
-      return json(response, 200, parts.health());
+      return sendJson(response, 200, parts.health());
     case "/readyz": {
       const ready = parts.isReady();
-      return json(response, ready ? 200 : 503, { ready });
+      return sendJson(response, ready ? 200 : 503, { ready });
     }
     case "/metrics": {
       const { type, text } = await parts.metrics();
@@ -50,7 +51,7 @@ async function answer(parts: HttpParts, request: IncomingMessage, response: Serv
     }
     default:
       if (path === undefined || !serveAsset(parts.assets, path, request, response))
-        json(response, 404, { ok: false, code: "not-found", message: "there is nothing at that address" });
+        sendJson(response, 404, new Reject("not-found", "there is nothing at that address"));
   }
 }
 
@@ -75,7 +76,8 @@ function sendTo(path: string, { url = "" }: IncomingMessage, response: ServerRes
   response.writeHead(307, { Location, "Cache-Control": "no-store", "Content-Length": 0 }).end();
 }
 
-function json(response: ServerResponse, status: number, body: object): void {
+/** Answers with a line of JSON that nobody keeps. */
+export function sendJson(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { "Content-Type": "application/json", "Cache-Control": "no-store" });
   response.end(`${JSON.stringify(body)}\n`);
 }

@@ -6,6 +6,7 @@ import type { Administration } from "../administration.ts";
 import { digestOf } from "../chain.ts";
 import { decode, encode, fromWire, isGenuine, MAX_FRAME_BYTES, toWire } from "../envelope.ts";
 import { asReject, Reject } from "../errors.ts";
+import { sendJson } from "../http.ts";
 import { type ControlPath, controlPath } from "./path.ts";
 
 export type ControlParts = {
@@ -22,8 +23,7 @@ export async function openControl(parts: ControlParts): Promise<() => Promise<vo
   const server = createServer((request, response) => {
     answer(parts, request, response).catch((error: unknown) => {
       if (!(error instanceof Reject)) parts.failed("control socket", error);
-      const refusal = asReject(error).toJSON();
-      if (!response.headersSent) send(response, error instanceof Reject ? 400 : 500, JSON.stringify(refusal));
+      if (!response.headersSent) sendJson(response, error instanceof Reject ? 400 : 500, asReject(error));
     });
   });
   // A command that writes to a slow disk asks for its next page when it is done with this one.
@@ -94,15 +94,13 @@ async function answer(
 ): Promise<void> {
   if (request.method === "GET" && request.url === "/healthz") {
     const { heads } = await administration.standing();
-    return send(response, 200, JSON.stringify({ ...health(), digest: digestOf(heads), heads }));
+    return sendJson(response, 200, { ...health(), digest: digestOf(heads), heads });
   }
   const call = request.method === "POST" ? CALLS.get(request.url?.slice(1) ?? "") : undefined;
-  if (!call)
-    return send(
-      response,
-      404,
-      JSON.stringify(new Reject("not-found", "the node that runs is of another version than this command")),
-    );
+  if (!call) {
+    const refusal = new Reject("not-found", "the node that runs is of another version than this command");
+    return sendJson(response, 404, refusal);
+  }
   const value = await call(administration, decode(await bodyOf(request)));
   response.writeHead(200, { "Content-Type": "application/msgpack" }).end(encode(value));
 }
@@ -117,8 +115,4 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   // Not before: what is left unread would cut off the answer.
   if (bytes > MAX_FRAME_BYTES) throw new Reject("too-large");
   return Buffer.concat(chunks);
-}
-
-function send(response: ServerResponse, status: number, json: string): void {
-  response.writeHead(status, { "Content-Type": "application/json", "Cache-Control": "no-store" }).end(`${json}\n`);
 }

@@ -1,5 +1,7 @@
 /** What plain HTTP is answered with on a port that speaks TLS. */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { Reject } from "../errors.ts";
+import { sendJson } from "../http.ts";
 
 const HOST = /^([a-z0-9.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?$/i;
 
@@ -34,6 +36,5 @@ function hostOf({ headers }: IncomingMessage): string | undefined {
 }
 
 function refuse(response: ServerResponse, message: string): void {
-  response.writeHead(400, { "Content-Type": "application/json", "Cache-Control": "no-store" });
-  response.end(`${JSON.stringify({ ok: false, code: "invalid", message })}\n`);
+  sendJson(response, 400, new Reject("invalid", message));
 }
