@@ -8,7 +8,7 @@
 import { hash } from "node:crypto";
 import * as v from "valibot";
 import { EMPTY_CHAIN, type Head, hashChain } from "./chain.ts";
-import { asEnvelope, type Envelope, FIELDS, isGenuine } from "./envelope.ts";
+import { asEnvelope, type Envelope, FIELDS, isGenuine, ORIGIN } from "./envelope.ts";
 import { asReject, Reject } from "./errors.ts";
 
 const FORMAT = "web-chat archive";
@@ -37,7 +37,7 @@ const Header = v.object({
   node: v.object({ id: v.optional(v.string()), name: v.string() }),
   at: v.string(),
   heads: v.record(
-    v.pipe(v.string(), v.regex(/^[0-9a-z]{16}$/)),
+    v.pipe(v.string(), v.regex(ORIGIN)),
     v.object({ seq: v.pipe(v.number(), v.safeInteger(), v.minValue(1)), chain: v.string() }),
   ),
 });

@@ -91,6 +91,8 @@ export function placeOf(key: string): Pick<Envelope, "hlc" | "origin" | "n"> | u
 
 /** Length in characters of an origin's id. */
 export const ORIGIN_LENGTH = 16;
+/** Form of an origin's id. */
+export const ORIGIN = /^[0-9a-z]{16}$/;
 
 /** SHA-256 of salt, alt, blobs and body, each with its length in front, so that no two contents read alike. */
 export function hashContent(
@@ -157,7 +159,7 @@ export function asEnvelope(fields: { readonly [Field in keyof Envelope]?: unknow
   if (
     !(
       isText(origin, ORIGIN_LENGTH) &&
-      /^[0-9a-z]{16}$/.test(origin) &&
+      ORIGIN.test(origin) &&
       isCount(seq) &&
       isText(room, 128) &&
       isCount(n) &&

@@ -1,6 +1,6 @@
 /** What people read of the log: rooms joined, resumed and paged. Every read asks first whether this person may. */
 import * as v from "valibot";
-import { ORIGIN_LENGTH, placeOf } from "./envelope.ts";
+import { ORIGIN, placeOf } from "./envelope.ts";
 import { Reject } from "./errors.ts";
 import type { Cursor, Log, Stored } from "./log/log.ts";
 import { toMessage } from "./messages.ts";
@@ -15,7 +15,7 @@ const RESUME_MESSAGES = 500;
 
 const room = v.pipe(v.string(), v.maxLength(128));
 const place = v.pipe(v.string(), v.minLength(1), v.maxLength(64));
-const origin = v.pipe(v.string(), v.length(ORIGIN_LENGTH), v.regex(/^[0-9a-z]+$/));
+const origin = v.pipe(v.string(), v.regex(ORIGIN));
 const n = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
 export const JoinRequest = v.object({

@@ -1,7 +1,7 @@
 /** What nodes say to each other: a MessagePack array of protocol version, kind and payload. */
 import * as v from "valibot";
 import { isHost } from "../addresses.ts";
-import { decode, type Envelope, encode, fromWire, ORIGIN_LENGTH, toWire } from "../envelope.ts";
+import { decode, type Envelope, encode, fromWire, ORIGIN, toWire } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 
 /** Goes up when a node of the version before could misunderstand the one after. */
@@ -11,7 +11,7 @@ const id = v.pipe(v.string(), v.minLength(1), v.maxLength(64));
 const text = v.pipe(v.string(), v.maxLength(256));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
-const origin = v.pipe(v.string(), v.length(ORIGIN_LENGTH), v.regex(/^[0-9a-z]+$/));
+const origin = v.pipe(v.string(), v.regex(ORIGIN));
 const host = v.pipe(v.string(), v.check(isHost));
 const bytes = v.custom<Uint8Array>(value => value instanceof Uint8Array);
 const list = <Item extends v.GenericSchema>(item: Item, max: number) => v.pipe(v.array(item), v.maxLength(max));

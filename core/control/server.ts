@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import * as v from "valibot";
 import type { Administration } from "../administration.ts";
 import { digestOf } from "../chain.ts";
-import { decode, encode, fromWire, isGenuine, MAX_FRAME_BYTES, toWire } from "../envelope.ts";
+import { decode, encode, fromWire, isGenuine, MAX_FRAME_BYTES, ORIGIN, toWire } from "../envelope.ts";
 import { asReject, Reject } from "../errors.ts";
 import { sendJson } from "../http.ts";
 import { type ControlPath, controlPath } from "./path.ts";
@@ -58,7 +58,7 @@ function listen(server: Server, { path }: ControlPath): Promise<void> {
 }
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const origin = v.pipe(v.string(), v.regex(/^[0-9a-z]{16}$/));
+const origin = v.pipe(v.string(), v.regex(ORIGIN));
 const envelopes = v.pipe(
   v.array(v.unknown()),
   v.transform(wires => wires.map(fromWire)),
