@@ -90,30 +90,14 @@ export class Reads {
 
   /** What follows `after` in a stream, in order; as much as fits, at least one. */
   stream(origin: string, after: number, maxCount: number, maxBytes: number): Envelope[] {
-    const envelopes: Envelope[] = [];
-    let bytes = 0;
     const rows = this.prepare(`SELECT ${COLUMNS} FROM log WHERE origin = ? AND seq > ? ORDER BY seq LIMIT ?`);
-    for (const row of rows.iterate(origin, after, maxCount)) {
-      const envelope = toEnvelope(row);
-      bytes += frameBytes(envelope);
-      if (envelopes.length > 0 && bytes > maxBytes) break;
-      envelopes.push(envelope);
-    }
-    return envelopes;
+    return takeUpTo(maxBytes, rows.iterate(origin, after, maxCount), toEnvelope);
   }
 
   /** What was committed after `after` and up to `upTo`, in commit order; as much as fits, at least one. */
   since(after: number, upTo: number, maxCount: number, maxBytes: number): Stored[] {
-    const envelopes: Stored[] = [];
-    let bytes = 0;
     const rows = this.prepare(`SELECT pos, ${COLUMNS} FROM log WHERE pos > ? AND pos <= ? ORDER BY pos LIMIT ?`);
-    for (const row of rows.iterate(after, upTo, maxCount)) {
-      const envelope = toStored(row);
-      bytes += frameBytes(envelope);
-      if (envelopes.length > 0 && bytes > maxBytes) break;
-      envelopes.push(envelope);
-    }
-    return envelopes;
+    return takeUpTo(maxBytes, rows.iterate(after, upTo, maxCount), toStored);
   }
 
   /** Where each stream ended at commit `upTo`, in the order of their origins. */
@@ -234,6 +218,23 @@ export class Reads {
   #stored(where: string, ...values: SQLInputValue[]): Stored[] {
     return this.all(`SELECT pos, ${COLUMNS} FROM log ${where}`, ...values).map(toStored);
   }
+}
+
+/** As many of the rows as fit, at least one. */
+function takeUpTo<Kind extends Envelope>(
+  maxBytes: number,
+  rows: Iterable<Record<string, unknown>>,
+  read: (row: Record<string, unknown>) => Kind,
+): Kind[] {
+  const envelopes: Kind[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    const envelope = read(row);
+    bytes += frameBytes(envelope);
+    if (envelopes.length > 0 && bytes > maxBytes) break;
+    envelopes.push(envelope);
+  }
+  return envelopes;
 }
 
 function toEnvelope(row: Record<string, unknown>): Envelope {
