@@ -35,7 +35,10 @@ export class SelfSigned implements Certificates {
   #told = "";
   #looking: Promise<void> | undefined;
 
-  /** Makes the authority where the directory is new. Throws `Reject` where it is damaged: it is never replaced silently. */
+  /**
+   * Makes the authority where the directory is new. Throws `Reject` where it is damaged, as it is never replaced
+   * silently, or where a certificate cannot be written.
+   */
   static async open(given: SelfSignedParts): Promise<SelfSigned> {
     const parts = { now: Date.now, ...given };
     const found = list(parts.directory);
@@ -44,8 +47,13 @@ export class SelfSigned implements Certificates {
     const authority = { certificate, fingerprint: new X509Certificate(certificate).fingerprint256 };
     const known = found.includes("server.pem") ? readKept(parts) : undefined;
     const opened = new SelfSigned(parts, authority, signer, known ?? { cert: "", key: "" });
-    await opened.#look();
-    return opened;
+    try {
+      await opened.#look();
+      return opened;
+    } catch (error) {
+      opened.close();
+      throw unusable(parts.directory, error);
+    }
   }
 
   private constructor(parts: Required<SelfSignedParts>, authority: PublicAuthority, signer: Authority, pair: Pair) {
@@ -128,8 +136,12 @@ function list(directory: string): string[] {
     return readdirSync(directory);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw new Reject("data-dir", `${directory} cannot be used: ${(error as Error).message}`);
+    throw unusable(directory, error);
   }
+}
+
+function unusable(directory: string, error: unknown): Reject {
+  return new Reject("data-dir", `${directory} cannot be used: ${(error as Error).message}`);
 }
 
 /** As a whole or not at all: half an authority would be a damaged one. */
@@ -144,7 +156,7 @@ async function make({ directory, names, now }: Required<SelfSignedParts>): Promi
     rmSync(directory, { recursive: true, force: true });
     renameSync(unfinished, directory);
   } catch (error) {
-    throw new Reject("data-dir", `${directory} cannot be used: ${(error as Error).message}`);
+    throw unusable(directory, error);
   }
 }
 
