@@ -113,7 +113,8 @@ function url(name: SettingName, value: string | undefined): URL | undefined {
 
 function basePath(name: SettingName, value: string | undefined): string {
   const path = (value ?? "").replace(/\/+$/, "");
-  if (path !== "" && !/^(\/[\w.~-]+)+$/.test(path))
+  // A browser takes /. and /.. out of an address before it asks.
+  if (path !== "" && !/^(\/(?!\.\.?(\/|$))[\w.~-]+)+$/.test(path))
     throw unusable(name, value ?? "", "a path such as /chat, of letters, digits and . _ ~ -");
   return path;
 }
