@@ -51,7 +51,6 @@ program
   });
 program
   .command("export")
-  .allowExcessArguments(false)
   .argument("<file>", "where to; - is the standard output")
   .description("everything the node holds as JSON lines, while it runs or not")
   .option("--force", "replace a file of that name")
@@ -62,7 +61,6 @@ program
   });
 program
   .command("import")
-  .allowExcessArguments(false)
   .argument("<file>", "what export wrote; - is the standard input")
   .description("add an export to what the node holds; import again what was interrupted")
   .action(async (file: string) => {
@@ -73,7 +71,6 @@ program
   });
 program
   .command("backup")
-  .allowExcessArguments(false)
   .argument("<folder>", "where to; it may be a DATA_DIR then")
   .description("a copy of the database, while the node runs or not; keys and certificates stay out")
   .action(async (folder: string) => {
@@ -83,7 +80,6 @@ program
   });
 program
   .command("erase")
-  .allowExcessArguments(false)
   .argument("<id>", "id of the message")
   .description("empty a message on every node, whoever wrote it")
   .action(async (id: string) => {
@@ -92,7 +88,6 @@ program
   });
 program
   .command("digest")
-  .allowExcessArguments(false)
   .description("one hash of everything the node holds: equal on two nodes that hold the same")
   .option("--json", "as JSON, with the end of each stream")
   .action(async ({ json }: { json?: true }) => {
@@ -100,6 +95,8 @@ program
     const held = await digest(configured());
     console.log(json ? JSON.stringify(held) : held.digest);
   });
+// What serve is given beyond its options is taken for a command that is misspelt.
+for (const command of program.commands) command.allowExcessArguments(command.name() === "serve");
 program.addOption(new Option("--config <file>", "JSON file with settings").helpGroup("Settings:"));
 for (const setting of SETTINGS) program.addOption(optionOf(setting));
 

@@ -46,6 +46,18 @@ for (const [what, words, says] of [
     assert.ok(output.startsWith("web-chat: "), output);
   });
 
+test("a word more than a command takes is refused", async () => {
+  for (const words of [
+    ["version", "x"],
+    ["health", "http://127.0.0.1:1", "x"],
+    ["export", "-", "x"],
+  ]) {
+    const { code, output } = await runCommand(words);
+    assert.equal(code, 1, words[0]);
+    assert.match(output, /^web-chat: too many arguments for '\w+'/);
+  }
+});
+
 test("a setting of the config file that there is not is refused, with the nearest one", async t => {
   const path = join(temporaryDirectory(t), "config.json");
   writeFileSync(path, '{ "zmq-hots": "chat-b" }');
