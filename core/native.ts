@@ -5,6 +5,7 @@ import { homedir, tmpdir } from "node:os";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { isSea } from "node:sea";
 import type { Config } from "./config.ts";
+import { sharedFolder } from "./datadir.ts";
 import { Reject } from "./errors.ts";
 
 type Settings = Pick<Config, "nativeDir" | "dataDir">;
@@ -30,7 +31,7 @@ export function loadNative(settings: Settings): void {
 /** Removes what earlier versions left in the data directory; to be called by the node that holds it. */
 export function removeLeftovers({ dataDir }: Settings): void {
   // Siblings of another version may be about to load theirs.
-  if (loadedFrom === undefined || basename(dataDir) === "*") return;
+  if (loadedFrom === undefined || sharedFolder(dataDir) !== undefined) return;
   const folder = inDataDir(dataDir);
   try {
     for (const name of readdirSync(folder))
@@ -51,8 +52,8 @@ export function foldersFor({ nativeDir, dataDir }: Settings, environment = proce
   return [inDataDir(dataDir), ...cache, join(tmpdir(), own)];
 }
 
-/** Of `parent/*` the parent: which of its directories this node takes is not known yet. */
-const inDataDir = (dataDir: string) => join(resolve(basename(dataDir) === "*" ? dirname(dataDir) : dataDir), "native");
+/** Of a shared folder that itself: which directory in it this node takes is not known yet. */
+const inDataDir = (dataDir: string) => join(resolve(sharedFolder(dataDir) ?? dataDir), "native");
 
 function home(): string {
   try {

@@ -1,10 +1,11 @@
 /** Reaches what a command is to work on: the node that runs on a data directory, or the database itself where none does. */
 import { readdir, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { join } from "node:path";
 import { type Administration, LogAdministration } from "../administration.ts";
 import { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { RemoteAdministration } from "../control/client.ts";
+import { sharedFolder } from "../datadir.ts";
 import { Reject } from "../errors.ts";
 import { Log } from "../log/log.ts";
 
@@ -36,9 +37,10 @@ export async function administer<Result>(
  * user may not know.
  */
 export async function findDatabase({ dataDir: given, name }: Place): Promise<string | undefined> {
-  if (basename(given) !== "*") return (await hasDatabase(given)) ? given : undefined;
-  const siblings = (await readable(dirname(given), readdir(dirname(given)))) ?? [];
-  const numbered = siblings.filter(name => /^[1-9]\d*$/.test(name)).map(name => join(dirname(given), name));
+  const shared = sharedFolder(given);
+  if (shared === undefined) return (await hasDatabase(given)) ? given : undefined;
+  const siblings = (await readable(shared, readdir(shared))) ?? [];
+  const numbered = siblings.filter(name => /^[1-9]\d*$/.test(name)).map(name => join(shared, name));
   const found = await keep(numbered, hasDatabase);
   const named = found.length > 1 ? await keep(found, async dataDir => (await runningNode(dataDir)) === name) : found;
   if (named.length === 1 || found.length === 0) return named[0];

@@ -1,7 +1,8 @@
 /** One node a data directory: the second one is refused, and a node that was killed leaves no lock behind. */
 import { mkdirSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { sharedFolder } from "../datadir.ts";
 import { Reject } from "../errors.ts";
 
 export type Lock = { release(): void };
@@ -15,9 +16,10 @@ const MAX_SIBLINGS = 64;
  * `Reject` where there is none.
  */
 export function claimDirectory(given: string): { directory: string; lock: Lock } {
-  if (basename(given) !== "*") return { directory: given, lock: hold(given) };
+  const shared = sharedFolder(given);
+  if (shared === undefined) return { directory: given, lock: hold(given) };
   for (let number = 1; number <= MAX_SIBLINGS; number++) {
-    const directory = join(dirname(given), String(number));
+    const directory = join(shared, String(number));
     try {
       return { directory, lock: hold(directory) };
     } catch (error) {
