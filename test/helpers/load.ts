@@ -1,7 +1,11 @@
 /** More than a person writes, and all that came of it. */
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
 import { v7 as uuid } from "uuid";
 import type { Message } from "../../core/plugin.ts";
-import type { Client, Joined } from "./client.ts";
+import type { Given } from "../../core/settings.ts";
+import { type Client, connect, type Joined } from "./client.ts";
+import type { NodeProcess } from "./node.ts";
 
 /** Writes into the lobby as fast as the node takes it, until told to stop or the connection ends. */
 export function flood(client: Client): { acked: ReadonlySet<string>; stop(): Promise<void> } {
@@ -38,4 +42,26 @@ export async function everything(client: Client, room = "lobby"): Promise<Messag
     messages.push(...joined.messages);
   }
   return messages;
+}
+
+/** SIGTERM while somebody writes: the node ends in order, and what was acked is there when `start` has it run again. */
+export async function endsInOrder(t: TestContext, start: (settings: Given) => Promise<NodeProcess>): Promise<void> {
+  const node = await start({});
+  const ana = await connect(t, node, { name: "Ana" });
+  await ana.join("lobby");
+  const { acked, stop } = flood(ana);
+  await ana.until(() => acked.size > 500);
+  const termAt = performance.now();
+  const code = await node.kill("SIGTERM");
+  t.diagnostic(`${acked.size} acked; ended ${Math.round(performance.now() - termAt)} ms after SIGTERM`);
+  await stop();
+  // What takes longer than 5 s is ended by the node itself, with another code.
+  assert.equal(code, 0);
+  const again = await start({ DATA_DIR: node.dataDir });
+  const back = await connect(t, again, { token: ana.welcome.token });
+  const kept = new Set((await everything(back)).map(({ id }) => id));
+  assert.deepEqual(
+    [...acked].filter(id => !kept.has(id)),
+    [],
+  );
 }

@@ -4,7 +4,7 @@ import { type TestContext, test } from "node:test";
 import { join, row, say } from "../helpers/chat.ts";
 import { connect } from "../helpers/client.ts";
 import { executable, noExecutable } from "../helpers/executable.ts";
-import { everything, flood } from "../helpers/load.ts";
+import { endsInOrder } from "../helpers/load.ts";
 import { type Environment, type NodeProcess, peer, spawnNode } from "../helpers/node.ts";
 
 const skip = noExecutable() ?? false;
@@ -28,25 +28,7 @@ test("a message crosses from one executable's page to the other's, both ways", {
 test("SIGTERM under load: it ends in order within 5 s, and what was acked is there after a restart", {
   skip,
 }, async t => {
-  const node = await start(t);
-  const ana = await connect(t, node, { name: "Ana" });
-  await ana.join("lobby");
-  const { acked, stop } = flood(ana);
-  await ana.until(() => acked.size > 500);
-  const termAt = performance.now();
-  const code = await node.kill("SIGTERM");
-  const tookMs = Math.round(performance.now() - termAt);
-  await stop();
-  t.diagnostic(`${acked.size} acked; ended ${tookMs} ms after SIGTERM`);
-  // What takes longer is ended by the node itself, with another code.
-  assert.equal(code, 0);
-  const again = await start(t, { DATA_DIR: node.dataDir });
-  const back = await connect(t, again, { token: ana.welcome.token });
-  const kept = new Set((await everything(back)).map(({ id }) => id));
-  assert.deepEqual(
-    [...acked].filter(id => !kept.has(id)),
-    [],
-  );
+  await endsInOrder(t, settings => start(t, settings));
 });
 
 test("a second SIGTERM ends it at once", { skip }, async t => {
