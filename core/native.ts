@@ -85,7 +85,8 @@ export function unpack(bytes: Uint8Array, folders: readonly string[]): { library
 
 /** Whoever could write into the folder could have this process run whatever they like. */
 function makePrivate(folder: string): void {
-  mkdirSync(dirname(folder), { recursive: true });
+  // It may be the data directory, which nobody else is to look into.
+  mkdirSync(dirname(folder), { recursive: true, mode: 0o700 });
   try {
     mkdirSync(folder, { mode: 0o700 });
   } catch (error) {
