@@ -372,7 +372,7 @@ test("a file is there whole, for its owner only, or not at all, and none is repl
   await leftBehind(t, log => log.append([draft()]), dataDir);
   assert.equal((await command(dataDir, "export", "--force", file)).code, 0);
   assert.notDeepEqual(readFileSync(file), before);
-  for (const path of [folder, join(folder, "nowhere", "archive.jsonl"), "/dev/null"])
+  for (const path of [folder, join(folder, "nowhere", "archive.jsonl"), join(file, "archive.jsonl"), "/dev/null"])
     await assert.rejects(exportTo(path, as(dataDir), { ...exporting, force: true }), { code: "file-unusable" }, path);
   assert.deepEqual(readdirSync(folder), ["archive.jsonl"]);
   await assert.rejects(importFrom(join(folder, "nowhere"), as(dataDir)), { code: "file-unusable" });
