@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { isIP } from "../addresses.ts";
 import { Reject } from "../errors.ts";
+import { asFileError } from "../files.ts";
 import { Authority } from "./authority.ts";
 import type { CertificateLogger, Certificates, PublicAuthority } from "./certificates.ts";
 import type { OwnNames } from "./names.ts";
@@ -44,7 +45,9 @@ export class SelfSigned implements Certificates {
     const authority = { certificate, fingerprint: new X509Certificate(certificate).fingerprint256 };
     const known = found.includes("server.pem") ? readKept(parts) : undefined;
     const opened = new SelfSigned(parts, authority, signer, known ?? { cert: "", key: "" });
-    await opened.#look();
+    await opened.#look().catch(error => {
+      throw asFileError(error, parts.directory);
+    });
     return opened;
   }
 

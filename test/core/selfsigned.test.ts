@@ -1,7 +1,7 @@
 /** A node's own certificate over the years: kept, renewed, never under another authority without a word. */
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { SelfSigned } from "../../core/tls/selfsigned.ts";
@@ -165,6 +165,17 @@ for (const [what, content] of [
     assert.notEqual(serial(second), serial(first));
     assert.match(told.join(), /server\.pem is damaged, and is made anew/);
   });
+
+test("a certificate that cannot be written is refused in words, with where it was to go", async t => {
+  const { directory, open } = machine(t);
+  await open();
+  rmSync(join(directory, "server.pem"));
+  mkdirSync(join(directory, "server.pem.new"));
+  await assert.rejects(open(), (error: Error & { code: string }) => {
+    assert.equal(error.code, "file-unusable");
+    return error.message.startsWith(`${directory} cannot be used: `);
+  });
+});
 
 test("the server's certificate of another authority is replaced", async t => {
   const [one, other] = [machine(t), machine(t)];
