@@ -109,6 +109,8 @@ function followSignals(node: RunningNode, logger: Logger): void {
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
+  // Node would open its debugger, through which every user of this machine could run what they like as this one.
+  process.on("SIGUSR1", () => {});
   process.on("SIGHUP", signal => (isForsaken() ? stop(signal) : node.reload()));
 }
 

@@ -155,3 +155,13 @@ test("a node whose log cannot be written serves all the same, and ends when it i
   node.kill("SIGTERM");
   assert.deepEqual(await ended, [0, null]);
 });
+
+test("SIGUSR1 opens no debugger", async t => {
+  if (process.platform === "win32") return t.skip("there is no such signal on Windows");
+  const node = await spawnNode(t);
+  await node.ready();
+  node.process.kill("SIGUSR1");
+  await new Promise(resolve => setTimeout(resolve, 300));
+  assert.equal(await node.kill("SIGTERM"), 0);
+  assert.ok(!node.lines.some(line => line.includes("Debugger")), node.lines.join("\n"));
+});
