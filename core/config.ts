@@ -113,7 +113,8 @@ function url(name: SettingName, value: string | undefined): URL | undefined {
 
 function basePath(name: SettingName, value: string | undefined): string {
   const path = (value ?? "").replace(/\/+$/, "");
-  if (path !== "" && !/^(\/[\w.~-]+)+$/.test(path))
+  // No browser asks for a path with `.` or `..` in it: it leaves them out.
+  if (path !== "" && !/^(\/(?!\.\.?(\/|$))[\w.~-]+)+$/.test(path))
     throw unusable(name, value ?? "", "a path such as /chat, of letters, digits and . _ ~ -");
   return path;
 }

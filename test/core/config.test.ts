@@ -108,7 +108,7 @@ test("a setting that cannot be used is named, with its value and what it has to 
     ["ZMQ_ADVERTISE", "a b", "http://host", "chat_b", "-x", "chat.", Array(33).fill("chat").join()],
     ["PUBLIC_URL", "chat.example", "ftp://chat.example", "javascript:alert(1)", "/path"],
     ["NODE_NAME", "x".repeat(65)],
-    ["BASE_PATH", "chat", "/a b", "/a//b", "/chat?x", "http://host/chat", "/%2e"],
+    ["BASE_PATH", "chat", "/a b", "/a//b", "/chat?x", "http://host/chat", "/%2e", "/a/..", "/./a"],
     ["TLS", "on", "true", "self"],
     ["TRUST_PROXY", "yes", "10.0.0.0/99", "proxy.example"],
     ["RATE_LIMIT", "-1", "1.5", "many", "1000001"],
