@@ -10,7 +10,7 @@ import { type TestContext, test } from "node:test";
 import about from "../../package.json" with { type: "json" };
 import { cleanUp } from "../helpers/cleanup.ts";
 import { connect } from "../helpers/client.ts";
-import { command, newNode, runCommand, spawnNode, temporaryDirectory } from "../helpers/node.ts";
+import { command, newNode, runCommand, runNode, spawnNode, temporaryDirectory } from "../helpers/node.ts";
 
 async function listening(t: TestContext, server: Server): Promise<string> {
   server.listen(0, "127.0.0.1");
@@ -136,6 +136,17 @@ test("a terminal is greeted and told in words what happens; a file gets lines of
   const node = await spawnNode(t, { NODE_NAME: "kitchen" });
   await node.ready();
   for (const line of node.lines) assert.equal(typeof JSON.parse(line), "object");
+});
+
+test("a command whose answer cannot be written ends with 1, and says so in one line", async t => {
+  if (process.platform !== "linux") return t.skip("/dev/full is on Linux");
+  const { dataDir } = await newNode(t);
+  const toFull = ["sh", "-c", 'exec "$@" > /dev/full', "sh"];
+  for (const words of [["version"], ["digest"], ["export", "-"]]) {
+    const { ended, lines } = runNode({ DATA_DIR: dataDir }, toFull, words);
+    assert.equal(await ended, 1, words.join(" "));
+    assert.deepEqual(lines, ["web-chat: the standard output: the disk is full [no-space]"], words.join(" "));
+  }
 });
 
 test("a node whose log cannot be written serves all the same, and ends when it is told to", async t => {
