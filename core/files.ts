@@ -14,7 +14,8 @@ const ENDING = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 export async function writeWhole(path: string, force: boolean, write: (partial: string) => Promise<void>) {
   await assertFree(path, force);
   const partial = `${path}.${randomBytes(4).toString("hex")}.partial`;
-  const clear = () => rm(partial, { force: true });
+  // Where it could not even be made, there is nothing to clear, and another error to tell of.
+  const clear = () => rm(partial, { force: true }).catch(() => {});
   const ends = Object.entries(ENDING).map(([signal, number]) => {
     const end = () => void clear().finally(() => process.exit(128 + number));
     process.once(signal, end);

@@ -5,6 +5,7 @@ import { closest } from "fastest-levenshtein";
 import about from "../package.json" with { type: "json" };
 import { type Config, readConfig } from "./config.ts";
 import { Reject } from "./errors.ts";
+import { asFileError } from "./files.ts";
 import { type Flags, gather, nearMisses, SETTINGS } from "./settings.ts";
 
 const { version } = about;
@@ -100,11 +101,18 @@ for (const command of program.commands) command.allowExcessArguments(command.nam
 program.addOption(new Option("--config <file>", "JSON file with settings").helpGroup("Settings:"));
 for (const setting of SETTINGS) program.addOption(optionOf(setting));
 
-program.parseAsync().catch((error: unknown) => {
-  if (!(error instanceof Reject)) throw error;
-  process.stderr.write(`web-chat: ${error.message} [${error.code}]\n`);
-  process.exitCode = 1;
+// An answer that was not written is none, and a script has to hear of it. Who stops reading has read enough.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") refuse(asFileError(error, "the standard output"));
 });
+program.parseAsync().catch(refuse);
+
+/** Ends with 1, and says why; once, however many ways the reason comes. */
+function refuse(error: unknown): void {
+  if (!(error instanceof Reject)) throw error;
+  if (process.exitCode !== 1) process.stderr.write(`web-chat: ${error.message} [${error.code}]\n`);
+  process.exitCode = 1;
+}
 
 function optionOf({ flag, value, help, fallback, group, ...setting }: (typeof SETTINGS)[number]): Option {
   const takes = "bare" in setting ? `[${value}]` : `<${value}>`;

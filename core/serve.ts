@@ -1,7 +1,7 @@
 /** A node as a process: what its terminal shows, and how signals end it. */
 import { closeSync, openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type DestinationStream, type Logger, pino } from "pino";
+import { type DestinationStream, destination, type Logger, pino } from "pino";
 import type { Config } from "./config.ts";
 import { greeting, installPage } from "./greeting.ts";
 import { releaseMemory } from "./memory.ts";
@@ -10,6 +10,8 @@ import type { nearMisses } from "./settings.ts";
 
 /** What does not end in order within this time is ended. */
 const STOP_WITHIN_MS = 4_500;
+/** Lines of the log beyond it are lost. */
+const MAX_UNWRITTEN_BYTES = 1024 * 1024;
 /** How long a terminal waits for the cluster's state before it shows its greeting without. */
 const GREET_WITHIN_MS = 1_000;
 
@@ -51,12 +53,29 @@ export async function serve({ misspelt, open: opens, ...options }: Serving): Pro
 
 /** JSON lines, or lines for people where a terminal shows them. */
 async function makeLogger(level: Config["logLevel"]): Promise<Logger> {
-  if (!process.stdout.isTTY) return pino({ level });
+  if (!process.stdout.isTTY) return pino({ level }, standardOutput());
   const { default: pretty } = await import("pino-pretty");
   return pino(
     { level },
     pretty({ ignore: "pid,hostname", singleLine: true, sync: true }) as unknown as DestinationStream,
   );
+}
+
+/**
+ * What cannot be written waits, and is written when it can be: a node must not end because its log's disk is full, nor
+ * be kept from ending.
+ */
+function standardOutput(): DestinationStream {
+  const output = destination({ fd: 1, sync: false, maxLength: MAX_UNWRITTEN_BYTES });
+  // At the end of the process it tries until all is written, however often that fails.
+  const { flushSync } = output;
+  output.on("error", () => {
+    output.flushSync = () => {};
+  });
+  output.on("write", () => {
+    output.flushSync = flushSync;
+  });
+  return output;
 }
 
 async function openPage(url: string, logger: Logger): Promise<void> {
@@ -90,6 +109,8 @@ function followSignals(node: RunningNode, logger: Logger): void {
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
+  // Node would open its debugger, through which every user of this machine could run what they like as this one.
+  process.on("SIGUSR1", () => {});
   process.on("SIGHUP", signal => (isForsaken() ? stop(signal) : node.reload()));
 }
 

@@ -86,5 +86,11 @@ async function openLog(dataDir: string, name: string): Promise<Administration> {
     if (!(error instanceof Reject) || error.code !== "data-dir-busy") throw error;
     throw new Reject("unreachable", `${dataDir} is in use, by a node without a control socket or another command`);
   });
-  return new LogAdministration(log, new Clock(Date.now, await log.lastHlc()), name);
+  try {
+    return new LogAdministration(log, new Clock(Date.now, await log.lastHlc()), name);
+  } catch (error) {
+    // Its threads would keep the command from ending.
+    await log.close();
+    throw error;
+  }
 }

@@ -1,8 +1,7 @@
 /** `web-chat import`: what a file holds, into a node. */
-import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
+import { type FileHandle, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import type { Administration } from "../administration.ts";
 import { ArchiveReader, type Read } from "../archive.ts";
 import type { Head } from "../chain.ts";
@@ -129,12 +128,19 @@ const nameOf = (file: string) => (file === "-" ? "the standard input" : file);
 
 async function spool(input: NodeJS.ReadableStream): Promise<FileHandle> {
   const folder = await mkdtemp(join(tmpdir(), "web-chat-import-"));
+  let handle: FileHandle | undefined;
   try {
-    const handle = await open(join(folder, "archive"), "wx+", 0o600);
-    await pipeline(input, handle.createWriteStream({ autoClose: false }));
-    return handle;
-  } finally {
-    // Its text is nobody else's business: where the system can, it has no name while it is read.
+    handle = await open(join(folder, "archive"), "wx+", 0o600);
+    // Its text is nobody else's business: where the system can, it has no name from here on, whatever ends this.
     await rm(folder, { recursive: true }).catch(() => {});
+    // Not through a stream: one that is left open keeps the handle from closing.
+    await writeFile(handle, input);
+    return handle;
+  } catch (error) {
+    await handle?.close();
+    const isFull = ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
+    throw isFull ? asFileError(error, tmpdir()) : error;
+  } finally {
+    await rm(folder, { recursive: true, force: true }).catch(() => {});
   }
 }

@@ -1,5 +1,5 @@
 /** One node a data directory: the second one is refused, and a node that was killed leaves no lock behind. */
-import { mkdirSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { sharedFolder } from "../datadir.ts";
@@ -38,7 +38,9 @@ function hold(directory: string): Lock {
   // SQLite's own file lock: the operating system drops it with the process, on every platform.
   let db: DatabaseSync | undefined;
   try {
-    db = new DatabaseSync(join(directory, "lock"));
+    const path = join(directory, "lock");
+    makeForOwner(path);
+    db = new DatabaseSync(path);
     db.exec("PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE");
     const held = db;
     return { release: () => held.close() };
@@ -48,4 +50,14 @@ function hold(directory: string): Lock {
       throw new Reject("data-dir-busy", `another node runs on ${directory}: give this one its own PORT or DATA_DIR`);
     throw new Reject("data-dir", `${directory} cannot be written (${(error as Error).message}): set DATA_DIR`);
   }
+}
+
+/**
+ * Makes the file for its owner only, where there is none: its folder may be open to others. What SQLite puts beside a file
+ * gets the file's mode, and what stands in the way of it SQLite says better.
+ */
+export function makeForOwner(path: string): void {
+  try {
+    closeSync(openSync(path, "ax", 0o600));
+  } catch {}
 }

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Head } from "../chain.ts";
 import type { Draft, Envelope } from "../envelope.ts";
 import { Reject } from "../errors.ts";
-import { claimDirectory, type Lock } from "./lock.ts";
+import { claimDirectory, type Lock, makeForOwner } from "./lock.ts";
 import type { Cursor, Page, Stored } from "./reads.ts";
 import type { Appended, Outcome } from "./store.ts";
 import { StoreThread } from "./thread.ts";
@@ -89,6 +89,7 @@ export class Log {
     let writer: StoreThread | undefined;
     try {
       const path = join(directory, DATABASE);
+      makeForOwner(path);
       writer = await StoreThread.open(path, { readOnly: false });
       const reader = await StoreThread.open(path, { readOnly: true });
       return new Log(directory, writer, reader, lock, await writer.call("lastPos"), await writer.call("origin"));

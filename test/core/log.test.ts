@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import test, { type TestContext } from "node:test";
@@ -221,6 +221,17 @@ test("a missing directory is made, for its owner only", async t => {
   const directory = join(temporaryDirectory(t), "a", "b");
   await opening(directory);
   if (process.platform !== "win32") assert.equal(statSync(directory).mode & 0o777, 0o700);
+});
+
+test("in a folder that is open to others the files are for their owner only", async t => {
+  if (process.platform === "win32") return t.skip("there are no such modes on Windows");
+  const directory = temporaryDirectory(t);
+  chmodSync(directory, 0o755);
+  const { log } = await newLog(t, directory);
+  await log.append([draft()]);
+  const files = readdirSync(directory);
+  for (const name of ["lock", "log.db", "log.db-wal", "log.db-shm"]) assert.ok(files.includes(name), files.join());
+  for (const name of files) assert.equal(statSync(join(directory, name)).mode & 0o077, 0, name);
 });
 
 test("a file that is no database is damaged", async t => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
@@ -216,6 +216,50 @@ test("an import through the standard input, of an export through the standard ou
   assert.equal((await command(target, "digest")).out, `${digest}\n`);
 });
 
+test("an import through the standard input says what became of it, and leaves nothing behind", async t => {
+  const file = newFile(t);
+  const { dataDir } = await leftBehind(t, log => log.append([draft(), draft()]));
+  await exportTo(file, as(dataDir), exporting);
+  const archive = readFileSync(file, "utf8");
+  const target = temporaryDirectory(t);
+  const env = { PATH: process.env.PATH, DATA_DIR: target, TMPDIR: temporaryDirectory(t) };
+  for (const [input, code, says] of [
+    [archive.replace(/sum":"./, 'sum":"-'), 1, /^web-chat: line 1: .*\[archive-damaged\]$/m],
+    ["", 1, /^web-chat: line 1: the file is empty \[archive-damaged\]$/m],
+    [archive, 0, /^2 envelopes were new in .*, 0 were there$/m],
+    [archive, 0, /^0 envelopes were new in .*, 2 were there$/m],
+  ] as const) {
+    const importing = spawnCommand(target, ["import", "-"], { env });
+    importing.stdin.write(input);
+    const ended = await told(importing);
+    assert.equal(ended.code, code, ended.error);
+    assert.match(code === 0 ? ended.out : ended.error, says);
+  }
+  assert.deepEqual(readdirSync(env.TMPDIR), []);
+});
+
+test("an import that is ended while it reads the standard input leaves nothing of it behind", async t => {
+  if (process.platform !== "linux") return t.skip("only Linux shows which files a process has open");
+  const env = { PATH: process.env.PATH, DATA_DIR: temporaryDirectory(t), TMPDIR: temporaryDirectory(t) };
+  const importing = spawnCommand(env.DATA_DIR, ["import", "-"], { env });
+  const ended = once(importing, "close");
+  importing.stdin.write("what was said");
+  const open = `/proc/${importing.pid}/fd`;
+  const holdsText = (fd: string) => {
+    try {
+      const path = join(open, fd);
+      return readlinkSync(path).startsWith(env.TMPDIR) && statSync(path).size > 0;
+    } catch {
+      // Closed meanwhile.
+      return false;
+    }
+  };
+  while (!readdirSync(open).some(holdsText)) await new Promise(resolve => setTimeout(resolve, 5));
+  importing.kill("SIGKILL");
+  await ended;
+  assert.deepEqual(readdirSync(env.TMPDIR), []);
+});
+
 test("an import that is killed half-way leaves a beginning; importing again completes it", async t => {
   const file = newFile(t);
   const { dataDir, digest } = await leftBehind(t, async log => {
@@ -328,7 +372,7 @@ test("a file is there whole, for its owner only, or not at all, and none is repl
   await leftBehind(t, log => log.append([draft()]), dataDir);
   assert.equal((await command(dataDir, "export", "--force", file)).code, 0);
   assert.notDeepEqual(readFileSync(file), before);
-  for (const path of [folder, join(folder, "nowhere", "archive.jsonl"), "/dev/null"])
+  for (const path of [folder, join(folder, "nowhere", "archive.jsonl"), join(file, "archive.jsonl"), "/dev/null"])
     await assert.rejects(exportTo(path, as(dataDir), { ...exporting, force: true }), { code: "file-unusable" }, path);
   assert.deepEqual(readdirSync(folder), ["archive.jsonl"]);
   await assert.rejects(importFrom(join(folder, "nowhere"), as(dataDir)), { code: "file-unusable" });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createServer as createTcpServer, type Server } from "node:net";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { type TestContext, test } from "node:test";
 import about from "../../package.json" with { type: "json" };
 import { cleanUp } from "../helpers/cleanup.ts";
 import { connect } from "../helpers/client.ts";
-import { newNode, runCommand, spawnNode, temporaryDirectory } from "../helpers/node.ts";
+import { command, newNode, runCommand, runNode, spawnNode, temporaryDirectory } from "../helpers/node.ts";
 
 async function listening(t: TestContext, server: Server): Promise<string> {
   server.listen(0, "127.0.0.1");
@@ -148,4 +148,43 @@ test("a terminal is greeted and told in words what happens; a file gets lines of
   const node = await spawnNode(t, { NODE_NAME: "kitchen" });
   await node.ready();
   for (const line of node.lines) assert.equal(typeof JSON.parse(line), "object");
+});
+
+test("a command whose answer cannot be written ends with 1, and says so in one line", async t => {
+  if (process.platform !== "linux") return t.skip("/dev/full is on Linux");
+  const { dataDir } = await newNode(t);
+  const toFull = ["sh", "-c", 'exec "$@" > /dev/full', "sh"];
+  for (const words of [["version"], ["digest"], ["export", "-"]]) {
+    const { ended, lines } = runNode({ DATA_DIR: dataDir }, toFull, words);
+    assert.equal(await ended, 1, words.join(" "));
+    assert.deepEqual(lines, ["web-chat: the standard output: the disk is full [no-space]"], words.join(" "));
+  }
+});
+
+test("a node whose log cannot be written serves all the same, and ends when it is told to", async t => {
+  if (process.platform !== "linux") return t.skip("/dev/full is on Linux");
+  const dataDir = temporaryDirectory(t);
+  const full = openSync("/dev/full", "w");
+  const node = spawn(process.execPath, [join(import.meta.dirname, "../../core/main.ts")], {
+    env: { PATH: process.env.PATH, PORT: "0", HOST: "127.0.0.1", DATA_DIR: dataDir },
+    stdio: ["ignore", full, "inherit"],
+  });
+  closeSync(full);
+  cleanUp(t, () => node.kill("SIGKILL"));
+  const ended = once(node, "exit");
+  while (node.exitCode === null && !existsSync(join(dataDir, "control.sock")))
+    await new Promise(resolve => setTimeout(resolve, 20));
+  assert.equal((await command(dataDir, "digest")).code, 0);
+  node.kill("SIGTERM");
+  assert.deepEqual(await ended, [0, null]);
+});
+
+test("SIGUSR1 opens no debugger", async t => {
+  if (process.platform === "win32") return t.skip("there is no such signal on Windows");
+  const node = await spawnNode(t);
+  await node.ready();
+  node.process.kill("SIGUSR1");
+  await new Promise(resolve => setTimeout(resolve, 300));
+  assert.equal(await node.kill("SIGTERM"), 0);
+  assert.ok(!node.lines.some(line => line.includes("Debugger")), node.lines.join("\n"));
 });
