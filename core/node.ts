@@ -8,6 +8,7 @@ import { keysOf } from "./cluster/keys.ts";
 import { ownHosts } from "./cluster/seeds.ts";
 import type { Config } from "./config.ts";
 import { openControl } from "./control/server.ts";
+import { asReject } from "./errors.ts";
 import { Gateway } from "./gateway.ts";
 import { answerHttp, pathBelow } from "./http.ts";
 import { Listener } from "./listener.ts";
@@ -104,7 +105,7 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
   open.defer(async () => {
     await Promise.all([gateway.close(), listener.close()]);
   });
-  followCommits(ground, router);
+  followCommits(ground, router, logger);
   router.connect(cluster, gateway);
   open.defer(() => router.close());
   const ticker = startTicking(report, router);
@@ -222,7 +223,11 @@ function makeGateway(
   });
 }
 
-function followCommits({ log, report, failed }: Ground, router: Router): void {
+function followCommits({ log, report, failed }: Ground, router: Router, logger: Logger): void {
+  log.turned = refusal => {
+    if (refusal) logger.error({ code: asReject(refusal).code }, `nothing can be stored: ${asReject(refusal).message}`);
+    else logger.info({}, "messages are stored again");
+  };
   log.failed = error => failed("telling of a commit", error);
   log.committed = commit => {
     report.committed(commit);

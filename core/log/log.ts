@@ -44,6 +44,7 @@ export class Log {
   readonly #inode: number;
   #waiting = 0;
   #busy = false;
+  #refusal: Error | undefined;
   /** Something may be left in the write-ahead log that was erased; true at first, for the run before this one. */
   #erased = true;
   #idle: (() => void) | undefined;
@@ -53,6 +54,8 @@ export class Log {
   #closed: Promise<void> | undefined;
   /** Called after each commit, in commit order, before the promises of its appends are settled. */
   committed: (commit: Committed) => void = () => {};
+  /** Called with the reason when commits begin to fail, and with nothing when they work again. */
+  turned: (refusal: Error | undefined) => void = () => {};
   /** Called with what `committed` throws. */
   failed: (error: unknown) => void = () => {};
   /** This node's last commit. */
@@ -138,9 +141,11 @@ export class Log {
     } catch (error) {
       setImmediate(() => void this.#commit());
       for (const { reject } of jobs) reject(error as Error);
+      this.#turn(error as Error);
       return;
     }
     void this.#commit();
+    this.#turn(undefined);
     try {
       this.#announce(appended, performance.now() - startedAt);
     } catch (error) {
@@ -152,6 +157,13 @@ export class Log {
       resolve(appended.outcomes.slice(from, from + items.length));
       from += items.length;
     }
+  }
+
+  /** Commits fail from now on, or work again: an operator wants to hear of it once. */
+  #turn(refusal: Error | undefined): void {
+    if ((refusal === undefined) === (this.#refusal === undefined)) return;
+    this.#refusal = refusal;
+    this.turned(refusal);
   }
 
   #takeGroup(): Job[] {

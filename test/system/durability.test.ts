@@ -101,7 +101,10 @@ function tinyDisk(t: TestContext, bytes: number): string | undefined {
 test("a full disk: writing is refused, reading goes on, and writing works again when there is space", async t => {
   const disk = tinyDisk(t, 4 * 1024 * 1024);
   if (!disk) return t.skip("mounting a small file system needs root");
-  const node = await newNode(t, { DATA_DIR: join(disk, "data") });
+  const told: string[] = [];
+  const tell = (_details: object, message: string) => void told.push(message);
+  const logger = { info: tell, warn: () => {}, error: tell };
+  const node = await newNode(t, { DATA_DIR: join(disk, "data") }, undefined, logger);
   const ana = await connect(t, node, { name: "Ana" });
   await ana.join("lobby");
   const kept: string[] = [];
@@ -133,6 +136,11 @@ test("a full disk: writing is refused, reading goes on, and writing works again 
   assert.equal((await fetch(`${node.url}/healthz`)).status, 200);
   rmSync(ballast);
   kept.push((await ana.say("after")).id);
+  const stored = told.filter(message => message.includes("stored"));
+  assert.deepEqual(stored, [
+    "nothing can be stored: the disk of this node is full; nothing was stored",
+    "messages are stored again",
+  ]);
   assert.deepEqual(
     (await everything(ana)).map(({ id }) => id),
     kept,
