@@ -70,6 +70,14 @@ export class Audience {
     return held;
   }
 
+  /** Whether anybody listens to the room, or is about to. */
+  hears(room: string): boolean {
+    for (const rooms of this.#held.values()) if (rooms.has(room)) return true;
+    const { rooms } = this.#hall.of("/").adapter;
+    for (const { dialect } of this.#dialects.values()) if (rooms.has(seat(dialect, room))) return true;
+    return false;
+  }
+
   /** Returns the number of deliveries, one a listener and message. */
   messages(room: string, messages: readonly Message[]): number {
     let delivered = 0;

@@ -210,7 +210,7 @@ export function isGenuine({ salt, alt, blobs, body, contentHash }: Envelope): bo
 }
 
 /** What an envelope takes in a frame, at most. */
-export function frameBytes({ body, alt, blobs }: Envelope): number {
+export function frameBytes({ body, alt, blobs }: Pick<Envelope, "body" | "alt" | "blobs">): number {
   return 512 + (body?.length ?? 0) + (alt?.length ?? 0) * 3 + blobs.length * 66;
 }
 

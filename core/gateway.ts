@@ -288,6 +288,10 @@ export class Gateway implements Outlet {
     reply({ ok: true });
   }
 
+  hears(room: string): boolean {
+    return this.#audience.hears(room);
+  }
+
   messages(room: string, messages: Message[]): void {
     this.#parts.count("delivered", this.#audience.messages(room, messages));
   }

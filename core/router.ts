@@ -19,6 +19,8 @@ export type SignalTarget = "all" | { room: string } | { session: string };
 
 /** Where the router hands over what browsers shall see. */
 export type Outlet = {
+  /** Whether anybody here would be told of a room's messages. */
+  hears(room: string): boolean;
   /** Committed messages of a room, in commit order. */
   messages(room: string, messages: Message[]): void;
   signal(to: SignalTarget, signal: SignalMessage, except?: string): void;
@@ -195,9 +197,12 @@ export class Router {
     }
     this.learn(commit.envelopes);
     const rooms = new Map<string, Message[]>();
+    const heard = new Map<string, boolean>();
     for (const envelope of commit.envelopes) {
       if (envelope.origin !== log.origin) clock.observe(envelope.hlc);
-      if (envelope.room === FACTS) continue;
+      // A node that catches up on a year has no time to unpack what nobody is there to read.
+      if (!heard.has(envelope.room)) heard.set(envelope.room, this.#outlet?.hears(envelope.room) ?? false);
+      if (envelope.room === FACTS || !heard.get(envelope.room)) continue;
       const messages = rooms.get(envelope.room);
       const message = toMessage(envelope, registry);
       if (messages) messages.push(message);

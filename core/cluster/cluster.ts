@@ -4,7 +4,7 @@ import { asReject } from "../errors.ts";
 import type { Committed, Log } from "../log/log.ts";
 import { Arrival } from "./arrival.ts";
 import { Bus, type Received } from "./bus.ts";
-import { decodeFrame, encodeFrame, type Frame, MAX_STATE_ENTRIES, type Payload } from "./frames.ts";
+import { decodeFrame, encodeFrame, encodePulled, type Frame, MAX_STATE_ENTRIES, type Payload } from "./frames.ts";
 import type { KeyPair } from "./keys.ts";
 import { type Address, type Effect, Membership, type NodeInfo, type Peer, textOf } from "./membership.ts";
 import { type Heads, Replication } from "./replication.ts";
@@ -387,8 +387,8 @@ export class Cluster {
 
   async #serve({ origin, after }: Payload<"pull">, answer: Received["answer"]): Promise<void> {
     try {
-      const envelopes = await this.#replication.answer(origin, after);
-      if (!this.#closed) answer?.(encodeFrame("pulled", { id: this.self.id, origin, envelopes }));
+      const packed = await this.#replication.answer(origin, after);
+      if (!this.#closed) answer?.(encodePulled({ id: this.self.id, origin }, packed));
     } catch (error) {
       this.#options.logger.warn({ why: (error as Error).message }, "a peer's request could not be answered");
     }

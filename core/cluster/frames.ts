@@ -92,6 +92,15 @@ export function encodeFrame<Kind extends keyof Payloads>(kind: Kind, payload: Pa
   ]);
 }
 
+const NO_ENVELOPES = 0x90;
+
+/** A `pulled` frame around envelopes that the log has packed: they make up most of it, and are encoded on its thread. */
+export function encodePulled(payload: { id: string; origin: string }, packed: Uint8Array): Uint8Array {
+  const frame = encode([CLUSTER_PROTOCOL, "pulled", { ...payload, envelopes: [] }]);
+  if (frame.at(-1) !== NO_ENVELOPES) throw new Error("an empty list is not what a frame without envelopes ends with");
+  return Buffer.concat([frame.subarray(0, -1), packed]);
+}
+
 /** The frame in what a peer sent; throws `Reject` for whatever is not one. */
 export function decodeFrame(bytes: Uint8Array): Frame {
   const frame = decode(bytes);

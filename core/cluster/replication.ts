@@ -127,8 +127,8 @@ export class Replication {
     this.#seek(origin, stream, 0);
   }
 
-  /** What a peer asked for. */
-  answer(origin: string, after: number): Promise<Envelope[]> {
+  /** What a peer asked for, packed. */
+  answer(origin: string, after: number): Promise<Uint8Array> {
     return this.#ports.log.stream(origin, after, PULL_MAX_COUNT, PULL_MAX_BYTES);
   }
 

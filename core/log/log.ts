@@ -7,6 +7,7 @@ import type { Head } from "../chain.ts";
 import type { Draft, Envelope } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 import { claimDirectory, type Lock, makeForOwner } from "./lock.ts";
+import { unabridge } from "./outcomes.ts";
 import type { Cursor, Page, Stored } from "./reads.ts";
 import type { Appended, Outcome } from "./store.ts";
 import { StoreThread } from "./thread.ts";
@@ -131,13 +132,11 @@ export class Log {
       return;
     }
     const startedAt = performance.now();
+    const items = jobs.flatMap(({ items }) => items);
     let appended: Appended;
     try {
-      appended = await this.#writer.call(
-        "append",
-        jobs.flatMap(({ items }) => items),
-        Date.now(),
-      );
+      const { outcomes, ...rest } = await this.#writer.call("appendBriefly", items, Date.now());
+      appended = { ...rest, outcomes: unabridge(items, outcomes) };
     } catch (error) {
       setImmediate(() => void this.#commit());
       for (const { reject } of jobs) reject(error as Error);
@@ -235,8 +234,8 @@ export class Log {
     return this.#reader.call("digest");
   }
 
-  /** What follows `after` in a stream, in order, within the limits, but at least one. */
-  stream(origin: string, after: number, maxCount: number, maxBytes: number): Promise<Envelope[]> {
+  /** What follows `after` in a stream, in order, within the limits, but at least one: packed, as peers get it. */
+  stream(origin: string, after: number, maxCount: number, maxBytes: number): Promise<Uint8Array> {
     return this.#reader.call("stream", origin, after, maxCount, maxBytes);
   }
 

@@ -1,7 +1,7 @@
 /** What is read of the log's database: streams for peers, rooms for people. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { digestOf, type Head, hex } from "../chain.ts";
-import { type Envelope, FIELDS, frameBytes, placeOf } from "../envelope.ts";
+import { type Envelope, encode, FIELDS, frameBytes, placeOf } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 
 /** An envelope and its place in this node's own commit order. */
@@ -18,6 +18,13 @@ export const COLUMNS = FIELDS.join(", ");
  */
 const COUNTS = `NOT EXISTS (SELECT 1 FROM log d INDEXED BY log_id WHERE d.id = log.id AND d.author = log.author AND d.room = log.room
   AND d.role = 'row' AND d.pos <> log.pos AND (d.hlc, d.origin, d.n) < (log.hlc, log.origin, log.n))`;
+
+const STREAM = `SELECT ${COLUMNS} FROM log WHERE origin = ? AND seq > ? ORDER BY seq LIMIT ?`;
+const [ALT, BODY, BLOBS] = (["alt", "body", "blobs"] as const).map(field => FIELDS.indexOf(field)) as [
+  number,
+  number,
+  number,
+];
 
 export class Reads {
   protected readonly db: DatabaseSync;
@@ -88,16 +95,19 @@ export class Reads {
     return digestOf(this.heads());
   }
 
-  /** What follows `after` in a stream, in order; as much as fits, at least one. */
-  stream(origin: string, after: number, maxCount: number, maxBytes: number): Envelope[] {
-    const rows = this.prepare(`SELECT ${COLUMNS} FROM log WHERE origin = ? AND seq > ? ORDER BY seq LIMIT ?`);
-    return takeUpTo(maxBytes, rows.iterate(origin, after, maxCount), toEnvelope);
+  /** What follows `after` in a stream, in order, packed as it crosses the cluster; as much as fits, at least one. */
+  stream(origin: string, after: number, maxCount: number, maxBytes: number): Uint8Array<ArrayBuffer> {
+    const statement = this.prepare(STREAM);
+    // The columns have the order of the wire.
+    statement.setReturnArrays(true);
+    const rows = statement.iterate(origin, after, maxCount) as unknown as Iterable<unknown[]>;
+    return encode(takeUpTo(maxBytes, rows, wireOf, wire => frameBytes(partsOf(wire))));
   }
 
   /** What was committed after `after` and up to `upTo`, in commit order; as much as fits, at least one. */
   since(after: number, upTo: number, maxCount: number, maxBytes: number): Stored[] {
     const rows = this.prepare(`SELECT pos, ${COLUMNS} FROM log WHERE pos > ? AND pos <= ? ORDER BY pos LIMIT ?`);
-    return takeUpTo(maxBytes, rows.iterate(after, upTo, maxCount), toStored);
+    return takeUpTo(maxBytes, rows.iterate(after, upTo, maxCount), toStored, frameBytes);
   }
 
   /** Where each stream ended at commit `upTo`, in the order of their origins. */
@@ -221,24 +231,38 @@ export class Reads {
 }
 
 /** As many of the rows as fit, at least one. */
-function takeUpTo<Kind extends Envelope>(
+function takeUpTo<Row, Kind>(
   maxBytes: number,
-  rows: Iterable<Record<string, unknown>>,
-  read: (row: Record<string, unknown>) => Kind,
+  rows: Iterable<Row>,
+  read: (row: Row) => Kind,
+  bytesOf: (read: Kind) => number,
 ): Kind[] {
-  const envelopes: Kind[] = [];
+  const taken: Kind[] = [];
   let bytes = 0;
   for (const row of rows) {
-    const envelope = read(row);
-    bytes += frameBytes(envelope);
-    if (envelopes.length > 0 && bytes > maxBytes) break;
-    envelopes.push(envelope);
+    const next = read(row);
+    bytes += bytesOf(next);
+    if (taken.length > 0 && bytes > maxBytes) break;
+    taken.push(next);
   }
-  return envelopes;
+  return taken;
+}
+
+function wireOf(row: unknown[]): unknown[] {
+  row[BLOBS] = parseBlobs(row[BLOBS] as string);
+  return row;
+}
+
+function partsOf(wire: unknown[]): Pick<Envelope, "alt" | "body" | "blobs"> {
+  return { alt: wire[ALT] as string | null, body: wire[BODY] as Uint8Array | null, blobs: wire[BLOBS] as string[] };
+}
+
+function parseBlobs(text: string): string[] {
+  return text === "[]" ? [] : JSON.parse(text);
 }
 
 function toEnvelope(row: Record<string, unknown>): Envelope {
-  return { ...(row as Envelope), blobs: row.blobs === "[]" ? [] : JSON.parse(row.blobs as string) };
+  return { ...(row as Envelope), blobs: parseBlobs(row.blobs as string) };
 }
 
 function toStored(row: Record<string, unknown>): Stored {

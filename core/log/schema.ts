@@ -18,4 +18,5 @@ export const MIGRATIONS = [
   CREATE TABLE streams (origin TEXT PRIMARY KEY, seq INTEGER NOT NULL, chain BLOB NOT NULL, hlc INTEGER NOT NULL) STRICT;
   CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
   `,
+  "CREATE INDEX log_erasures ON log (ref) WHERE role = 'erase'",
 ];

@@ -19,7 +19,8 @@ try {
   port.on("message", ({ id, name, args }: Call) => {
     try {
       const method = store[name as keyof Store] as (...args: unknown[]) => unknown;
-      port.postMessage({ id, value: method.apply(store, args) });
+      const value = method.apply(store, args);
+      port.postMessage({ id, value }, value instanceof Uint8Array ? [value.buffer as ArrayBuffer] : []);
       if (name === "close") port.close();
     } catch (error) {
       port.postMessage({ id, refused: explain(error).toJSON() });

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { decodeFrame, encodeFrame, type Frame } from "../../core/cluster/frames.ts";
+import { decodeFrame, encodeFrame, encodePulled, type Frame } from "../../core/cluster/frames.ts";
 import { type Heads, PULL_MAX_BYTES, PULL_MAX_COUNT, Replication } from "../../core/cluster/replication.ts";
 import type { Draft, Envelope } from "../../core/envelope.ts";
 import { Reject } from "../../core/errors.ts";
 import type { Outcome } from "../../core/log/log.ts";
 import { Store } from "../../core/log/store.ts";
-import { at, draft, holds, withoutPos, written } from "../suites/samples.ts";
+import { at, draft, holds, unpacked, withoutPos, written } from "../suites/samples.ts";
 
 /** A frame under way between two nodes. */
 type InFlight = { from: string; to: string; bytes: Uint8Array };
@@ -154,8 +154,8 @@ class Node {
   }
 
   async #answer(to: string, origin: string, after: number): Promise<void> {
-    const envelopes = await this.replication.answer(origin, after);
-    const bytes = encodeFrame("pulled", { id: this.id, origin, envelopes });
+    const packed = await this.replication.answer(origin, after);
+    const bytes = encodePulled({ id: this.id, origin }, packed);
     this.#network.frames.push({ from: this.id, to, bytes });
   }
 }
@@ -415,11 +415,11 @@ test("an answer is bounded in number and bytes", async () => {
   );
   assert.ok(outcomes[0]?.status === "stored");
   const { origin } = outcomes[0].envelope;
-  const answer = await ana.replication.answer(origin, 0);
+  const answer = unpacked(await ana.replication.answer(origin, 0));
   assert.ok(answer.length >= 7 && answer.length <= 8);
   assert.ok(PULL_MAX_BYTES <= 1024 * 1024 && PULL_MAX_COUNT <= 4_096);
-  assert.equal((await ana.replication.answer(origin, 39)).length, 1);
-  assert.deepEqual(await ana.replication.answer("z".repeat(16), 0), []);
+  assert.equal(unpacked(await ana.replication.answer(origin, 39)).length, 1);
+  assert.deepEqual(unpacked(await ana.replication.answer("z".repeat(16), 0)), []);
 });
 
 test("an envelope whose content does not match its hash is refused, and fetched elsewhere", async () => {
@@ -440,7 +440,7 @@ test("an envelope whose content does not match its hash is refused, and fetched 
   ana.replication.pulled("cy", origin, envelopes);
   await ana.commitAll();
   assert.deepEqual(
-    ana.store.stream(origin, 0, 10, 1_000_000).map(({ alt }) => alt),
+    unpacked(ana.store.stream(origin, 0, 10, 1_000_000)).map(({ alt }) => alt),
     envelopes.map(({ alt }) => alt),
   );
 });

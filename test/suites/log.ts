@@ -8,7 +8,7 @@ import { type Draft, type Envelope, FACT, FACTS, keyOf } from "../../core/envelo
 import type { Cursor, Log, Outcome, Stored } from "../../core/log/log.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { temporaryDirectory } from "../helpers/node.ts";
-import { at, draft, holds, withoutPos, written } from "./samples.ts";
+import { at, draft, holds, unpacked, withoutPos, written } from "./samples.ts";
 
 /** The functions of a log that its users call. */
 export type Subject = Pick<
@@ -100,7 +100,7 @@ export function logSuite(name: string, open: Open, { runs }: { runs: number }): 
       draft({ hlc: ALL, version: 7, body: Buffer.alloc(256 * 1024, 7) }),
     ];
     const written = stored(await log.append(drafts)).map(withoutPos);
-    const read = await log.stream(at(written, 0).origin, 0, 10, 10 * MEGABYTE);
+    const read = unpacked(await log.stream(at(written, 0).origin, 0, 10, 10 * MEGABYTE));
     assert.deepEqual(read.map(bare), written.map(bare));
     for (const [index, { origin: _o, seq: _s, n: _n, salt: _a, contentHash: _h, ...fields }] of read.entries())
       assert.deepEqual(bare(fields), bare(at(drafts, index)));
@@ -130,7 +130,7 @@ export function logSuite(name: string, open: Open, { runs }: { runs: number }): 
     assert.deepEqual(statuses(await log.append([one, one, two])), ["stored", "refused", "stored"]);
     assert.deepEqual(statuses(await log.append([one, two, four, three])), ["refused", "refused", "refused", "stored"]);
     assert.deepEqual(statuses(await log.append([four])), ["stored"]);
-    assert.deepEqual(ids(await log.stream(one.origin, 0, 10, MEGABYTE)), ids(envelopes));
+    assert.deepEqual(ids(unpacked(await log.stream(one.origin, 0, 10, MEGABYTE))), ids(envelopes));
   });
 
   test(`${name}: an envelope that does not continue its room is refused, and what was before it stays`, async t => {
@@ -264,7 +264,7 @@ export function logSuite(name: string, open: Open, { runs }: { runs: number }): 
     assert.deepEqual(Buffer.from(erased.contentHash), Buffer.from((target as Stored).contentHash));
     // A node that gets the emptied envelope, and one that had it whole, end alike.
     const { log: third } = await newLog(t);
-    await third.append(await log.stream(erased.origin, 0, 10, MEGABYTE));
+    await third.append(unpacked(await log.stream(erased.origin, 0, 10, MEGABYTE)));
     await other.append([withoutPos(erasing as Stored)]);
     assert.equal((await other.find("one"))?.body, null);
     assert.equal(await other.digest(), await log.digest());
@@ -498,15 +498,15 @@ export function logSuite(name: string, open: Open, { runs }: { runs: number }): 
     const body = Buffer.alloc(100 * 1024);
     const envelopes = stored(await log.append(Array.from({ length: 10 }, () => draft({ body }))));
     const { origin } = at(envelopes, 0);
-    assert.deepEqual(ids(await log.stream(origin, 0, 3, 10 * MEGABYTE)), ids(envelopes.slice(0, 3)));
-    assert.deepEqual(ids(await log.stream(origin, 7, 100, 10 * MEGABYTE)), ids(envelopes.slice(7)));
-    assert.deepEqual(ids(await log.stream(origin, 0, 100, 1)), ids(envelopes.slice(0, 1)));
-    assert.equal((await log.stream(origin, 0, 100, 350 * 1024)).length, 3);
-    assert.deepEqual(await log.stream(origin, 10, 100, MEGABYTE), []);
-    assert.deepEqual(await log.stream("z".repeat(16), 0, 100, MEGABYTE), []);
+    assert.deepEqual(ids(unpacked(await log.stream(origin, 0, 3, 10 * MEGABYTE))), ids(envelopes.slice(0, 3)));
+    assert.deepEqual(ids(unpacked(await log.stream(origin, 7, 100, 10 * MEGABYTE))), ids(envelopes.slice(7)));
+    assert.deepEqual(ids(unpacked(await log.stream(origin, 0, 100, 1))), ids(envelopes.slice(0, 1)));
+    assert.equal(unpacked(await log.stream(origin, 0, 100, 350 * 1024)).length, 3);
+    assert.deepEqual(unpacked(await log.stream(origin, 10, 100, MEGABYTE)), []);
+    assert.deepEqual(unpacked(await log.stream("z".repeat(16), 0, 100, MEGABYTE)), []);
     // Reading that stopped half-way must not stand in the way of the next writer.
     await log.append([draft()]);
-    assert.deepEqual((await log.stream(origin, 10, 100, MEGABYTE)).length, 1);
+    assert.deepEqual(unpacked(await log.stream(origin, 10, 100, MEGABYTE)).length, 1);
   });
 
   test(`${name}: everything is read in commit order up to a commit, as much as fits, and at least one`, async t => {

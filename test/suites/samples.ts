@@ -1,7 +1,7 @@
 /** What tests are made of: drafts, envelopes of other nodes, random checks that can be repeated. */
 import type { TestContext } from "node:test";
 import fc from "fast-check";
-import { type Draft, type Envelope, encode, type fromWire } from "../../core/envelope.ts";
+import { type Draft, decode, type Envelope, encode, fromWire } from "../../core/envelope.ts";
 import type { Stored } from "../../core/log/reads.ts";
 import { Store } from "../../core/log/store.ts";
 
@@ -98,3 +98,8 @@ export const envelopes: fc.Arbitrary<ReturnType<typeof fromWire>> = record({
 }).map(({ body, salt, ...envelope }) =>
   body === null ? { ...envelope, alt: null, blobs: [], body: null, salt: null } : { ...envelope, body, salt },
 );
+
+/** Envelopes that a log has packed for peers. */
+export function unpacked(packed: Uint8Array): Envelope[] {
+  return (decode(packed) as unknown[]).map(fromWire);
+}

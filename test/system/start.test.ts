@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
+import { MIGRATIONS } from "../../core/log/schema.ts";
 import type { Given } from "../../core/settings.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { newNode, runNode, spawnNode, temporaryDirectory } from "../helpers/node.ts";
@@ -122,7 +123,7 @@ test("a directory without a database gets one, with its version, and keeps it", 
   const node = await newNode(t, { DATA_DIR: directory });
   await node.stop();
   const db = new DatabaseSync(join(directory, "log.db"), { readOnly: true });
-  assert.equal(db.prepare("PRAGMA user_version").get()?.user_version, 1);
+  assert.equal(db.prepare("PRAGMA user_version").get()?.user_version, MIGRATIONS.length);
   db.close();
   const again = await newNode(t, { DATA_DIR: directory });
   assert.equal(again.id, node.id);
