@@ -2,12 +2,11 @@
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { v7 as uuid } from "uuid";
-import { type Draft, encode, keyOf } from "../../core/envelope.ts";
+import { keyOf } from "../../core/envelope.ts";
 import { Log } from "../../core/log/log.ts";
+import { fill, say } from "./sample.ts";
 
 const MESSAGES = Number(process.argv[2] ?? 1_000_000);
-const GROUP = 2_000;
 const ROOMS = 10;
 const PAGES = 500;
 
@@ -16,11 +15,7 @@ try {
   const log = await Log.open(directory);
   const keys: { room: string; key: string }[] = [];
   const startedAt = performance.now();
-  for (let index = 0; index < MESSAGES; index += GROUP) {
-    const outcomes = await log.append(Array.from({ length: GROUP }, (_, step) => draft(index + step)));
-    const outcome = outcomes[index % GROUP];
-    if (outcome?.status === "stored") keys.push({ room: outcome.envelope.room, key: keyOf(outcome.envelope) });
-  }
+  await fill(log, MESSAGES, stored => keys.push({ room: stored.room, key: keyOf(stored) }));
   const seconds = (performance.now() - startedAt) / 1_000;
   const { size } = await stat(join(directory, "log.db"));
   say(`${MESSAGES} messages written`, `${Math.round(MESSAGES / seconds)}/s, ${Math.round(size / MESSAGES)} bytes each`);
@@ -37,25 +32,6 @@ try {
   await rm(directory, { recursive: true });
 }
 
-function draft(index: number): Draft {
-  const text = `message ${index}: shall we ship it? 可以。`;
-  return {
-    room: `room ${index % ROOMS}`,
-    hlc: 1_800_000_000_000 * 1_024 + index,
-    type: "text",
-    version: 1,
-    role: "row",
-    author: `person ${index % 100}`,
-    authorName: "Ana",
-    id: uuid(),
-    ref: null,
-    alt: text,
-    body: encode({ text }),
-    blobs: [],
-    extra: null,
-  };
-}
-
 async function measure(what: string, call: () => Promise<unknown>): Promise<void> {
   const times: number[] = [];
   for (let index = 0; index < PAGES; index++) {
@@ -66,8 +42,4 @@ async function measure(what: string, call: () => Promise<unknown>): Promise<void
   times.sort((a, b) => a - b);
   const at = (share: number) => (times[Math.floor(times.length * share)] as number).toFixed(2);
   say(what, `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`);
-}
-
-function say(what: string, figures: string): void {
-  process.stdout.write(`${what}: ${figures}\n`);
 }
