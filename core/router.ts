@@ -200,9 +200,10 @@ export class Router {
     const heard = new Map<string, boolean>();
     for (const envelope of commit.envelopes) {
       if (envelope.origin !== log.origin) clock.observe(envelope.hlc);
+      if (envelope.room === FACTS) continue;
       // A node that catches up on a year has no time to unpack what nobody is there to read.
       if (!heard.has(envelope.room)) heard.set(envelope.room, this.#outlet?.hears(envelope.room) ?? false);
-      if (envelope.room === FACTS || !heard.get(envelope.room)) continue;
+      if (!heard.get(envelope.room)) continue;
       const messages = rooms.get(envelope.room);
       const message = toMessage(envelope, registry);
       if (messages) messages.push(message);

@@ -109,7 +109,7 @@ export class Store extends Reads {
     return this.#insert({ ...draft, ...place, salt, contentHash }, now);
   }
 
-  /** Randomness is asked for in large pieces: one by one it took a third of the time of an append. */
+  /** Randomness is asked for in large pieces: one by one it took a fifth of the time of an append. */
   #salt(): Buffer {
     if (this.#saltsLeft === 0) {
       randomFillSync(this.#salts);
