@@ -121,9 +121,17 @@ test("health ends with 1 and says why where nobody listens, where somebody else 
 test("a terminal is greeted and told in words what happens; a file gets lines of JSON", async t => {
   if (spawnSync("script", ["--version"]).error) return t.skip("there is no `script` here to make a terminal");
   const dataDir = temporaryDirectory(t);
-  const command = `${process.execPath} ${join(import.meta.dirname, "../../core/main.ts")}`;
+  // A shell that stayed between them would die of Ctrl+C itself, and tell that as the end of the node.
+  const command = `exec ${process.execPath} ${join(import.meta.dirname, "../../core/main.ts")}`;
   const terminal = spawn("script", ["--quiet", "--return", "--flush", "--command", command, "/dev/null"], {
-    env: { ...process.env, PORT: "0", HOST: "127.0.0.1", DATA_DIR: dataDir, TERM: "xterm", NODE_NAME: "kitchen" },
+    env: {
+      PATH: process.env.PATH,
+      PORT: "0",
+      HOST: "127.0.0.1",
+      DATA_DIR: dataDir,
+      TERM: "xterm",
+      NODE_NAME: "kitchen",
+    },
   });
   cleanUp(t, () => terminal.kill("SIGKILL"));
   let shown = "";
