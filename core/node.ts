@@ -3,9 +3,10 @@ import { v4 as uuid } from "uuid";
 import { LogAdministration } from "./administration.ts";
 import { loadAssets } from "./assets.ts";
 import { Clock } from "./clock.ts";
+import { Bus } from "./cluster/bus.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { keysOf } from "./cluster/keys.ts";
-import { ownHosts } from "./cluster/seeds.ts";
+import { ownHosts, resolveSeed } from "./cluster/seeds.ts";
 import type { Config } from "./config.ts";
 import { openControl } from "./control/server.ts";
 import { asReject } from "./errors.ts";
@@ -22,6 +23,7 @@ import { Report, type ReportParts, type Self } from "./report.ts";
 import { Rooms } from "./rooms.ts";
 import { Router } from "./router.ts";
 import { SignIn } from "./signin.ts";
+import { realTime, type Time } from "./time.ts";
 import { type Certificates, openCertificates, type PublicAuthority } from "./tls/certificates.ts";
 import { isForStrangers, withAuthority } from "./tls/install.ts";
 import { answerPlain } from "./tls/plain.ts";
@@ -82,6 +84,7 @@ type Ground = {
   registry: Registry;
   log: Log;
   clock: Clock;
+  time: Time;
   people: People;
   rooms: Rooms;
   report: Report;
@@ -149,7 +152,8 @@ async function layGround(
     self,
     registry,
     log,
-    clock: new Clock(Date.now, await log.lastHlc()),
+    clock: new Clock(realTime.wall, await log.lastHlc()),
+    time: realTime,
     people: new People(),
     rooms: new Rooms(),
     report,
@@ -157,13 +161,20 @@ async function layGround(
   };
 }
 
-async function openCluster({ config, logger }: NodeOptions, { self, log }: Ground, router: Router): Promise<Cluster> {
+async function openCluster(
+  { config, logger }: NodeOptions,
+  { self, log, time }: Ground,
+  router: Router,
+): Promise<Cluster> {
   return Cluster.open({
     self: { ...self, boot: uuid(), hosts: config.advertise.length > 0 ? config.advertise : ownHosts() },
     port: config.zmqPort,
     pubPort: config.zmqPubPort,
     keys: config.secrets.map(keysOf),
     seeds: config.seeds,
+    resolve: resolveSeed,
+    openBus: Bus.open,
+    time,
     log,
     heads: await log.heads(),
     logger,

@@ -12,6 +12,7 @@ import type { People } from "./people.ts";
 import type { Delivery, Message, NodeFigures, Person, Receiving, ServerContext, Session } from "./plugin.ts";
 import type { Registry, Type } from "./registry.ts";
 import type { Room, Rooms } from "./rooms.ts";
+import type { Time } from "./time.ts";
 import { type StateValue, Values } from "./values.ts";
 
 export type SignalMessage = { type: string; room: string; author: Person; at: number; body: unknown };
@@ -40,6 +41,7 @@ export type RouterParts = {
   registry: Registry;
   log: Log;
   clock: Clock;
+  time: Time;
   people: People;
   rooms: Rooms;
   figures: () => NodeFigures;
@@ -70,13 +72,13 @@ export class Router {
 
   /** Connects both ends; before this nothing is delivered. */
   connect(cluster: Cluster, outlet: Outlet): void {
-    const { registry, clock, failed } = this.#parts;
+    const { registry, time, failed } = this.#parts;
     this.#cluster = cluster;
     this.#outlet = outlet;
     this.#values = new Values({
       registry,
       cluster,
-      now: () => clock.now(),
+      time,
       tell: values => this.#outlet?.state(values),
       failed,
     });

@@ -1,6 +1,7 @@
 /** The cluster's state as clients see it: one value a key, merged over the nodes that hold one, told many at once. */
 import type { Cluster } from "./cluster/cluster.ts";
 import type { Registry, Type } from "./registry.ts";
+import type { Cancel, Time } from "./time.ts";
 
 /** `body` is null where the value ended. `nodes` are the names of those that hold one. */
 export type StateValue = { type: string; key: string; body: unknown; nodes: string[] };
@@ -8,7 +9,7 @@ export type StateValue = { type: string; key: string; body: unknown; nodes: stri
 export type ValuesParts = {
   registry: Registry;
   cluster: Cluster;
-  now(): number;
+  time: Time;
   tell(values: StateValue[]): void;
   failed(type: string, error: unknown): void;
 };
@@ -18,7 +19,7 @@ const FLUSH_MS = 20;
 export class Values {
   readonly #parts: ValuesParts;
   readonly #changed = new Map<string, { type: string; key: string }>();
-  #flushing: NodeJS.Timeout | undefined;
+  #flushing: Cancel | undefined;
 
   constructor(parts: ValuesParts) {
     this.#parts = parts;
@@ -26,23 +27,23 @@ export class Values {
 
   /** Sets a value of this node. Throws `Reject` where the plugin cannot pack it. */
   set(type: Type, body: unknown): void {
-    this.#parts.cluster.state.set(type.name, type.key(body), type.version, type.pack(body), this.#parts.now());
+    this.#parts.cluster.state.set(type.name, type.key(body), type.version, type.pack(body), this.#parts.time.wall());
   }
 
   /** Ends a value of this node. */
   end(type: Type, key: string): void {
-    this.#parts.cluster.state.set(type.name, key, type.version, null, this.#parts.now());
+    this.#parts.cluster.state.set(type.name, key, type.version, null, this.#parts.time.wall());
   }
 
   /** Some node's value is another one now. */
   changed(type: string, key: string): void {
     this.#changed.set(`${type}\n${key}`, { type, key });
-    this.#flushing ??= setTimeout(() => {
+    this.#flushing ??= this.#parts.time.after(FLUSH_MS, () => {
       this.#flushing = undefined;
       const changed = [...this.#changed.values()];
       this.#changed.clear();
       this.#parts.tell(changed.flatMap(({ type, key }) => this.#read(type, key) ?? []));
-    }, FLUSH_MS);
+    });
   }
 
   /** Every value that holds now. */
@@ -70,6 +71,6 @@ export class Values {
   }
 
   close(): void {
-    clearTimeout(this.#flushing);
+    this.#flushing?.();
   }
 }

@@ -1,10 +1,10 @@
 /** When a node that starts has arrived in its cluster: it has looked for its peers, and has what they have. */
 import { type Address, textOf } from "./membership.ts";
-import { resolveSeed, type Seed } from "./seeds.ts";
+import type { Seed } from "./seeds.ts";
 
 export type ArrivalPorts = {
-  /** This node's own bus port. */
-  port: number;
+  /** All addresses that a seed means; rejects where its name does not resolve. */
+  resolve(seed: Seed): Promise<Address[]>;
   /** Dials what a name stands for. */
   found(addresses: Address[]): void;
   /** Whether everything that the peers were heard to hold is here. */
@@ -41,7 +41,7 @@ export class Arrival {
 
   async #resolve(seed: Seed): Promise<void> {
     try {
-      this.#ports.found(await resolveSeed(seed, this.#ports.port));
+      this.#ports.found(await this.#ports.resolve(seed));
       this.#unresolved.delete(seed.host);
     } catch (error) {
       if (!this.#unresolved.has(seed.host)) this.#ports.unresolved(seed.host, (error as Error).message);

@@ -2,8 +2,9 @@
 import { type Envelope, frameBytes, MAX_FRAME_BYTES } from "../envelope.ts";
 import { asReject } from "../errors.ts";
 import type { Committed, Log } from "../log/log.ts";
+import type { Cancel, Time } from "../time.ts";
 import { Arrival } from "./arrival.ts";
-import { Bus, type Received } from "./bus.ts";
+import type { Bus, Received } from "./bus.ts";
 import { decodeFrame, encodeFrame, encodePulled, type Frame, MAX_STATE_ENTRIES, type Payload } from "./frames.ts";
 import type { KeyPair } from "./keys.ts";
 import { type Address, type Effect, Membership, type NodeInfo, type Peer, textOf } from "./membership.ts";
@@ -35,6 +36,9 @@ export type Logger = {
   warn(details: object, message: string): void;
 };
 
+/** What moves frames between nodes; a simulation passes one without sockets. */
+export type Transport = Pick<Bus, keyof Bus>;
+
 export type ClusterOptions = {
   self: Omit<NodeInfo, "port" | "pubPort">;
   port: number;
@@ -42,6 +46,10 @@ export type ClusterOptions = {
   /** From the cluster's secret; the first serves. None leaves the bus open to private addresses. */
   keys: readonly KeyPair[];
   seeds: readonly Seed[];
+  /** All addresses that a seed means, on a bus whose own port is `port`. */
+  resolve(seed: Seed, port: number): Promise<Address[]>;
+  openBus: (...args: Parameters<typeof Bus.open>) => Promise<Transport>;
+  time: Time;
   log: Log;
   heads: Heads;
   logger: Logger;
@@ -50,7 +58,7 @@ export type ClusterOptions = {
 
 export class Cluster {
   readonly #options: ClusterOptions;
-  readonly #bus: Bus;
+  readonly #bus: Transport;
   readonly #membership: Membership;
   readonly #replication: Replication;
   readonly state: ClusterState;
@@ -60,17 +68,17 @@ export class Cluster {
   readonly #subscribed = new Map<string, Address>();
   readonly #snapshotAskedAt = new Map<string, number>();
   readonly #arrival: Arrival;
-  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #timers: Cancel[] = [];
   readonly #warnedAt = new Map<string, number>();
   #newHeads: Heads = {};
-  #flushing: NodeJS.Timeout | undefined;
+  #flushing: Cancel | undefined;
   #closed = false;
 
   /** Opens the bus and looks for peers. Throws `Reject` where a port is in use. */
   static async open(options: ClusterOptions): Promise<Cluster> {
     let cluster: Cluster | undefined;
     const early: Received[] = [];
-    const bus = await Bus.open(
+    const bus = await options.openBus(
       {
         received: frame => (cluster ? cluster.#received(frame) : early.push(frame)),
         unreachable: address => {
@@ -90,8 +98,8 @@ export class Cluster {
     return cluster;
   }
 
-  private constructor(options: ClusterOptions, bus: Bus) {
-    const { self, log, heads, events, logger } = options;
+  private constructor(options: ClusterOptions, bus: Transport) {
+    const { self, log, heads, events, logger, time } = options;
     this.#options = options;
     this.#bus = bus;
     this.self = { ...self, port: bus.port, pubPort: bus.pubPort };
@@ -101,7 +109,7 @@ export class Cluster {
       {
         log,
         pull: (peer, origin, after) => this.#ask(peer, "pull", { origin, after }),
-        now: () => performance.now(),
+        now: time.elapsed,
         warn: (what, details) => this.#warnOften(what, details, what),
       },
       heads,
@@ -111,7 +119,7 @@ export class Cluster {
       events.stateChanged(type, key);
     });
     this.#arrival = new Arrival({
-      port: bus.port,
+      resolve: seed => options.resolve(seed, bus.port),
       found: addresses => this.#perform(this.#membership.seek(addresses)),
       isSettled: () => this.#replication.settled,
       unresolved: (host, why) =>
@@ -122,10 +130,10 @@ export class Cluster {
     });
     void this.#arrival.seek(options.seeds);
     this.#timers.push(
-      setInterval(() => this.#beat(), BEAT_MS),
-      setInterval(() => this.#repair(), REPAIR_MS),
-      setInterval(() => void this.#arrival.seekAgain(), RESOLVE_AGAIN_MS),
-      setTimeout(() => this.#giveUpWaiting(), READY_AFTER_MS),
+      time.every(BEAT_MS, () => this.#beat()),
+      time.every(REPAIR_MS, () => this.#repair()),
+      time.every(RESOLVE_AGAIN_MS, () => void this.#arrival.seekAgain()),
+      time.after(READY_AFTER_MS, () => this.#giveUpWaiting()),
     );
   }
 
@@ -177,7 +185,7 @@ export class Cluster {
   /** Others' envelopes are stored here too: said once a turn of the loop. */
   #sayHeads(heads: Heads): void {
     if (Object.keys(this.#newHeads).length === 0)
-      setImmediate(() => {
+      this.#options.time.soon(() => {
         if (!this.#closed) this.#bus.publish(encodeFrame("heads", { id: this.self.id, heads: this.#newHeads }));
         this.#newHeads = {};
       });
@@ -191,12 +199,12 @@ export class Cluster {
   /** Says goodbye and closes the sockets. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const timer of this.#timers) clearInterval(timer);
-    clearTimeout(this.#flushing);
+    for (const cancel of this.#timers) cancel();
+    this.#flushing?.();
     this.#bus.publish(encodeFrame("bye", { id: this.self.id, boot: this.self.boot }));
     await this.#bus.flush(500);
     // A publisher that closes at once drops what its own thread has not written yet.
-    await new Promise(resolve => setTimeout(resolve, 50));
+    await new Promise<void>(resolve => this.#options.time.after(50, resolve));
     this.#bus.close();
     this.#arrival.giveUp();
   }
@@ -275,20 +283,20 @@ export class Cluster {
     this.#perform(this.#membership.greet());
     const { id, boot } = this.self;
     this.#bus.publish(encodeFrame("beat", { id, boot, heads: this.#heads, stateVersion: this.state.version }));
-    for (const { info } of this.#membership.up()) this.#ask(info.id, "ping", { at: performance.now() });
+    for (const { info } of this.#membership.up()) this.#ask(info.id, "ping", { at: this.#options.time.elapsed() });
   }
 
   #repair(): void {
-    this.#perform(this.#membership.watch(performance.now()));
+    this.#perform(this.#membership.watch(this.#options.time.elapsed()));
     this.#replication.tick();
   }
 
   #flushState(): void {
     if (this.#closed) return;
-    this.#flushing ??= setTimeout(() => {
+    this.#flushing ??= this.#options.time.after(STATE_FLUSH_MS, () => {
       this.#flushing = undefined;
       this.#publishState();
-    }, STATE_FLUSH_MS);
+    });
   }
 
   #publishState(): void {
@@ -320,7 +328,7 @@ export class Cluster {
   }
 
   #dispatch({ kind, payload }: Frame, at: Address | undefined, answer: Received["answer"]): void {
-    const now = performance.now();
+    const now = this.#options.time.elapsed();
     switch (kind) {
       case "hello":
         return this.#introduced(payload, now, at, answer);
@@ -396,7 +404,7 @@ export class Cluster {
 
   /** One line a minute for each cause: a hostile peer must not fill the disk with words. */
   #warnOften(cause: string, details: object, message: string): void {
-    const now = performance.now();
+    const now = this.#options.time.elapsed();
     if (now - (this.#warnedAt.get(cause) ?? Number.NEGATIVE_INFINITY) < 60_000) return;
     if (this.#warnedAt.size > 1_000) this.#warnedAt.clear();
     this.#warnedAt.set(cause, now);

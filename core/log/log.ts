@@ -1,12 +1,11 @@
 /** The durable log: few functions, asynchronous and batch-wise. Nothing outside this folder speaks SQL. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { performance } from "node:perf_hooks";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Head } from "../chain.ts";
 import type { Draft, Envelope } from "../envelope.ts";
 import { Reject } from "../errors.ts";
-import { claimDirectory, type Lock, makeForOwner } from "./lock.ts";
+import { type Cancel, realTime, type Time } from "../time.ts";
+import { claimDirectory, makeForOwner } from "./lock.ts";
 import { unabridge } from "./outcomes.ts";
 import type { Cursor, Page, Stored } from "./reads.ts";
 import type { Appended, Outcome } from "./store.ts";
@@ -32,17 +31,29 @@ type Job = { items: readonly (Draft | Envelope)[]; resolve: (outcomes: Outcome[]
 /** What a commit did: the stored envelopes in commit order, and the streams' new ends. */
 export type Committed = { envelopes: Stored[]; heads: Record<string, Head>; tookMs: number };
 
+/** A store on a thread of its own, or what a simulation puts in its place. */
+export type Caller = Pick<StoreThread, keyof StoreThread>;
+
+export type LogParts = {
+  directory: string;
+  writer: Caller;
+  reader: Caller;
+  time: Time;
+  /** Whether the database is still where it was opened. */
+  isInPlace(): boolean;
+  /** Called when it is closed. */
+  release(): void;
+};
+
 export class Log {
-  readonly #writer: StoreThread;
-  readonly #reader: StoreThread;
-  readonly #lock: Lock;
+  readonly #writer: Caller;
+  readonly #reader: Caller;
+  readonly #time: Time;
+  readonly #parts: LogParts;
   readonly #queue: Job[] = [];
-  readonly #checkpoints: NodeJS.Timeout;
-  readonly #watcher: NodeJS.Timeout;
+  readonly #timers: Cancel[];
   /** Where it is kept, and whatever else belongs to this node. */
   readonly directory: string;
-  readonly #path: string;
-  readonly #inode: number;
   #waiting = 0;
   #busy = false;
   #refusal: Error | undefined;
@@ -64,24 +75,19 @@ export class Log {
   /** The stream that this node writes; undefined before its first write. */
   origin: string | undefined;
 
-  private constructor(
-    directory: string,
-    writer: StoreThread,
-    reader: StoreThread,
-    lock: Lock,
-    pos: number,
-    origin: string | undefined,
-  ) {
+  private constructor(parts: LogParts, pos: number, origin: string | undefined) {
+    const { directory, writer, reader, time } = parts;
     this.directory = directory;
-    this.#path = join(directory, DATABASE);
-    this.#inode = statSync(this.#path).ino;
+    this.#parts = parts;
     this.#writer = writer;
     this.#reader = reader;
-    this.#lock = lock;
+    this.#time = time;
     this.pos = pos;
     this.origin = origin;
-    this.#checkpoints = setInterval(() => void this.#checkpoint(), CHECKPOINT_MS).unref();
-    this.#watcher = setInterval(() => this.#watch(), WATCH_MS).unref();
+    this.#timers = [
+      time.every(CHECKPOINT_MS, () => void this.#checkpoint()),
+      time.every(WATCH_MS, () => this.#watch()),
+    ];
   }
 
   /**
@@ -96,12 +102,19 @@ export class Log {
       makeForOwner(path);
       writer = await StoreThread.open(path, { readOnly: false });
       const reader = await StoreThread.open(path, { readOnly: true });
-      return new Log(directory, writer, reader, lock, await writer.call("lastPos"), await writer.call("origin"));
+      const { ino } = statSync(path);
+      const isInPlace = () => statSync(path, { throwIfNoEntry: false })?.ino === ino;
+      return await Log.of({ directory, writer, reader, time: realTime, isInPlace, release: () => lock.release() });
     } catch (error) {
       await writer?.close();
       lock.release();
       throw error;
     }
+  }
+
+  /** The log over stores that are open already. */
+  static async of(parts: LogParts): Promise<Log> {
+    return new Log(parts, await parts.writer.call("lastPos"), await parts.writer.call("origin"));
   }
 
   /**
@@ -120,7 +133,7 @@ export class Log {
       if (this.#busy) return;
       this.#busy = true;
       // Whatever else this turn of the loop brings shares the commit.
-      setImmediate(() => void this.#commit());
+      this.#time.soon(() => void this.#commit());
     });
   }
 
@@ -131,14 +144,14 @@ export class Log {
       this.#idle?.();
       return;
     }
-    const startedAt = performance.now();
+    const startedAt = this.#time.elapsed();
     const items = jobs.flatMap(({ items }) => items);
     let appended: Appended;
     try {
-      const { outcomes, ...rest } = await this.#writer.call("appendBriefly", items, Date.now());
+      const { outcomes, ...rest } = await this.#writer.call("appendBriefly", items, this.#time.wall());
       appended = { ...rest, outcomes: unabridge(items, outcomes) };
     } catch (error) {
-      setImmediate(() => void this.#commit());
+      this.#time.soon(() => void this.#commit());
       for (const { reject } of jobs) reject(error as Error);
       this.#turn(error as Error);
       return;
@@ -146,7 +159,7 @@ export class Log {
     void this.#commit();
     this.#turn(undefined);
     try {
-      this.#announce(appended, performance.now() - startedAt);
+      this.#announce(appended, this.#time.elapsed() - startedAt);
     } catch (error) {
       // Whatever fails in telling, what is committed is acked.
       this.failed(error);
@@ -194,8 +207,7 @@ export class Log {
 
   /** A file that was deleted or replaced takes every write, and keeps none. */
   #watch(): void {
-    const { ino } = statSync(this.#path, { throwIfNoEntry: false }) ?? {};
-    if (!this.isSound || (ino === this.#inode && !this.#writer.hasEnded)) return;
+    if (!this.isSound || (this.#parts.isInPlace() && !this.#writer.hasEnded)) return;
     this.isSound = false;
     this.failed(new Reject("storage-failed", LOST));
   }
@@ -213,12 +225,12 @@ export class Log {
    * way for `SCRUB_WITHIN_MS`: it is done after that one.
    */
   async scrub(): Promise<boolean> {
-    const until = performance.now() + SCRUB_WITHIN_MS;
+    const until = this.#time.elapsed() + SCRUB_WITHIN_MS;
     do {
       if (await this.#writer.call("checkpoint", "TRUNCATE")) return true;
       this.#erased = true;
-      await sleep(SCRUB_AGAIN_MS);
-    } while (performance.now() < until);
+      await new Promise<void>(resolve => this.#time.after(SCRUB_AGAIN_MS, resolve));
+    } while (this.#time.elapsed() < until);
     return false;
   }
 
@@ -319,12 +331,11 @@ export class Log {
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#checkpoints);
-    clearInterval(this.#watcher);
+    for (const cancel of this.#timers) cancel();
     await this.drain();
     await this.#reader.close();
     if (this.#erased) await this.#writer.call("checkpoint", "TRUNCATE").catch(() => {});
     await this.#writer.close();
-    this.#lock.release();
+    this.#parts.release();
   }
 }
