@@ -3,6 +3,7 @@ import { v7 as uuid } from "uuid";
 import * as v from "valibot";
 import type { Clock } from "./clock.ts";
 import { type Draft, decode, type Envelope, encode, FACT, FACTS, keyOf } from "./envelope.ts";
+import { FORK, forkBody } from "./forks.ts";
 
 const hash = v.pipe(v.string(), v.length(64));
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(512));
@@ -16,6 +17,8 @@ const BODIES = {
   "chat:device": v.object({ code: hash, token: hash }),
   "chat:logout": v.object({ token: hash }),
   "chat:room": v.object({ name }),
+  /** A node gives up a branch of a stream. */
+  [FORK]: forkBody,
 } as const;
 
 type Bodies = { [Type in keyof typeof BODIES]: v.InferOutput<(typeof BODIES)[Type]> };

@@ -321,6 +321,16 @@ export class Gateway implements Outlet {
     }
   }
 
+  /** Says so first, so that nobody takes what comes after for what follows. */
+  reset(rooms: readonly string[]): void {
+    for (const client of this.#clients.values())
+      for (const room of rooms) {
+        if (!client.joined.delete(room)) continue;
+        this.#audience.dismiss(client, room);
+        client.socket.emit("reset", { room });
+      }
+  }
+
   /** Every tab of a browser holds the same token, on whichever node. */
   ended(sessions: string[]): void {
     const ended = new Set(sessions);

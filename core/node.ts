@@ -9,7 +9,9 @@ import { keysOf } from "./cluster/keys.ts";
 import { ownHosts, resolveSeed } from "./cluster/seeds.ts";
 import type { Config } from "./config.ts";
 import { openControl } from "./control/server.ts";
-import { asReject } from "./errors.ts";
+import { asReject, Reject } from "./errors.ts";
+import { draftFact } from "./facts.ts";
+import { FORK } from "./forks.ts";
 import { Gateway } from "./gateway.ts";
 import { answerHttp, pathBelow } from "./http.ts";
 import { Listener } from "./listener.ts";
@@ -163,7 +165,7 @@ async function layGround(
 
 async function openCluster(
   { config, logger }: NodeOptions,
-  { self, log, time }: Ground,
+  { self, log, clock, time }: Ground,
   router: Router,
 ): Promise<Cluster> {
   return Cluster.open({
@@ -182,6 +184,10 @@ async function openCluster(
       signal: signal => router.signalled(signal),
       stateChanged: (type, key) => router.stateChanged(type, key),
       held: (peer, seq) => router.held(peer, seq),
+      giveUp: async fork => {
+        const [outcome] = await log.append([draftFact(FORK, self, fork, clock)]);
+        if (outcome?.status === "refused") throw new Reject(outcome.code, outcome.message);
+      },
     },
   });
 }

@@ -6,6 +6,7 @@ import { Copies } from "./copies.ts";
 import { type Draft, FACT, FACTS, keyOf } from "./envelope.ts";
 import { asReject, Reject } from "./errors.ts";
 import { readFact } from "./facts.ts";
+import { FORK } from "./forks.ts";
 import type { Committed, Log, Stored } from "./log/log.ts";
 import { toMessage } from "./messages.ts";
 import type { People } from "./people.ts";
@@ -29,6 +30,8 @@ export type Outlet = {
   stored(session: string, messages: { id: string; copies: number }[]): void;
   rooms(rooms: Room[]): void;
   renamed(person: Person): void;
+  /** What was shown of these rooms may be another branch of a stream than the one that counts. */
+  reset(rooms: readonly string[]): void;
   /** These sessions, by the hash of their token, have ended. */
   ended(sessions: string[]): void;
 };
@@ -182,7 +185,8 @@ export class Router {
       const copies = this.copiesOf(place);
       return { ok: true, id: draft.id, at: millisecondsOf(place.hlc), key: keyOf(place), copies };
     }
-    throw new Reject(outcome?.code ?? "internal", outcome?.message);
+    if (outcome?.status === "refused") throw new Reject(outcome.code, outcome.message);
+    throw new Reject("internal");
   }
 
   /** How many nodes hold an envelope: of another node's stream that node and this one, at least. */
@@ -219,6 +223,7 @@ export class Router {
   learn(envelopes: readonly Stored[]): void {
     const facts = envelopes.flatMap(envelope => (envelope.role === FACT ? (readFact(envelope) ?? []) : []));
     if (facts.length === 0) return;
+    for (const fact of facts) if (fact.type === FORK) this.#outlet?.reset(fact.body.rooms);
     const { renamed, ended } = this.#parts.people.add(facts);
     for (const person of renamed) this.#outlet?.renamed(person);
     if (ended.length > 0) this.#outlet?.ended(ended);

@@ -1,10 +1,13 @@
 /** The cluster as one node takes part in it: the bus, and on it membership, replication and state. */
+import { EMPTY_CHAIN } from "../chain.ts";
 import { type Envelope, frameBytes, MAX_FRAME_BYTES } from "../envelope.ts";
 import { asReject } from "../errors.ts";
+import type { Fork } from "../forks.ts";
 import type { Committed, Log } from "../log/log.ts";
 import type { Cancel, Time } from "../time.ts";
 import { Arrival } from "./arrival.ts";
 import type { Bus, Received } from "./bus.ts";
+import { Forks } from "./forks.ts";
 import { decodeFrame, encodeFrame, encodePulled, type Frame, MAX_STATE_ENTRIES, type Payload } from "./frames.ts";
 import type { KeyPair } from "./keys.ts";
 import { type Address, type Effect, Membership, type NodeInfo, type Peer, textOf } from "./membership.ts";
@@ -29,6 +32,8 @@ export type ClusterEvents = {
   stateChanged: Changed;
   /** A peer has committed this node's own stream up to `seq`. */
   held(peer: string, seq: number): void;
+  /** Commits that a branch of a stream is given up. */
+  giveUp(fork: Fork): Promise<void>;
 };
 
 export type Logger = {
@@ -61,6 +66,9 @@ export class Cluster {
   readonly #bus: Transport;
   readonly #membership: Membership;
   readonly #replication: Replication;
+  readonly #forks: Forks;
+  /** The peers that write a stream now, by stream. */
+  readonly #writers = new Map<string, string>();
   readonly state: ClusterState;
   readonly self: NodeInfo;
   /** What this node has committed of every stream. */
@@ -109,11 +117,23 @@ export class Cluster {
       {
         log,
         pull: (peer, origin, after) => this.#ask(peer, "pull", { origin, after }),
+        differs: (peer, origin, head) => this.#forks.differs(peer, origin, head),
+        outgrown: origin => void this.#outgrown(origin),
         now: time.elapsed,
         warn: (what, details) => this.#warnOften(what, details, what),
       },
       heads,
     );
+    this.#forks = new Forks(self.id, {
+      log,
+      ask: (peer, origin, seqs) => this.#ask(peer, "chainsPlease", { origin, seqs }),
+      tell: (peer, origin, head) => this.#ask(peer, "differs", { id: self.id, origin, ...head }),
+      length: (origin, peer) => this.#replication.length(origin, peer),
+      writer: origin => this.#writers.get(origin),
+      giveUp: events.giveUp,
+      now: time.elapsed,
+      warn: (what, details) => logger.warn(details, what),
+    });
     this.state = new ClusterState(self.id, self.boot, (type, key) => {
       this.#flushState();
       events.stateChanged(type, key);
@@ -173,12 +193,18 @@ export class Cluster {
   }
 
   /** Tells the peers of a commit. */
-  committed({ envelopes, heads }: Committed): void {
-    Object.assign(this.#heads, heads);
+  committed({ envelopes, heads, cut }: Committed): void {
     const own = envelopes.filter(({ origin }) => origin === this.#options.log.origin);
-    for (const batch of batches(own)) this.#bus.publish(encodeFrame("batch", { id: this.self.id, envelopes: batch }));
+    let follows: string | undefined = this.#heads[own[0]?.origin ?? ""]?.chain ?? EMPTY_CHAIN;
+    for (const [origin, head] of Object.entries(heads))
+      if (head.seq > 0) this.#heads[origin] = head;
+      else delete this.#heads[origin];
+    for (const batch of batches(own)) {
+      this.#bus.publish(encodeFrame("batch", { id: this.self.id, envelopes: batch, follows }));
+      follows = undefined;
+    }
     if (own.length < envelopes.length) this.#sayHeads(heads);
-    this.#replication.committed(heads);
+    this.#replication.committed(heads, cut);
     this.#arrival.check();
   }
 
@@ -189,7 +215,7 @@ export class Cluster {
         if (!this.#closed) this.#bus.publish(encodeFrame("heads", { id: this.self.id, heads: this.#newHeads }));
         this.#newHeads = {};
       });
-    Object.assign(this.#newHeads, heads);
+    for (const [origin, head] of Object.entries(heads)) if (head.seq > 0) this.#newHeads[origin] = head;
   }
 
   publishSignal(signal: Signal): void {
@@ -255,6 +281,8 @@ export class Cluster {
   #drop({ info, address }: Peer): void {
     if (address) this.#bus.redial(address, this.#subscribed.get(info.id));
     this.#replication.lost(info.id);
+    this.#forks.lost(info.id);
+    for (const [origin, writer] of this.#writers) if (writer === info.id) this.#writers.delete(origin);
     this.state.drop(info.id);
     this.#options.logger.warn({ peer: info.name }, "a peer is down");
   }
@@ -265,10 +293,14 @@ export class Cluster {
 
   #hello(asks: boolean): Uint8Array {
     const known = [...this.#membership.peers.values()].filter(({ up }) => up).map(({ info }) => info);
-    return encodeFrame("hello", { info: this.self, known, heads: this.#heads, asks });
+    return encodeFrame("hello", { info: this.self, known, heads: this.#heads, asks, writes: this.#options.log.origin });
   }
 
-  #ask<Kind extends "pull" | "snapshotPlease" | "ping">(peer: string, kind: Kind, payload: Payload<Kind>): void {
+  #ask<Kind extends "pull" | "snapshotPlease" | "ping" | "differs" | "chainsPlease">(
+    peer: string,
+    kind: Kind,
+    payload: Payload<Kind>,
+  ): void {
     const address = this.#membership.peers.get(peer)?.address;
     if (address) this.#bus.request(address, encodeFrame(kind, payload));
   }
@@ -282,13 +314,17 @@ export class Cluster {
   #beat(): void {
     this.#perform(this.#membership.greet());
     const { id, boot } = this.self;
-    this.#bus.publish(encodeFrame("beat", { id, boot, heads: this.#heads, stateVersion: this.state.version }));
+    const { log } = this.#options;
+    this.#bus.publish(
+      encodeFrame("beat", { id, boot, heads: this.#heads, stateVersion: this.state.version, writes: log.origin }),
+    );
     for (const { info } of this.#membership.up()) this.#ask(info.id, "ping", { at: this.#options.time.elapsed() });
   }
 
   #repair(): void {
     this.#perform(this.#membership.watch(this.#options.time.elapsed()));
     this.#replication.tick();
+    this.#forks.tick();
   }
 
   #flushState(): void {
@@ -337,13 +373,21 @@ export class Cluster {
       case "bye":
         return this.#perform(this.#membership.left(payload.id, payload.boot));
       case "batch":
-        return this.#replication.live(payload.id, payload.envelopes);
+        return this.#replication.live(payload.id, payload.envelopes, payload.follows);
       case "heads":
         return this.#heard(payload.id, payload.heads);
       case "pull":
         return void this.#serve(payload, answer);
       case "pulled":
-        return this.#replication.pulled(payload.id, payload.origin, payload.envelopes);
+        return this.#replication.pulled(payload.id, payload.origin, payload.envelopes, payload.follows);
+      case "differs":
+        return void this.#forks.told(payload.id, payload.origin, payload).catch(error => this.#unanswered(error));
+      case "chainsPlease":
+        return void this.#tellChains(payload, answer);
+      case "chains":
+        return void this.#forks
+          .answered(payload.id, payload.origin, payload.chains)
+          .catch(error => this.#unanswered(error));
       case "state":
         if (!this.state.apply(payload.id, payload.delta)) this.#askSnapshot(payload.id, now);
         return;
@@ -366,22 +410,27 @@ export class Cluster {
     if (hello.asks) answer?.(this.#hello(false));
     this.#perform(this.#membership.introduced(hello.info, now, at));
     this.#perform(this.#membership.heardOf(hello.known));
-    this.#heard(hello.info.id, hello.heads, true);
+    this.#heard(hello.info.id, hello.heads, { comparing: true, all: true, writes: hello.writes });
     if (at) this.#arrival.heardFrom(at);
     this.#arrival.check();
   }
 
-  #beaten({ id, boot, heads, stateVersion }: Payload<"beat">, now: number): void {
+  #beaten({ id, boot, heads, stateVersion, writes }: Payload<"beat">, now: number): void {
     this.#perform(this.#membership.beat(id, boot, now));
     const peer = this.#membership.peers.get(id);
     if (!peer?.up || peer.info.boot !== boot) return;
-    this.#heard(id, heads);
+    this.#heard(id, heads, { all: true, writes });
     if (!this.state.isCurrent(id, boot, stateVersion)) this.#askSnapshot(id, now);
   }
 
-  #heard(peer: string, heads: Heads, comparing = false): void {
+  #heard(
+    peer: string,
+    heads: Heads,
+    { comparing = false, all = false, writes = undefined as string | undefined } = {},
+  ): void {
     if (!this.#membership.peers.get(peer)?.up) return;
-    this.#replication.heard(peer, heads, comparing);
+    if (writes !== undefined) this.#writers.set(writes, peer);
+    this.#replication.heard(peer, heads, { comparing, all });
     const own = this.#options.log.origin;
     const held = own === undefined ? undefined : heads[own];
     if (held) this.#options.events.held(peer, held.seq);
@@ -395,11 +444,38 @@ export class Cluster {
 
   async #serve({ origin, after }: Payload<"pull">, answer: Received["answer"]): Promise<void> {
     try {
-      const packed = await this.#replication.answer(origin, after);
-      if (!this.#closed) answer?.(encodePulled({ id: this.self.id, origin }, packed));
+      const { follows, packed } = await this.#replication.answer(origin, after);
+      if (!this.#closed) answer?.(encodePulled({ id: this.self.id, origin, follows }, packed));
     } catch (error) {
-      this.#options.logger.warn({ why: (error as Error).message }, "a peer's request could not be answered");
+      this.#unanswered(error);
     }
+  }
+
+  async #tellChains({ origin, seqs }: Payload<"chainsPlease">, answer: Received["answer"]): Promise<void> {
+    try {
+      const chains = await this.#options.log.chains(origin, seqs);
+      if (!this.#closed) answer?.(encodeFrame("chains", { id: this.self.id, origin, chains }));
+    } catch (error) {
+      this.#unanswered(error);
+    }
+  }
+
+  #unanswered(error: unknown): void {
+    this.#warnOften("unanswered", { why: (error as Error).message }, "a peer's request could not be answered");
+  }
+
+  /**
+   * Peers have more of what only this node writes: its database is older than what it once published. It writes no more to
+   * that stream, and gets the rest as it would another node's.
+   */
+  async #outgrown(origin: string): Promise<void> {
+    const { log, logger } = this.#options;
+    if (log.origin !== origin) return;
+    await log.abandon(origin);
+    logger.warn(
+      { origin },
+      "this node's database was restored: it goes on in a new stream, and gets back what it lacks",
+    );
   }
 
   /** One line a minute for each cause: a hostile peer must not fill the disk with words. */

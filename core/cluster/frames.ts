@@ -22,6 +22,11 @@ export const MAX_HOSTS = 32;
 export const MAX_STATE_ENTRIES = 16_384;
 
 const info = v.object({ id, boot: id, name: text, version: text, hosts: list(host, MAX_HOSTS), port, pubPort: port });
+const chain = v.pipe(v.string(), v.maxLength(64));
+/** The running hash before the first envelope; missing where the sender does not know it. */
+const follows = v.optional(chain);
+/** The stream that a node writes; none before its first write. */
+const writes = v.optional(origin);
 const heads = v.pipe(
   v.array(v.tuple([origin, v.pipe(count, v.minValue(1)), id])),
   v.maxLength(4_096),
@@ -44,16 +49,28 @@ const delta = v.object({
 
 const PAYLOADS = {
   /** A node introduces itself; `asks` for the same in answer. */
-  hello: v.object({ info, known: list(info, 256), heads, asks: v.boolean() }),
+  hello: v.object({ info, known: list(info, 256), heads, asks: v.boolean(), writes }),
   /** Once a second, published. */
-  beat: v.object({ id, boot: id, heads, stateVersion: count }),
+  beat: v.object({ id, boot: id, heads, stateVersion: count, writes }),
   bye: v.object({ id, boot: id }),
-  /** Committed envelopes of the publisher's own stream. */
-  batch: v.object({ id, envelopes }),
+  /** Committed envelopes of the publisher's own stream, and the running hash that they follow. */
+  batch: v.object({ id, envelopes, follows }),
   /** The publisher has committed others' envelopes up to here. */
   heads: v.object({ id, heads }),
   pull: v.object({ origin, after: count }),
-  pulled: v.object({ id, origin, envelopes }),
+  pulled: v.object({ id, origin, envelopes, follows }),
+  /** The asked node has another running hash at that place than the one who tells. */
+  differs: v.object({ id, origin, seq: count, chain }),
+  chainsPlease: v.object({ origin, seqs: list(count, 256) }),
+  /** The running hashes that were asked for, of those that are there. */
+  chains: v.object({
+    id,
+    origin,
+    chains: v.pipe(
+      list(v.tuple([count, chain]), 256),
+      v.transform((entries): Record<number, string> => Object.fromEntries(entries)),
+    ),
+  }),
   state: v.object({ id, delta }),
   snapshotPlease: v.object({}),
   snapshot: v.object({ id, delta }),
@@ -77,16 +94,21 @@ export type Frame = {
 }[keyof Payloads];
 export type Payload<Kind extends keyof Payloads> = v.InferOutput<Payloads[Kind]>;
 
-type Outgoing = { heads?: Payload<"heads">["heads"]; envelopes?: readonly Envelope[] } & Record<string, unknown>;
+type Outgoing = {
+  heads?: Payload<"heads">["heads"];
+  chains?: Payload<"chains">["chains"];
+  envelopes?: readonly Envelope[];
+} & Record<string, unknown>;
 
 export function encodeFrame<Kind extends keyof Payloads>(kind: Kind, payload: Payload<Kind>): Uint8Array<ArrayBuffer> {
-  const { heads, envelopes, ...rest } = payload as Outgoing;
+  const { heads, chains, envelopes, ...rest } = payload as Outgoing;
   return encode([
     CLUSTER_PROTOCOL,
     kind,
     {
       ...rest,
       ...(heads && { heads: Object.entries(heads).map(([origin, { seq, chain }]) => [origin, seq, chain]) }),
+      ...(chains && { chains: Object.entries(chains).map(([seq, chain]) => [Number(seq), chain]) }),
       ...(envelopes && { envelopes: envelopes.map(toWire) }),
     },
   ]);
@@ -95,7 +117,10 @@ export function encodeFrame<Kind extends keyof Payloads>(kind: Kind, payload: Pa
 const NO_ENVELOPES = 0x90;
 
 /** A `pulled` frame around envelopes that the log has packed: they make up most of it, and are encoded on its thread. */
-export function encodePulled(payload: { id: string; origin: string }, packed: Uint8Array): Uint8Array {
+export function encodePulled(
+  payload: { id: string; origin: string; follows?: string | undefined },
+  packed: Uint8Array,
+): Uint8Array {
   const frame = encode([CLUSTER_PROTOCOL, "pulled", { ...payload, envelopes: [] }]);
   if (frame.at(-1) !== NO_ENVELOPES) throw new Error("an empty list is not what a frame without envelopes ends with");
   return Buffer.concat([frame.subarray(0, -1), packed]);

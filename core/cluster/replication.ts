@@ -2,15 +2,21 @@
  * Anti-entropy of the log: every node ends with every origin's stream, applied strictly in its order. Has no socket, clock
  * or timer of its own. Live batches are hints; heads say what there is; holes are pulled from any peer that holds them.
  */
+
+import { EMPTY_CHAIN } from "../chain.ts";
 import { type Envelope, isGenuine } from "../envelope.ts";
 import type { Head, Log } from "../log/log.ts";
 
 export type Heads = Record<string, Head>;
 
 export type ReplicationPorts = {
-  log: Pick<Log, "append" | "stream">;
+  log: Pick<Log, "append" | "stream" | "origin">;
   /** Asks a peer for what follows `after` in a stream. */
   pull(peer: string, origin: string, after: number): void;
+  /** A peer has another running hash than this node at the end of what this node has of a stream. */
+  differs(peer: string, origin: string, head: Head): void;
+  /** A peer has more of this node's own stream than this node. */
+  outgrown(origin: string): void;
   /** Milliseconds; only differences count. */
   now(): number;
   warn(what: string, details: Record<string, unknown>): void;
@@ -18,8 +24,9 @@ export type ReplicationPorts = {
 
 /** What this node has of one stream. */
 type Stream = {
-  /** Committed here. */
+  /** Committed here, and the running hash there. */
   seq: number;
+  chain: string;
   /** Handed to the log, committed or about to be. */
   queued: number;
   /** Came before what precedes it. */
@@ -51,17 +58,20 @@ export class Replication {
   readonly #streams = new Map<string, Stream>();
   /** How far each peer that is up has each stream. */
   readonly #holders = new Map<string, Map<string, number>>();
+  /** The running hashes before envelopes that came, as far as they were told. */
+  readonly #before = new WeakMap<Envelope, string>();
 
   constructor(ports: ReplicationPorts, heads: Heads) {
     this.#ports = ports;
-    for (const [origin, { seq }] of Object.entries(heads)) this.#stream(origin, seq);
+    for (const [origin, head] of Object.entries(heads)) this.#stream(origin, head);
   }
 
-  #stream(origin: string, seq = 0): Stream {
+  #stream(origin: string, { seq, chain }: Head = { seq: 0, chain: EMPTY_CHAIN }): Stream {
     let stream = this.#streams.get(origin);
     if (!stream) {
       stream = {
         seq,
+        chain,
         queued: seq,
         ahead: new Map(),
         pull: undefined,
@@ -74,33 +84,41 @@ export class Replication {
     return stream;
   }
 
-  /** A commit moved these streams on, own and others'. */
-  committed(heads: Heads): void {
-    for (const [origin, { seq }] of Object.entries(heads)) {
+  /** A commit moved these streams on, own and others'; those of `cut` end earlier than before. */
+  committed(heads: Heads, cut: readonly string[] = []): void {
+    for (const [origin, { seq, chain }] of Object.entries(heads)) {
       const stream = this.#stream(origin);
-      stream.seq = Math.max(stream.seq, seq);
-      stream.queued = Math.max(stream.queued, seq);
+      Object.assign(stream, { seq, chain });
+      stream.queued = cut.includes(origin) ? seq : Math.max(stream.queued, seq);
+      // Whoever was of no use for the branch that was cut may be for the other.
+      if (cut.includes(origin)) stream.shunned.clear();
       // An import may have brought what was waited for.
       for (const early of stream.ahead.keys()) if (early <= stream.queued) stream.ahead.delete(early);
       this.#seek(origin, stream, HOLE_GRACE_MS);
     }
   }
 
-  /** A peer says how far it has each stream. `comparing`: at once, without waiting for batches that may be on their way. */
-  heard(peer: string, heads: Heads, comparing = false): void {
-    const held = this.#holders.get(peer) ?? new Map<string, number>();
+  /**
+   * A peer says how far it has these streams, or all that it has. `comparing`: at once, without waiting for batches that may
+   * be on their way.
+   */
+  heard(peer: string, heads: Heads, { comparing = false, all = false } = {}): void {
+    const held = (!all && this.#holders.get(peer)) || new Map<string, number>();
     this.#holders.set(peer, held);
-    for (const [origin, { seq }] of Object.entries(heads)) {
-      held.set(origin, Math.max(held.get(origin) ?? 0, seq));
+    for (const [origin, { seq, chain }] of Object.entries(heads)) {
+      held.set(origin, seq);
       const stream = this.#stream(origin);
+      if (seq === stream.seq && chain !== stream.chain) this.#ports.differs(peer, origin, { seq, chain: stream.chain });
       if (seq <= stream.queued) continue;
+      if (origin === this.#ports.log.origin) this.#ports.outgrown(origin);
       stream.missingSince ??= this.#ports.now();
       if (comparing) this.#seek(origin, stream, 0);
     }
   }
 
-  /** A peer's live batch. */
-  live(peer: string, envelopes: readonly Envelope[]): void {
+  /** A peer's live batch, and the running hash before it. */
+  live(peer: string, envelopes: readonly Envelope[], follows?: string): void {
+    this.#precede(envelopes, follows);
     for (const [origin, batch] of byOrigin(envelopes)) {
       const last = batch.at(-1) as Envelope;
       const held = this.#holders.get(peer);
@@ -112,7 +130,8 @@ export class Replication {
   }
 
   /** A peer's answer to `pull`. */
-  pulled(peer: string, origin: string, envelopes: readonly Envelope[]): void {
+  pulled(peer: string, origin: string, envelopes: readonly Envelope[], follows?: string): void {
+    this.#precede(envelopes, follows);
     const stream = this.#stream(origin);
     if (stream.pull?.peer !== peer) return;
     const { after } = stream.pull;
@@ -127,8 +146,13 @@ export class Replication {
     this.#seek(origin, stream, 0);
   }
 
-  /** What a peer asked for, packed. */
-  answer(origin: string, after: number): Promise<Uint8Array> {
+  #precede(envelopes: readonly Envelope[], follows: string | undefined): void {
+    const [first] = envelopes;
+    if (first && follows !== undefined) this.#before.set(first, follows);
+  }
+
+  /** What a peer asked for, packed, and the running hash before it. */
+  answer(origin: string, after: number): ReturnType<Log["stream"]> {
     return this.#ports.log.stream(origin, after, PULL_MAX_COUNT, PULL_MAX_BYTES);
   }
 
@@ -152,6 +176,11 @@ export class Replication {
       }
       this.#seek(origin, stream, HOLE_GRACE_MS);
     }
+  }
+
+  /** How far this node, or a peer, has a stream. */
+  length(origin: string, peer?: string): number {
+    return (peer === undefined ? this.#streams.get(origin)?.seq : this.#holders.get(peer)?.get(origin)) ?? 0;
   }
 
   /** Envelopes that this peer still lacks, of those that are committed here. */
@@ -195,10 +224,13 @@ export class Replication {
 
   async #commit(stream: Stream, envelopes: Envelope[], peer: string): Promise<void> {
     try {
-      const outcomes = await this.#ports.log.append(envelopes);
-      const refused = outcomes.find(outcome => outcome.status === "refused");
-      if (!refused) return;
-      this.#ports.warn("a peer sent an envelope that does not fit", { peer, why: refused.message });
+      const outcomes = await this.#ports.log.append(envelopes, this.#follows(envelopes));
+      const failed = outcomes.findIndex(({ status }) => status === "refused" || status === "forked");
+      const [outcome, envelope] = [outcomes[failed], envelopes[failed]];
+      if (!outcome || !envelope) return;
+      if (outcome.status === "forked") this.#forked(stream, envelope, peer);
+      if (outcome.status === "refused")
+        this.#ports.warn("a peer sent an envelope that does not fit", { peer, why: outcome.message });
     } catch (error) {
       this.#ports.warn("a peer's envelopes could not be stored", { peer, why: (error as Error).message });
     }
@@ -206,6 +238,21 @@ export class Replication {
     stream.queued = stream.seq;
     stream.ahead.clear();
     stream.missingSince = this.#ports.now();
+  }
+
+  /** The peer's branch of the stream is another one. What it sends is of no use until one of them has been given up. */
+  #forked(stream: Stream, { origin, seq }: Envelope, peer: string): void {
+    stream.shunned.set(peer, this.#ports.now() + SHUN_MS);
+    if (stream.seq === seq - 1) this.#ports.differs(peer, origin, { seq: stream.seq, chain: stream.chain });
+  }
+
+  #follows(envelopes: readonly Envelope[]): Map<number, string> {
+    const follows = new Map<number, string>();
+    for (const [index, envelope] of envelopes.entries()) {
+      const before = this.#before.get(envelope);
+      if (before !== undefined) follows.set(index, before);
+    }
+    return follows;
   }
 
   /** Starts a pull where something has been missing for `graceMs` and a peer that is up holds it. */

@@ -7,8 +7,8 @@ import { Reject } from "../errors.ts";
 import { type Cancel, realTime, type Time } from "../time.ts";
 import { claimDirectory, makeForOwner } from "./lock.ts";
 import { unabridge } from "./outcomes.ts";
-import type { Cursor, Page, Stored } from "./reads.ts";
-import type { Appended, Outcome } from "./store.ts";
+import type { Cursor, Packed, Page, Stored } from "./reads.ts";
+import type { Appended, Follows, Outcome } from "./store.ts";
 import { StoreThread } from "./thread.ts";
 
 export type { Head } from "../chain.ts";
@@ -26,10 +26,18 @@ const WATCH_MS = 1_000;
 const DATABASE = "log.db";
 const LOST = "the database is gone from the data directory: nothing more is stored; restart this node";
 
-type Job = { items: readonly (Draft | Envelope)[]; resolve: (outcomes: Outcome[]) => void; reject: (e: Error) => void };
+type Job = {
+  items: readonly (Draft | Envelope)[];
+  follows: Follows | undefined;
+  resolve: (outcomes: Outcome[]) => void;
+  reject: (e: Error) => void;
+};
 
-/** What a commit did: the stored envelopes in commit order, and the streams' new ends. */
-export type Committed = { envelopes: Stored[]; heads: Record<string, Head>; tookMs: number };
+/**
+ * What a commit did: the stored envelopes in commit order, and the streams' new ends. Those of `cut` end earlier than
+ * before: a branch of theirs was given up.
+ */
+export type Committed = { envelopes: Stored[]; heads: Record<string, Head>; cut: readonly string[]; tookMs: number };
 
 /** A store on a thread of its own, or what a simulation puts in its place. */
 export type Caller = Pick<StoreThread, keyof StoreThread>;
@@ -119,16 +127,17 @@ export class Log {
 
   /**
    * Commits drafts or a peer's envelopes, in the order of the calls; resolves when they are on disk. Calls that wait at
-   * the same time share one commit. Rejects with `Reject`, and nothing stored, where the disk refuses.
+   * the same time share one commit. `follows` says what a peer's envelopes have to continue. Rejects with `Reject`, and
+   * nothing stored, where the disk refuses.
    */
-  append(items: readonly (Draft | Envelope)[]): Promise<Outcome[]> {
+  append(items: readonly (Draft | Envelope)[], follows?: Follows): Promise<Outcome[]> {
     if (this.#closing) return Promise.reject(new Reject("stopping"));
     if (!this.isSound) return Promise.reject(new Reject("storage-failed", LOST));
     // Replication bounds by itself what it has under way, and must not be held up by a crowd at the door.
     if (this.#waiting >= MAX_WAITING && items.some(item => !("seq" in item)))
       return Promise.reject(new Reject("overloaded", "the disk does not keep up", { retryAfterMs: 1_000 }));
     return new Promise((resolve, reject) => {
-      this.#queue.push({ items, resolve, reject });
+      this.#queue.push({ items, follows, resolve, reject });
       this.#waiting += items.length;
       if (this.#busy) return;
       this.#busy = true;
@@ -146,9 +155,10 @@ export class Log {
     }
     const startedAt = this.#time.elapsed();
     const items = jobs.flatMap(({ items }) => items);
+    const follows = followsOf(jobs);
     let appended: Appended;
     try {
-      const { outcomes, ...rest } = await this.#writer.call("appendBriefly", items, this.#time.wall());
+      const { outcomes, ...rest } = await this.#writer.call("appendBriefly", items, this.#time.wall(), follows);
       appended = { ...rest, outcomes: unabridge(items, outcomes) };
     } catch (error) {
       this.#time.soon(() => void this.#commit());
@@ -190,14 +200,16 @@ export class Log {
     return this.#queue.splice(0, count);
   }
 
-  #announce({ outcomes, heads, origin }: Appended, tookMs: number): void {
+  #announce({ outcomes, saved, cut, heads, origin }: Appended, tookMs: number): void {
     this.origin = origin;
     const envelopes = outcomes.flatMap(outcome => (outcome.status === "stored" ? [outcome.envelope] : []));
+    if (saved.length > 0)
+      envelopes.splice(0, envelopes.length, ...[...envelopes, ...saved].sort((a, b) => a.pos - b.pos));
     const last = envelopes.at(-1);
     if (!last) return;
     this.pos = last.pos;
     this.#erased ||= envelopes.some(({ role }) => role === "erase");
-    this.committed({ envelopes, heads, tookMs });
+    this.committed({ envelopes, heads, cut, tookMs });
   }
 
   /** Envelopes that wait for a commit. */
@@ -246,8 +258,11 @@ export class Log {
     return this.#reader.call("digest");
   }
 
-  /** What follows `after` in a stream, in order, within the limits, but at least one: packed, as peers get it. */
-  stream(origin: string, after: number, maxCount: number, maxBytes: number): Promise<Uint8Array> {
+  /**
+   * What follows `after` in a stream, in order, within the limits, but at least one: packed, as peers get it. `follows` is the
+   * running hash at `after`, where the stream goes that far.
+   */
+  stream(origin: string, after: number, maxCount: number, maxBytes: number): Promise<Packed> {
     return this.#reader.call("stream", origin, after, maxCount, maxBytes);
   }
 
@@ -304,8 +319,18 @@ export class Log {
     await this.#writer.call("set", name, value);
   }
 
-  /** Ends this node's own stream at `seq`; false where it has gone on since. Its next write begins a new one. */
-  async abandon(origin: string, seq: number): Promise<boolean> {
+  /** The running hashes of one stream at places of it, of those that are here. */
+  chains(origin: string, seqs: readonly number[]): Promise<Record<number, string>> {
+    return this.#writer.call("chains", origin, seqs);
+  }
+
+  /** The rooms that a stream wrote to from `seq` on, as far as it is here. */
+  roomsFrom(origin: string, seq: number): Promise<string[]> {
+    return this.#writer.call("roomsFrom", origin, seq);
+  }
+
+  /** Ends this node's own stream: its next write begins a new one. False where it has gone on since `seq`. */
+  async abandon(origin: string, seq?: number): Promise<boolean> {
     const abandoned = await this.#writer.call("abandon", origin, seq);
     if (abandoned && origin === this.origin) this.origin = undefined;
     return abandoned;
@@ -338,4 +363,16 @@ export class Log {
     await this.#writer.close();
     this.#parts.release();
   }
+}
+
+/** What the items of all jobs together have to continue. */
+function followsOf(jobs: readonly Job[]): Follows | undefined {
+  if (jobs.every(({ follows }) => follows === undefined)) return undefined;
+  const all = new Map<number, string>();
+  let from = 0;
+  for (const { items, follows } of jobs) {
+    for (const [index, chain] of follows ?? []) all.set(from + index, chain);
+    from += items.length;
+  }
+  return all;
 }

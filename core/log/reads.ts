@@ -1,6 +1,6 @@
 /** What is read of the log's database: streams for peers, rooms for people. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
-import { digestOf, type Head, hex } from "../chain.ts";
+import { digestOf, EMPTY_CHAIN, type Head, hex } from "../chain.ts";
 import { type Envelope, encode, FIELDS, frameBytes, placeOf } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 
@@ -9,6 +9,7 @@ export type Stored = Envelope & { pos: number };
 /** A reader's place in a room: the last `n` it has of each origin. */
 export type Cursor = Record<string, number>;
 
+export type Packed = { follows: string | undefined; packed: Uint8Array<ArrayBuffer> };
 export type Page = { envelopes: Stored[]; older: boolean };
 
 export const COLUMNS = FIELDS.join(", ");
@@ -95,13 +96,17 @@ export class Reads {
     return digestOf(this.heads());
   }
 
-  /** What follows `after` in a stream, in order, packed as it crosses the cluster; as much as fits, at least one. */
-  stream(origin: string, after: number, maxCount: number, maxBytes: number): Uint8Array<ArrayBuffer> {
+  /**
+   * What follows `after` in a stream, in order, packed as it crosses the cluster; as much as fits, at least one. `follows` is
+   * the running hash at `after`, where the stream goes that far.
+   */
+  stream(origin: string, after: number, maxCount: number, maxBytes: number): Packed {
     const statement = this.prepare(STREAM);
     // The columns have the order of the wire.
     statement.setReturnArrays(true);
     const rows = statement.iterate(origin, after, maxCount) as unknown as Iterable<unknown[]>;
-    return encode(takeUpTo(maxBytes, rows, wireOf, wire => frameBytes(partsOf(wire))));
+    const follows = after === 0 ? EMPTY_CHAIN : this.chainsAt({ [origin]: after })[origin];
+    return { follows, packed: encode(takeUpTo(maxBytes, rows, wireOf, wire => frameBytes(partsOf(wire)))) };
   }
 
   /** What was committed after `after` and up to `upTo`, in commit order; as much as fits, at least one. */
@@ -134,9 +139,22 @@ export class Reads {
     );
   }
 
+  /** The running hashes of one stream at places of it, of those that are here. */
+  chains(origin: string, seqs: readonly number[]): Record<number, string> {
+    return Object.fromEntries(
+      seqs.flatMap(seq => Object.values(this.chainsAt({ [origin]: seq })).map(chain => [seq, chain])),
+    );
+  }
+
+  /** The rooms that a stream wrote to from `seq` on. */
+  roomsFrom(origin: string, seq: number): string[] {
+    const sql = "SELECT DISTINCT room FROM log WHERE origin = ? AND seq >= ? AND role <> 'fact'";
+    return this.all(sql, origin, seq).map(({ room }) => room as string);
+  }
+
   /** The core's own facts in commit order. */
   facts(afterPos: number, limit: number): Stored[] {
-    return this.#stored("WHERE role = 'fact' AND pos > ? ORDER BY pos LIMIT ?", afterPos, limit);
+    return this.stored("WHERE role = 'fact' AND pos > ? ORDER BY pos LIMIT ?", afterPos, limit);
   }
 
   /** A reader's cursor at commit `upTo`. */
@@ -160,7 +178,7 @@ export class Reads {
     const envelopes: Stored[] = [];
     let more = false;
     for (const { origin } of this.all("SELECT origin FROM streams")) {
-      const found = this.#stored(
+      const found = this.stored(
         "WHERE room = ? AND origin = ? AND n > ? AND pos <= ? ORDER BY n LIMIT ?",
         room,
         origin as string,
@@ -185,7 +203,7 @@ export class Reads {
     const place = edge === undefined ? undefined : this.#placeOf(edge);
     if (edge !== undefined && !place) throw new Reject("not-found", "no message has that key or id");
     const back = from.after === undefined;
-    const rows = this.#stored(
+    const rows = this.stored(
       `WHERE room = ? AND role = 'row' AND pos <= ? AND (hlc, origin, n) ${back ? "<" : ">"} (?, ?, ?) AND ${COUNTS}
        ORDER BY hlc ${back ? "DESC" : ""}, origin ${back ? "DESC" : ""}, n ${back ? "DESC" : ""} LIMIT ?`,
       room,
@@ -203,17 +221,17 @@ export class Reads {
 
   /** What refers to a message, other than rows that answer it. */
   referring(room: string, id: string): Stored[] {
-    return this.#stored("WHERE ref = ? AND room = ? AND role IN ('mark', 'replace') ORDER BY hlc, origin, n", id, room);
+    return this.stored("WHERE ref = ? AND room = ? AND role IN ('mark', 'replace') ORDER BY hlc, origin, n", id, room);
   }
 
   /** The message of that id, that author's if two have it, at its lowest key. */
   find(id: string, author = ""): Stored | undefined {
-    return this.#stored("WHERE id = ? AND role <> 'fact' ORDER BY author <> ?, hlc, origin, n LIMIT 1", id, author)[0];
+    return this.stored("WHERE id = ? AND role <> 'fact' ORDER BY author <> ?, hlc, origin, n LIMIT 1", id, author)[0];
   }
 
   /** All messages of that id: two people, or two halves of a partition, may have used it. */
   named(id: string): Stored[] {
-    return this.#stored("WHERE id = ? AND role NOT IN ('fact', 'erase') ORDER BY hlc, origin, n", id);
+    return this.stored("WHERE id = ? AND role NOT IN ('fact', 'erase') ORDER BY hlc, origin, n", id);
   }
 
   /** Copies the database into an empty file, in one read transaction: SQLite's backup begins anew with each commit. */
@@ -225,7 +243,7 @@ export class Reads {
     return placeOf(keyOrId) ?? this.find(keyOrId);
   }
 
-  #stored(where: string, ...values: SQLInputValue[]): Stored[] {
+  protected stored(where: string, ...values: SQLInputValue[]): Stored[] {
     return this.all(`SELECT pos, ${COLUMNS} FROM log ${where}`, ...values).map(toStored);
   }
 }

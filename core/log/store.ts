@@ -3,6 +3,7 @@ import { randomBytes, randomFillSync } from "node:crypto";
 import { EMPTY_CHAIN, type Head, hashChain, hex } from "../chain.ts";
 import { type Draft, type Envelope, FIELDS, hashContent, ORIGIN_LENGTH } from "../envelope.ts";
 import type { Code } from "../errors.ts";
+import { type Fork, readFork } from "../forks.ts";
 import { BUSY_MS, explain, openDatabase } from "./database.ts";
 import { abridge } from "./outcomes.ts";
 import { COLUMNS, Reads, type Stored } from "./reads.ts";
@@ -11,13 +12,27 @@ export type Outcome =
   | { status: "stored"; envelope: Stored }
   /** This author wrote that id before; the place is the first one's. */
   | { status: "known"; place: Pick<Envelope, "origin" | "n" | "hlc" | "seq"> }
+  /** It continues another branch of its stream than the one that is here. */
+  | { status: "forked" }
   | { status: "refused"; code: Code; message: string };
 
-/** `origin` is the stream that this node writes. */
-export type Appended = { outcomes: Outcome[]; heads: Record<string, Head>; origin: string | undefined };
+/**
+ * `origin` is the stream that this node writes. Where a branch was given up, `saved` is what was written again, and `cut`
+ * are the streams that end earlier than before; the head of one of which nothing is left has seq 0.
+ */
+export type Appended = {
+  outcomes: Outcome[];
+  saved: Stored[];
+  cut: string[];
+  heads: Record<string, Head>;
+  origin: string | undefined;
+};
+/** The running hashes that an item's stream must have come to before it, by the item's index. */
+export type Follows = ReadonlyMap<number, string>;
 
 const INSERT = `INSERT INTO log (${COLUMNS}, chain, receivedAt) VALUES (${"?, ".repeat(FIELDS.length + 1)}?)`;
 const SALT_BYTES = 16;
+const SAVED_AT_ONCE = 500;
 
 export class Store extends Reads {
   readonly #heads = new Map<string, Head & { hlc: number }>();
@@ -25,6 +40,11 @@ export class Store extends Reads {
   readonly #counts = new Map<string, number>();
   /** What has been erased, by id: next to nothing is, and then nothing needs to be looked up. */
   readonly #erased: Set<string>;
+  /** Branches that were given up, by their stream. */
+  #dead = new Map<string, Fork[]>();
+  /** What the transaction under way has written again, and cut. */
+  #saved: Stored[] = [];
+  readonly #cut = new Set<string>();
   readonly #salts = Buffer.alloc(256 * SALT_BYTES);
   #saltsLeft = 0;
   #origin: string | undefined;
@@ -37,13 +57,14 @@ export class Store extends Reads {
       this.#heads.set(origin as string, head);
     }
     this.#origin = this.setting("origin");
+    for (const fork of JSON.parse(this.setting("forks") ?? "[]")) this.#bury(fork);
     const erasures = readOnly ? [] : this.all("SELECT ref FROM log WHERE role = 'erase' AND ref IS NOT NULL");
     this.#erased = new Set(erasures.map(({ ref }) => ref as string));
   }
 
   /** As `append`, without what the caller has: for callers on another thread, who put it back with `unabridge`. */
-  appendBriefly(group: readonly (Draft | Envelope)[], now: number) {
-    const { outcomes, ...appended } = this.append(group, now);
+  appendBriefly(group: readonly (Draft | Envelope)[], now: number, follows?: Follows) {
+    const { outcomes, ...appended } = this.append(group, now, follows);
     return { ...appended, outcomes: abridge(group, outcomes) };
   }
 
@@ -52,36 +73,45 @@ export class Store extends Reads {
    * stream; a peer's envelopes are taken where they continue their stream, and skipped otherwise. All or nothing: throws
    * `Reject` with nothing stored where the disk refuses.
    */
-  append(group: readonly (Draft | Envelope)[], now: number): Appended {
-    const before = { heads: new Map(this.#heads), origin: this.#origin };
+  append(group: readonly (Draft | Envelope)[], now: number, follows?: Follows): Appended {
+    const before = { heads: new Map(this.#heads), origin: this.#origin, dead: new Map(this.#dead) };
     const touched = new Set<string>();
+    this.#saved = [];
+    this.#cut.clear();
     try {
       this.db.exec("BEGIN IMMEDIATE");
-      const outcomes = group.map(item => {
-        const outcome = "seq" in item ? this.#appendPeers(item, now) : this.#appendOwn(item, now);
+      const outcomes = group.map((item, index) => {
+        const outcome = "seq" in item ? this.#appendPeers(item, now, follows?.get(index)) : this.#appendOwn(item, now);
         if (outcome.status === "stored") touched.add(outcome.envelope.origin);
         return outcome;
       });
-      for (const origin of touched) {
-        const head = this.#heads.get(origin) as Head & { hlc: number };
-        this.prepare("INSERT OR REPLACE INTO streams (origin, seq, chain, hlc) VALUES (?, ?, ?, ?)").run(
-          origin,
-          head.seq,
-          Buffer.from(head.chain, "hex"),
-          head.hlc,
-        );
-      }
+      for (const { origin } of this.#saved) touched.add(origin);
+      for (const origin of this.#cut) touched.add(origin);
+      for (const origin of touched) this.#keepHead(origin);
       this.db.exec("COMMIT");
       const heads = Object.fromEntries([...touched].map(origin => [origin, this.#head(origin)]));
-      return { outcomes, heads, origin: this.#origin };
+      return { outcomes, saved: this.#saved, cut: [...this.#cut], heads, origin: this.#origin };
     } catch (error) {
       if (this.db.isTransaction) this.db.exec("ROLLBACK");
       this.#heads.clear();
       for (const [origin, head] of before.heads) this.#heads.set(origin, head);
       this.#counts.clear();
       this.#origin = before.origin;
+      this.#dead = before.dead;
       throw explain(error);
     }
+  }
+
+  #keepHead(origin: string): void {
+    const head = this.#heads.get(origin);
+    if (!head) this.prepare("DELETE FROM streams WHERE origin = ?").run(origin);
+    else
+      this.prepare("INSERT OR REPLACE INTO streams (origin, seq, chain, hlc) VALUES (?, ?, ?, ?)").run(
+        origin,
+        head.seq,
+        Buffer.from(head.chain, "hex"),
+        head.hlc,
+      );
   }
 
   #head(origin: string): Head {
@@ -101,12 +131,19 @@ export class Store extends Reads {
       const { origin, seq, n, hlc } = known as Pick<Envelope, "origin" | "seq" | "n" | "hlc">;
       return { status: "known", place: { origin, seq, n, hlc } };
     }
+    // A node that gives up a branch of its own stream must not write the word of it there.
+    const fork = readFork(draft);
+    if (fork) this.#giveUp(fork, now);
+    const salt = this.#salt();
+    const contentHash = hashContent(salt, draft.alt, draft.blobs, draft.body);
+    return this.#insert({ ...draft, ...this.#place(draft.room), salt, contentHash }, now);
+  }
+
+  /** The next place in this node's own stream. */
+  #place(room: string): Pick<Envelope, "origin" | "seq" | "n"> {
     this.#origin ??= this.#mint();
     const origin = this.#origin;
-    const salt = this.#salt();
-    const place = { origin, seq: this.#head(origin).seq + 1, n: this.#count(origin, draft.room) + 1 };
-    const contentHash = hashContent(salt, draft.alt, draft.blobs, draft.body);
-    return this.#insert({ ...draft, ...place, salt, contentHash }, now);
+    return { origin, seq: this.#head(origin).seq + 1, n: this.#count(origin, room) + 1 };
   }
 
   /** Randomness is asked for in large pieces: one by one it took a fifth of the time of an append. */
@@ -119,10 +156,11 @@ export class Store extends Reads {
     return Buffer.copyBytesFrom(this.#salts, at, SALT_BYTES);
   }
 
-  #appendPeers(envelope: Envelope, now: number): Outcome {
+  #appendPeers(envelope: Envelope, now: number, follows: string | undefined): Outcome {
     const { origin, seq, n, room } = envelope;
     if (seq !== this.#head(origin).seq + 1)
       return { status: "refused", code: "invalid", message: "does not continue its stream" };
+    if (follows !== undefined && follows !== this.#head(origin).chain) return { status: "forked" };
     if (n !== this.#count(origin, room) + 1)
       return { status: "refused", code: "invalid", message: "does not continue its room" };
     return this.#insert(envelope, now);
@@ -134,6 +172,8 @@ export class Store extends Reads {
     const e: Envelope = emptied ? { ...given, alt: null, body: null, blobs: [], salt: null } : given;
     const head = this.#heads.get(e.origin);
     const chain = hashChain(head?.chain ?? EMPTY_CHAIN, e);
+    if (this.#dead.get(e.origin)?.some(fork => fork.seq === e.seq && fork.chain === chain))
+      return { status: "refused", code: "invalid", message: "belongs to a branch that was given up" };
     const { lastInsertRowid } = this.prepare(INSERT).run(
       ...FIELDS.map(field => (field === "blobs" ? JSON.stringify(e.blobs) : e[field])),
       Buffer.from(chain, "hex"),
@@ -142,7 +182,51 @@ export class Store extends Reads {
     this.#heads.set(e.origin, { seq: e.seq, chain, hlc: Math.max(head?.hlc ?? 0, e.hlc) });
     this.#counts.set(`${e.origin}${e.room}`, e.n);
     if (erasing && e.ref !== null) this.#erase(e.ref, e.author);
+    const fork = readFork(e);
+    if (fork) {
+      this.#giveUp(fork, now);
+      this.#bury(fork);
+      this.set("forks", JSON.stringify([...this.#dead.values()].flat().map(fork => ({ ...fork, rooms: [] }))));
+    }
     return { status: "stored", envelope: { ...e, pos: Number(lastInsertRowid) } };
+  }
+
+  #bury(fork: Fork): void {
+    const known = this.#dead.get(fork.origin) ?? [];
+    if (!known.some(({ chain }) => chain === fork.chain)) this.#dead.set(fork.origin, [...known, fork]);
+  }
+
+  /** Cuts a branch off where it is the one that is here; what stands nowhere else is written again in this node's own stream. */
+  #giveUp({ origin, seq, chain }: Fork, now: number): void {
+    const first = this.get("SELECT chain FROM log WHERE origin = ? AND seq = ?", origin, seq);
+    if (!first || hex(first.chain as Uint8Array) !== chain) return;
+    if (origin === this.#origin) this.abandon(origin);
+    for (let after = seq - 1, more = true; more; ) {
+      const page = this.stored("WHERE origin = ? AND seq > ? ORDER BY seq LIMIT ?", origin, after, SAVED_AT_ONCE);
+      more = page.length === SAVED_AT_ONCE;
+      after = page.at(-1)?.seq ?? after;
+      for (const envelope of page) if (!this.#isElsewhere(envelope, origin, seq)) this.#save(envelope, now);
+    }
+    this.prepare("DELETE FROM log WHERE origin = ? AND seq >= ?").run(origin, seq);
+    this.#counts.clear();
+    this.#cut.add(origin);
+    const last = this.get("SELECT chain, hlc FROM log WHERE origin = ? AND seq = ?", origin, seq - 1);
+    if (!last) this.#heads.delete(origin);
+    else {
+      const hlc = this.get("SELECT max(hlc) AS hlc FROM log WHERE origin = ?", origin)?.hlc as number;
+      this.#heads.set(origin, { seq: seq - 1, chain: hex(last.chain as Uint8Array), hlc });
+    }
+  }
+
+  #isElsewhere({ id, author }: Envelope, origin: string, seq: number): boolean {
+    const sql = "SELECT 1 FROM log WHERE id = ? AND author = ? AND NOT (origin = ? AND seq >= ?)";
+    return this.get(sql, id, author, origin, seq) !== undefined;
+  }
+
+  /** Same id, author and time, so that it keeps its place among the others. */
+  #save({ pos: _, ...envelope }: Stored, now: number): void {
+    const outcome = this.#insert({ ...envelope, ...this.#place(envelope.room) }, now);
+    if (outcome.status === "stored") this.#saved.push(outcome.envelope);
   }
 
   /** An erasure empties what its own author wrote, and may arrive before it. */
@@ -200,10 +284,10 @@ export class Store extends Reads {
   }
 
   /**
-   * Ends this node's own stream at `seq`: its next write begins a new one. False where the stream has gone on since;
-   * true, and nothing to do, where it is another node's.
+   * Ends this node's own stream: its next write begins a new one. False where it has gone on since `seq`; true, and nothing
+   * to do, where it is another node's.
    */
-  abandon(origin: string, seq: number): boolean {
+  abandon(origin: string, seq = this.#head(origin).seq): boolean {
     if (origin !== this.#origin) return true;
     if (seq !== this.#head(origin).seq) return false;
     this.prepare("DELETE FROM settings WHERE name = 'origin'").run();

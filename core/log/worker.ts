@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { Reject } from "../errors.ts";
 import { releaseMemory } from "../memory.ts";
 import { explain } from "./database.ts";
+import type { Packed } from "./reads.ts";
 import { Store } from "./store.ts";
 
 export type Call = { id: number; name: string; args: unknown[] };
@@ -20,7 +21,7 @@ try {
     try {
       const method = store[name as keyof Store] as (...args: unknown[]) => unknown;
       const value = method.apply(store, args);
-      port.postMessage({ id, value }, value instanceof Uint8Array ? [value.buffer as ArrayBuffer] : []);
+      port.postMessage({ id, value }, packedIn(value));
       if (name === "close") port.close();
     } catch (error) {
       port.postMessage({ id, refused: explain(error).toJSON() });
@@ -31,4 +32,10 @@ try {
 } catch (error) {
   port.postMessage({ id: 0, refused: explain(error).toJSON() });
   port.close();
+}
+
+/** What is large and not needed here any more goes to the other thread without being copied. */
+function packedIn(value: unknown): ArrayBuffer[] {
+  const { packed } = (value ?? {}) as Partial<Packed>;
+  return packed ? [packed.buffer] : [];
 }

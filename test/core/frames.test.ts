@@ -33,15 +33,26 @@ const delta = record({
   entries: some(record({ type: id, key: text(256), version: count, body: fc.option(bytes), at: at_ })),
 });
 
+const chain = fc.stringMatching(/^[0-9a-f]{32}$/);
+/** A record some of whose fields may be missing. */
+const partly = <All, Some>(
+  all: { [Key in keyof All]: fc.Arbitrary<All[Key]> },
+  some: { [Key in keyof Some]: fc.Arbitrary<Some[Key]> },
+): fc.Arbitrary<All & Partial<Some>> =>
+  fc.record({ ...all, ...some }, { requiredKeys: Object.keys(all) as never, noNullPrototype: true }) as never;
+
 /** One arbitrary payload for every kind; a kind that is missing here does not compile. */
 const PAYLOADS: { [Kind in Frame["kind"]]: fc.Arbitrary<Extract<Frame, { kind: Kind }>["payload"]> } = {
-  hello: record({ info, known: some(info), heads, asks: fc.boolean() }),
-  beat: record({ id, boot: id, heads, stateVersion: count }),
+  hello: partly({ info, known: some(info), heads, asks: fc.boolean() }, { writes: origins }),
+  beat: partly({ id, boot: id, heads, stateVersion: count }, { writes: origins }),
   bye: record({ id, boot: id }),
-  batch: record({ id, envelopes: some(envelopes) }),
+  batch: partly({ id, envelopes: some(envelopes) }, { follows: chain }),
   heads: record({ id, heads }),
   pull: record({ origin: origins, after: count }),
-  pulled: record({ id, origin: origins, envelopes: some(envelopes) }),
+  pulled: partly({ id, origin: origins, envelopes: some(envelopes) }, { follows: chain }),
+  differs: record({ id, origin: origins, seq: count, chain }),
+  chainsPlease: record({ origin: origins, seqs: some(count) }),
+  chains: record({ id, origin: origins, chains: some(fc.tuple(count, chain)).map(Object.fromEntries<string>) }),
   state: record({ id, delta }),
   snapshotPlease: fc.constant({}),
   snapshot: record({ id, delta }),

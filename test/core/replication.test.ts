@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
+import { hashChain } from "../../core/chain.ts";
 import { decodeFrame, encodeFrame, encodePulled, type Frame } from "../../core/cluster/frames.ts";
 import { type Heads, PULL_MAX_BYTES, PULL_MAX_COUNT, Replication } from "../../core/cluster/replication.ts";
 import type { Draft, Envelope } from "../../core/envelope.ts";
@@ -89,6 +90,7 @@ class Node {
       append: (items: readonly (Draft | Envelope)[]) =>
         new Promise<Outcome[]>((resolve, reject) => this.#waiting.push({ items, resolve, reject })),
       stream: async (...args: Parameters<Store["stream"]>) => this.store.stream(...args),
+      origin: undefined,
     };
     return new Replication(
       {
@@ -97,6 +99,8 @@ class Node {
           this.pulls.push({ peer, origin, after });
           network.frames.push({ from: this.id, to: peer, bytes: encodeFrame("pull", { origin, after }) });
         },
+        differs: () => network.warnings.push("differs"),
+        outgrown: () => network.warnings.push("outgrown"),
         now: () => network.now,
         warn: what => network.warnings.push(what),
       },
@@ -146,16 +150,16 @@ class Node {
   }
 
   receive(from: string, { kind, payload }: Frame): void {
-    if (kind === "batch") this.replication.live(from, payload.envelopes);
+    if (kind === "batch") this.replication.live(from, payload.envelopes, payload.follows);
     else if (kind === "heads") this.replication.heard(from, payload.heads);
-    else if (kind === "pulled") this.replication.pulled(from, payload.origin, payload.envelopes);
+    else if (kind === "pulled") this.replication.pulled(from, payload.origin, payload.envelopes, payload.follows);
     else if (kind === "pull") void this.#answer(from, payload.origin, payload.after);
     else assert.fail(`nobody sends ${kind} here`);
   }
 
   async #answer(to: string, origin: string, after: number): Promise<void> {
-    const packed = await this.replication.answer(origin, after);
-    const bytes = encodePulled({ id: this.id, origin }, packed);
+    const { follows, packed } = await this.replication.answer(origin, after);
+    const bytes = encodePulled({ id: this.id, origin, follows }, packed);
     this.#network.frames.push({ from: this.id, to, bytes });
   }
 }
@@ -226,7 +230,8 @@ function alone() {
   const ana = network.add("ana");
   const envelopes = written(...Array.from({ length: 5 }, () => draft()));
   const { origin } = at(envelopes, 0);
-  const heads = (seq: number): Heads => ({ [origin]: { seq, chain: "c" } });
+  const chains = envelopes.reduce<string[]>((chains, e) => [...chains, hashChain(chains.at(-1) ?? "", e)], []);
+  const heads = (seq: number): Heads => ({ [origin]: { seq, chain: chains[seq - 1] ?? "unknown" } });
   const seq = () => ana.store.heads()[origin]?.seq ?? 0;
   return { network, ana, envelopes, origin, heads, seq };
 }
@@ -268,7 +273,7 @@ test("what is there already is neither asked for nor handed to the log again", a
   await ana.commitAll();
   ana.replication.live("bo", envelopes);
   await ana.commitAll();
-  ana.replication.heard("bo", heads(5), true);
+  ana.replication.heard("bo", heads(5), { comparing: true });
   assert.equal(seq(), 5);
   assert.deepEqual(ana.pulls, []);
   assert.deepEqual(network.warnings, []);
@@ -281,7 +286,7 @@ test("a node asks nobody for what it wrote itself", async () => {
   const { network, ana } = alone();
   ana.write(3);
   await ana.commitAll();
-  ana.replication.heard("bo", ana.store.heads(), true);
+  ana.replication.heard("bo", ana.store.heads(), { comparing: true });
   network.now += 1_000;
   ana.replication.tick();
   assert.deepEqual(ana.pulls, []);
@@ -299,14 +304,14 @@ test("a hole that a live batch may still fill is not pulled at once", () => {
 
 test("a joining node asks without waiting", () => {
   const { ana, origin, heads } = alone();
-  ana.replication.heard("bo", heads(5), true);
+  ana.replication.heard("bo", heads(5), { comparing: true });
   assert.deepEqual(ana.pulls, [{ peer: "bo", origin, after: 0 }]);
 });
 
 test("one request a stream is under way, and one that is not answered is made to another peer", () => {
   const { network, ana, heads } = alone();
-  ana.replication.heard("bo", heads(5), true);
-  ana.replication.heard("cy", heads(5), true);
+  ana.replication.heard("bo", heads(5), { comparing: true });
+  ana.replication.heard("cy", heads(5), { comparing: true });
   for (let times = 0; times < 15; times++) {
     network.now += 100;
     ana.replication.tick();
@@ -322,7 +327,7 @@ test("one request a stream is under way, and one that is not answered is made to
 
 test("a request to a peer that goes down is made to another at once", () => {
   const { ana, heads } = alone();
-  ana.replication.heard("bo", heads(5), true);
+  ana.replication.heard("bo", heads(5), { comparing: true });
   ana.replication.heard("cy", heads(5));
   ana.replication.lost("bo");
   assert.deepEqual(
@@ -333,7 +338,7 @@ test("a request to a peer that goes down is made to another at once", () => {
 
 test("a peer that does not have what it said is not asked again while another may", () => {
   const { ana, origin, heads } = alone();
-  ana.replication.heard("bo", heads(5), true);
+  ana.replication.heard("bo", heads(5), { comparing: true });
   ana.replication.heard("cy", heads(5));
   ana.replication.pulled("bo", origin, []);
   ana.replication.heard("bo", heads(5));
@@ -345,7 +350,7 @@ test("a peer that does not have what it said is not asked again while another ma
 
 test("the only peer that says it has something is asked again three seconds after an answer that brought nothing", async () => {
   const { network, ana, envelopes, origin, heads } = alone();
-  ana.replication.heard("bo", heads(5), true);
+  ana.replication.heard("bo", heads(5), { comparing: true });
   // The last one alone is of no use; nor is the same answer over and over.
   for (let times = 0; times < 50; times++) ana.replication.pulled("bo", origin, [at(envelopes, 4)]);
   network.now += 2_999;
@@ -361,10 +366,10 @@ test("the only peer that says it has something is asked again three seconds afte
 
 test("a peer whose answer was overtaken by its own live batch is asked again at once", async () => {
   const { ana, envelopes, origin, heads } = alone();
-  ana.replication.heard("bo", heads(3), true);
+  ana.replication.heard("bo", heads(3), { comparing: true });
   ana.replication.live("bo", envelopes.slice(0, 3));
   ana.replication.pulled("bo", origin, envelopes.slice(0, 3));
-  ana.replication.heard("bo", heads(5), true);
+  ana.replication.heard("bo", heads(5), { comparing: true });
   assert.deepEqual(ana.pulls, [
     { peer: "bo", origin, after: 0 },
     { peer: "bo", origin, after: 3 },
@@ -376,7 +381,7 @@ test("an answer that nobody asked for is passed over", async () => {
   ana.replication.pulled("bo", origin, envelopes);
   await ana.commitAll();
   assert.equal(seq(), 0);
-  ana.replication.heard("bo", heads(5), true);
+  ana.replication.heard("bo", heads(5), { comparing: true });
   ana.replication.pulled("cy", origin, envelopes);
   await ana.commitAll();
   assert.equal(seq(), 0);
@@ -391,14 +396,16 @@ test("a long stream is pulled in pages until nothing is missing, and pulling wai
   );
   bo.replication = new Replication(
     {
-      log: { append: () => assert.fail(), stream: async (...args) => bo.store.stream(...args) },
+      log: { append: () => assert.fail(), origin: undefined, stream: async (...args) => bo.store.stream(...args) },
       pull: () => assert.fail(),
+      differs: () => assert.fail(),
+      outgrown: () => assert.fail(),
       now: () => 0,
       warn: () => {},
     },
     bo.store.heads(),
   );
-  ana.replication.heard("bo", bo.store.heads(), true);
+  ana.replication.heard("bo", bo.store.heads(), { comparing: true });
   while (network.frames.length > 0) await network.deliver(0);
   const inFlight = ana.pulls.length;
   assert.ok(inFlight >= 8 && inFlight <= 10, `${inFlight} pages were asked for before any was on the disk`);
@@ -425,14 +432,14 @@ test("an answer is bounded in number and bytes", async () => {
 test("an envelope whose content does not match its hash is refused, and fetched elsewhere", async () => {
   const { network, ana, origin, envelopes, heads, seq } = alone();
   const forged = envelopes.map(envelope => ({ ...envelope, alt: "forged" }));
-  ana.replication.heard("bo", heads(5), true);
+  ana.replication.heard("bo", heads(5), { comparing: true });
   ana.replication.pulled("bo", origin, forged);
   await ana.commitAll();
   assert.equal(seq(), 0);
   assert.equal(network.warnings.length, 1);
   // Whatever it says it has, somebody else is asked.
-  ana.replication.heard("bo", heads(5), true);
-  ana.replication.heard("cy", heads(5), true);
+  ana.replication.heard("bo", heads(5), { comparing: true });
+  ana.replication.heard("cy", heads(5), { comparing: true });
   assert.deepEqual(
     ana.pulls.map(({ peer }) => peer),
     ["bo", "cy"],

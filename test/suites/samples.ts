@@ -100,6 +100,6 @@ export const envelopes: fc.Arbitrary<ReturnType<typeof fromWire>> = record({
 );
 
 /** Envelopes that a log has packed for peers. */
-export function unpacked(packed: Uint8Array): Envelope[] {
+export function unpacked({ packed }: { packed: Uint8Array }): Envelope[] {
   return (decode(packed) as unknown[]).map(fromWire);
 }
