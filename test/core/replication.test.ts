@@ -230,7 +230,8 @@ function alone() {
   const ana = network.add("ana");
   const envelopes = written(...Array.from({ length: 5 }, () => draft()));
   const { origin } = at(envelopes, 0);
-  const chains = envelopes.reduce<string[]>((chains, e) => [...chains, hashChain(chains.at(-1) ?? "", e)], []);
+  const chains: string[] = [];
+  for (const envelope of envelopes) chains.push(hashChain(chains.at(-1) ?? "", envelope));
   const heads = (seq: number): Heads => ({ [origin]: { seq, chain: chains[seq - 1] ?? "unknown" } });
   const seq = () => ana.store.heads()[origin]?.seq ?? 0;
   return { network, ana, envelopes, origin, heads, seq };

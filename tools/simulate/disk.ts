@@ -1,0 +1,105 @@
+/** A simulated node's disk: a real database in a folder of its own, which outlives the node, may fill up, and is restored. */
+import { copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { Reject } from "../../core/errors.ts";
+import type { Caller } from "../../core/log/log.ts";
+import { Store } from "../../core/log/store.ts";
+import type { Life, World } from "./world.ts";
+
+export class Disk {
+  readonly #world: World;
+  readonly #folder: string;
+  readonly #path: string;
+  store: Store;
+  full = false;
+  /** Milliseconds that a call takes at most. */
+  slowMs = 5;
+
+  constructor(world: World, folder: string) {
+    this.#world = world;
+    this.#folder = folder;
+    mkdirSync(folder, { recursive: true });
+    this.#path = join(folder, "log.db");
+    this.store = new Store(this.#path);
+  }
+
+  /** The store as a thread of its own has it: calls take their time, and come about in their order. */
+  caller(life: Life): Caller {
+    let free = 0;
+    let told = 0;
+    const call = (name: string, args: unknown[]) =>
+      new Promise<unknown>((resolve, reject) => {
+        const { now, random } = this.#world;
+        free = Math.max(free, now + random.between(0.05, this.slowMs));
+        this.#world.after(free - now, life, () => {
+          try {
+            const value = this.#perform(name, args);
+            // Between the commit and the word of it the node may die.
+            told = Math.max(told, this.#world.now + random.between(0, 1));
+            this.#world.after(told - this.#world.now, life, () => resolve(value));
+          } catch (error) {
+            reject(error);
+          }
+        });
+      });
+    return { call: (name, ...args) => call(name, args) as never, close: async () => {}, hasEnded: false };
+  }
+
+  #perform(name: string, args: unknown[]): unknown {
+    if (this.full && (name === "appendBriefly" || name === "set")) throw new Reject("no-space");
+    const method = this.store[name as keyof Store] as (...args: unknown[]) => unknown;
+    return structuredClone(method.apply(this.store, args));
+  }
+
+  /** Whatever was not committed is gone. */
+  crash(): void {
+    this.store.close();
+    this.store = new Store(this.#path);
+  }
+
+  backUp(): void {
+    rmSync(this.#backup, { force: true });
+    this.store.copyTo(this.#backup);
+  }
+
+  get hasBackup(): boolean {
+    return existsSync(this.#backup);
+  }
+
+  /** Puts the last backup in the database's place. Only while no node runs on it. */
+  restore(): void {
+    this.store.close();
+    for (const suffix of ["", "-wal", "-shm"]) rmSync(this.#path + suffix, { force: true });
+    copyFileSync(this.#backup, this.#path);
+    this.store = new Store(this.#path);
+  }
+
+  /** Messages that a stream holds more than once. */
+  doubles(): { id: string; origin: string }[] {
+    return this.#all("SELECT id, origin FROM log GROUP BY origin, id, author HAVING count(*) > 1") as never;
+  }
+
+  /** Every message that is here. */
+  ids(): Set<string> {
+    return new Set(this.#all("SELECT id FROM log").map(({ id }) => id as string));
+  }
+
+  #all(sql: string): Record<string, unknown>[] {
+    const database = new DatabaseSync(this.#path, { readOnly: true });
+    try {
+      return database.prepare(sql).all();
+    } finally {
+      database.close();
+    }
+  }
+
+  get #backup(): string {
+    return join(this.#folder, "backup.db");
+  }
+
+  close(): void {
+    this.store.close();
+    rmSync(this.#folder, { recursive: true });
+  }
+}

@@ -1,0 +1,24 @@
+/** What people sent, and what they were told of it: kept outside all nodes, and what these are judged by. */
+
+export type Sent = { id: string; author: string; room: string; acked: boolean };
+
+export class Ledger {
+  /** By id, in the order of sending. */
+  readonly sent = new Map<string, Sent>();
+  /** Acked, and lost with a disk that held the only copy: nobody promised those. */
+  readonly forgiven = new Set<string>();
+
+  send(sent: Sent): void {
+    this.sent.set(sent.id, sent);
+  }
+
+  ack(id: string): void {
+    const sent = this.sent.get(id);
+    if (sent) sent.acked = true;
+  }
+
+  /** What has to be on every node in the end. */
+  owed(): Sent[] {
+    return [...this.sent.values()].filter(({ id, acked }) => acked && !this.forgiven.has(id));
+  }
+}

@@ -1,0 +1,254 @@
+/** A node of the simulation: everything but its sockets, its threads and its clock is what a real one is made of. */
+import { Audience, type Hall, type Listener } from "../../core/audience.ts";
+import { Clock } from "../../core/clock.ts";
+import { Cluster } from "../../core/cluster/cluster.ts";
+import { placeOf } from "../../core/envelope.ts";
+import { asReject, Reject } from "../../core/errors.ts";
+import { draftFact } from "../../core/facts.ts";
+import { FORK } from "../../core/forks.ts";
+import { Log } from "../../core/log/log.ts";
+import { People } from "../../core/people.ts";
+import type { AnyServerPlugin, Session } from "../../core/plugin.ts";
+import { Reading } from "../../core/reading.ts";
+import { Registry } from "../../core/registry.ts";
+import { Rooms } from "../../core/rooms.ts";
+import { type Outlet, Router } from "../../core/router.ts";
+import presence from "../../plugins/presence/server.ts";
+import text from "../../plugins/text/server.ts";
+import type { Disk } from "./disk.ts";
+import { type Network, PORT } from "./network.ts";
+import type { Life, World } from "./world.ts";
+
+/** Hears what a node tells one of its connections. */
+export type Hearing = { heard(event: string, payload: unknown): void };
+
+export type Guest = Listener & { session: Session; hearing: Hearing; rooms: Set<string> };
+
+const TICK_MS = 1_000;
+
+export class Node {
+  readonly host: string;
+  readonly life: Life;
+  readonly log: Log;
+  readonly cluster: Cluster;
+  readonly #router: Router;
+  readonly #reading: Reading;
+  readonly #audience: Audience;
+  readonly #guests: Set<Guest>;
+  #connections = 0;
+
+  private constructor(
+    host: string,
+    parts: {
+      life: Life;
+      log: Log;
+      cluster: Cluster;
+      router: Router;
+      reading: Reading;
+      audience: Audience;
+      guests: Set<Guest>;
+    },
+  ) {
+    this.host = host;
+    this.life = parts.life;
+    this.log = parts.log;
+    this.cluster = parts.cluster;
+    this.#router = parts.router;
+    this.#reading = parts.reading;
+    this.#audience = parts.audience;
+    this.#guests = parts.guests;
+  }
+
+  static async start(
+    world: World,
+    network: Network,
+    disk: Disk,
+    { host, seeds, skewMs, boot }: { host: string; seeds: string[]; skewMs: number; boot: number },
+  ): Promise<Node> {
+    const life: Life = { alive: true };
+    const time = world.timeOf(life, skewMs);
+    const failed = (what: string, error: unknown) => {
+      throw new Error(`${host}: ${what} failed`, { cause: error });
+    };
+    const writer = disk.caller(life);
+    const log = await Log.of({
+      directory: host,
+      writer,
+      reader: disk.caller(life),
+      time,
+      isInPlace: () => true,
+      release: () => {},
+    });
+    const clock = new Clock(time.wall, await log.lastHlc());
+    const registry = new Registry([text, presence] as AnyServerPlugin[]);
+    const rooms = new Rooms();
+    const self = { id: host, name: host, version: "0" };
+    const router = new Router({
+      registry,
+      log,
+      clock,
+      time,
+      people: new People(),
+      rooms,
+      figures: () => ({
+        ...self,
+        startedAt: 0,
+        clients: 0,
+        messagesPerSecond: 0,
+        rssBytes: 0,
+        lagMs: 0,
+        busOpen: true,
+        peers: [],
+      }),
+      failed,
+    });
+    const guests = new Set<Guest>();
+    const audience = new Audience(hallOf(guests));
+    const cluster = await Cluster.open({
+      self: { ...self, boot: `${host} ${boot}`, hosts: [host] },
+      port: PORT,
+      pubPort: 0,
+      keys: [],
+      seeds: seeds.map(host => ({ host })),
+      resolve: async ({ host }) => [{ host, port: PORT }],
+      openBus: async events => network.open(host, life, events),
+      time,
+      log,
+      heads: await log.heads(),
+      logger: {
+        info: () => {},
+        warn: (details, message) => world.trace(() => `${host} warns: ${message} ${JSON.stringify(details)}`),
+      },
+      events: {
+        signal: signal => router.signalled(signal),
+        stateChanged: (type, key) => router.stateChanged(type, key),
+        held: (peer, seq) => router.held(peer, seq),
+        giveUp: async fork => {
+          const [outcome] = await log.append([draftFact(FORK, self, fork, clock)]);
+          if (outcome?.status === "refused") throw new Reject(outcome.code, outcome.message);
+        },
+      },
+    });
+    log.failed = error => failed("telling of a commit", error);
+    log.committed = commit => router.committed(commit);
+    const reading = new Reading(log, rooms, registry, envelope => router.copiesOf(envelope));
+    router.connect(cluster, outletTo(audience, guests));
+    time.every(TICK_MS, () => router.tick());
+    return new Node(host, { life, log, cluster, router, reading, audience, guests });
+  }
+
+  /** Somebody connects, and says where in the order the last message of theirs stands that they know of. */
+  enter(person: { id: string; name: string }, after: string, hearing: Hearing): Guest {
+    const place = placeOf(after);
+    if (place) this.#router.authorWasAt(person.id, place.hlc);
+    const id = `${this.host} ${this.#connections++}`;
+    const rooms = new Set<string>();
+    const guest: Guest = {
+      session: { id, person },
+      hearing,
+      rooms,
+      dialect: this.#audience.enter(true, []),
+      socket: {
+        id,
+        connected: true,
+        join: room => rooms.add(room),
+        leave: room => rooms.delete(room),
+        emit: (event, payload) => hearing.heard(event, payload),
+      },
+    };
+    this.#guests.add(guest);
+    this.#router.joined(guest.session);
+    return guest;
+  }
+
+  leave(guest: Guest): void {
+    guest.socket.connected = false;
+    this.#guests.delete(guest);
+    this.#audience.leave(guest);
+    this.#router.left(guest.session);
+  }
+
+  /** A request of a connection, as the gateway takes it. */
+  async ask(guest: Guest, event: string, input: Record<string, unknown>): Promise<object> {
+    try {
+      return event === "join" ? await this.#join(guest, input as never) : await this.#send(guest, event, input);
+    } catch (error) {
+      return asReject(error).toJSON();
+    }
+  }
+
+  async #send(guest: Guest, event: string, input: object): Promise<object> {
+    const commit = await this.#router.accept(guest.session, event, input);
+    return commit();
+  }
+
+  async #join(guest: Guest, request: { room: string }): Promise<object> {
+    this.#audience.hold(guest, request.room);
+    try {
+      const joined = await this.#reading.join(guest.session.person, request, this.log.pos);
+      guest.hearing.heard("joined", { ok: true, ...joined });
+      if (joined.more) this.#audience.dismiss(guest, request.room);
+      else this.#audience.admit(guest, request.room);
+      return { ok: true };
+    } catch (error) {
+      this.#audience.dismiss(guest, request.room);
+      throw error;
+    }
+  }
+
+  /** People who are here, as this node sees it, and the nodes where they are. */
+  present(): string[] {
+    return this.cluster.state
+      .keys()
+      .filter(({ type }) => type === "presence")
+      .flatMap(({ key }) => this.cluster.state.held("presence", key).map(({ node }) => `${key}@${node}`))
+      .sort();
+  }
+}
+
+function outletTo(audience: Audience, guests: ReadonlySet<Guest>): Outlet {
+  return {
+    hears: room => audience.hears(room),
+    messages: (room, messages) => void audience.messages(room, messages),
+    signal: () => {},
+    state: () => {},
+    stored: (session, messages) => {
+      for (const guest of guests) if (guest.session.id === session) guest.hearing.heard("stored", messages);
+    },
+    rooms: () => {},
+    renamed: () => {},
+    reset: rooms => {
+      for (const guest of guests)
+        for (const room of rooms) {
+          audience.dismiss(guest, room);
+          guest.hearing.heard("reset", { room });
+        }
+    },
+    ended: () => {},
+  };
+}
+
+/** As much of a Socket.IO server as an audience needs. */
+function hallOf(guests: ReadonlySet<Guest>): Hall {
+  const emit = (event: string, payload: unknown) => {
+    for (const { hearing } of guests) hearing.heard(event, payload);
+  };
+  return {
+    emit,
+    to: rooms => {
+      const wanted = [rooms].flat();
+      const toThem = (event: string, payload: unknown) => {
+        for (const guest of guests) if (wanted.some(room => guest.rooms.has(room))) guest.hearing.heard(event, payload);
+      };
+      return { emit: toThem, except: () => ({ emit: toThem }) };
+    },
+    of: () => ({
+      adapter: {
+        rooms: {
+          has: (room: string) => [...guests].some(({ rooms }) => rooms.has(room)),
+          get: (room: string) => ({ size: [...guests].filter(({ rooms }) => rooms.has(room)).length }),
+        } as never,
+      },
+    }),
+  };
+}
