@@ -8,7 +8,7 @@ import { type Figures, type Outcome, Run } from "./simulate/run.ts";
 
 /** Steps in one world: a run of more goes on in another, with the seed after. */
 const WORLD_STEPS = 20_000;
-const TRACE_LINES = 150;
+const TRACE_LINES = Number(process.env.LINES ?? 150);
 
 const { values } = parseArgs({
   options: {

@@ -85,7 +85,7 @@ export class Client {
     this.#underWay = id;
     this.#ask("text", { id, room: this.room, body: { text: id } }, answer => {
       this.#underWay = undefined;
-      this.#world.trace(() => `${this.person.name}: ${id} ${answer.ok ? "acked" : answer.code}`);
+      this.#world.trace(() => `${this.person.name}: ${id} ${answer.ok ? `acked ${answer.key}` : answer.code}`);
       if (answer.ok) {
         this.#outbox.shift();
         this.#ledger.ack(id);
@@ -144,6 +144,8 @@ export class Client {
     let gap = false;
     for (const message of messages) {
       const at = this.#cursor[message.origin] ?? 0;
+      // Something else stands where this page was told of another message: it saw a branch that is no more.
+      if (message.n <= at && !this.shown.has(message.id)) return this.#reset();
       if (message.n <= at) continue;
       if (message.n > at + 1) gap = true;
       else {

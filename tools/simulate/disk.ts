@@ -80,9 +80,11 @@ export class Disk {
     return this.#all("SELECT id, origin FROM log GROUP BY origin, id, author HAVING count(*) > 1") as never;
   }
 
-  /** Every message that is here. */
-  ids(): Set<string> {
-    return new Set(this.#all("SELECT id FROM log").map(({ id }) => id as string));
+  /** Every message that is here, with its place: `id origin n`. */
+  copies(): Set<string> {
+    return new Set(
+      this.#all("SELECT id || ' ' || origin || ' ' || n AS copy FROM log").map(({ copy }) => copy as string),
+    );
   }
 
   #all(sql: string): Record<string, unknown>[] {

@@ -8,6 +8,16 @@ export class Ledger {
   /** Acked, and lost with a disk that held the only copy: nobody promised those. */
   readonly forgiven = new Set<string>();
 
+  /** One of several copies was lost so: another one may stand elsewhere in the order. */
+  readonly displaced = new Set<string>();
+
+  /** What stood only on a disk that is no more. */
+  lose(copies: ReadonlySet<string>, left: ReadonlySet<string>): void {
+    const ids = new Set([...left].map(idOf));
+    for (const copy of copies)
+      if (!left.has(copy)) (ids.has(idOf(copy)) ? this.displaced : this.forgiven).add(idOf(copy));
+  }
+
   send(sent: Sent): void {
     this.sent.set(sent.id, sent);
   }
@@ -22,3 +32,5 @@ export class Ledger {
     return [...this.sent.values()].filter(({ id, acked }) => acked && !this.forgiven.has(id));
   }
 }
+
+const idOf = (copy: string) => copy.slice(0, copy.indexOf(" "));

@@ -191,10 +191,9 @@ export class Run {
   async #restore(berth: Berth): Promise<void> {
     if (!berth.disk.hasBackup) return;
     this.#crash(berth);
-    const held = berth.disk.ids();
+    const held = berth.disk.copies();
     berth.disk.restore();
-    const left = new Set(this.#berths.flatMap(({ disk }) => [...disk.ids()]));
-    for (const id of held) if (!left.has(id)) this.#ledger.forgiven.add(id);
+    this.#ledger.lose(held, new Set(this.#berths.flatMap(({ disk }) => [...disk.copies()])));
     this.figures.restores++;
     this.#world.trace(() => `the backup of ${berth.host} is put in place`);
     await this.#start(berth);
@@ -232,7 +231,7 @@ export class Run {
     for (const holding of holdings) this.#problems.push(...checkDoubles(holding));
     for (const holding of holdings.slice(0, 1)) {
       if (this.#isOrderPromised) this.#problems.push(...checkOrder(holding, this.#ledger));
-      this.#problems.push(...checkShown(holding, this.#clients));
+      this.#problems.push(...checkShown(holding, this.#clients, this.#ledger));
     }
     for (const { host, node } of this.#berths)
       this.#problems.push(...checkPresence(host, node?.present() ?? [], there));
