@@ -154,6 +154,11 @@ export class Replication {
     }
   }
 
+  /** Peers that were heard to hold a stream up to `seq`, of those that are up. */
+  holders(origin: string, seq: number): number {
+    return [...this.#holders.values()].filter(held => (held.get(origin) ?? 0) >= seq).length;
+  }
+
   /** Envelopes that this peer still lacks, of those that are committed here. */
   behind(peer: string): number {
     const held = this.#holders.get(peer);

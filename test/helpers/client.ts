@@ -14,6 +14,7 @@ export type Welcome = {
   types: Record<string, number>;
   rooms: { id: string; name: string }[];
   state: StateValue[];
+  ack: "local" | "peer";
   limits: Record<string, number>;
 };
 export type StateValue = { type: string; key: string; body: Record<string, unknown> | null; nodes: string[] };
