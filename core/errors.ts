@@ -6,6 +6,7 @@ export const CODES = {
   "not-allowed": "this person may not do that",
   "not-found": "what the message refers to does not exist, or was erased",
   "unknown-room": "there is no room of that id",
+  reset: "what the cursor says is not what this node holds; join again without one",
   "not-in-room": "join the room before writing to it",
   "name-required": "a first connection has to say a name",
   "name-taken": "somebody else holds that name",

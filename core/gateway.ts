@@ -254,6 +254,8 @@ export class Gateway implements Outlet {
     client.joined.add(id);
     try {
       const joined = await this.#parts.reading.join(session.person, request, this.#parts.log.pos);
+      // What was read may be of before.
+      if (!this.#audience.isHeld(client, id)) throw new Reject("reset");
       reply({ ok: true, ...joined, messages: joined.messages.map(message => inDialect(message, dialect)) });
       if (joined.more) this.#audience.dismiss(client, id);
       else this.#audience.admit(client, id);
@@ -314,6 +316,14 @@ export class Gateway implements Outlet {
 
   stored(author: string, messages: { id: string; copies: number }[]): void {
     for (const { socket } of this.#byPerson.get(author) ?? []) socket.emit("stored", messages);
+  }
+
+  reset(rooms: readonly string[]): void {
+    for (const client of this.#clients.values())
+      for (const room of rooms.filter(room => client.joined.has(room))) {
+        this.#audience.dismiss(client, room);
+        client.socket.emit("reset", { room });
+      }
   }
 
   rooms(rooms: Room[]): void {

@@ -31,6 +31,8 @@ export type Outlet = {
   /** More nodes hold messages of that author, who is told at every session here: the sending one may be gone. */
   stored(author: string, messages: { id: string; copies: number }[]): void;
   rooms(rooms: Room[]): void;
+  /** What clients hold of these rooms is not what the log holds any more: they have to join anew. */
+  reset(rooms: readonly string[]): void;
   renamed(person: Person): void;
   /** These sessions, by the hash of their token, have ended. */
   ended(sessions: string[]): void;
