@@ -62,6 +62,11 @@ export class Audience {
     listener.socket.leave(seat(listener.dialect, room));
   }
 
+  /** Whether its join waits for an answer: not where somebody else dismissed it meanwhile. */
+  isHeld(listener: Listener, room: string): boolean {
+    return this.#held.get(listener)?.has(room) ?? false;
+  }
+
   #release(listener: Listener, room: string): Message[] | undefined {
     const rooms = this.#held.get(listener);
     const held = rooms?.get(room);

@@ -1,6 +1,7 @@
 /** What a node runs with, read from the settings as people write them. */
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { closest } from "fastest-levenshtein";
 import proxyAddr from "proxy-addr";
 import { isHost } from "./addresses.ts";
 import { MAX_HOSTS } from "./cluster/frames.ts";
@@ -24,6 +25,8 @@ export type Config = {
   advertise: string[];
   /** The first serves, any is tried towards peers; none where the bus is open to private addresses. */
   secrets: string[];
+  /** Where a message has to be committed before it is acked. */
+  ack: AckMode;
   name: string;
   dataDir: string;
   /** Where the executable unpacks its native library; found by itself where this is undefined. */
@@ -38,6 +41,10 @@ export type Config = {
 /** A certificate chain and its key as PEM files, or one made here. */
 export type TlsConfig = { cert: string; key: string } | "self-signed";
 
+/** On this node, or on another one, too. */
+export type AckMode = (typeof ACK_MODES)[number];
+
+const ACK_MODES = ["local", "peer"] as const;
 const LEVELS = ["debug", "info", "warn", "error", "silent"];
 const PUBLICATIONS_ABOVE = 1_000;
 
@@ -81,6 +88,7 @@ export function readConfig(given: Given): Config {
     zmqPubPort: zmqPort === 0 ? 0 : zmqPort + PUBLICATIONS_ABOVE,
     advertise: advertised("ZMQ_ADVERTISE", text("ZMQ_ADVERTISE")),
     secrets: secrets("CLUSTER_SECRET", text("CLUSTER_SECRET")),
+    ack: ackMode("ACK", text("ACK")),
     name,
     dataDir: text("DATA_DIR") ?? join(".", "web-chat-data", String(port)),
     nativeDir: text("NATIVE_DIR"),
@@ -127,6 +135,12 @@ function tls(mode: string | undefined, cert: string | undefined, key: string | u
   if (cert === undefined || key === undefined) return mode === "self-signed" ? mode : undefined;
   if (mode !== undefined) throw new Reject("config-invalid", "TLS and TLS_CERT exclude each other: set one of them");
   return { cert, key };
+}
+
+function ackMode(name: SettingName, value = "local"): AckMode {
+  const mode = ACK_MODES.find(mode => mode === value);
+  if (!mode) throw unusable(name, value, `${ACK_MODES.join(" or ")}; the nearest is “${closest(value, ACK_MODES)}”`);
+  return mode;
 }
 
 const PRIVATE_PROXIES = ["loopback", "linklocal", "uniquelocal"];

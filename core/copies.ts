@@ -1,6 +1,6 @@
-/** How many nodes hold what this node's sessions have sent: learned from the heads that peers publish. */
+/** How many nodes hold what people on this node have sent: learned from the heads that peers publish. */
 
-type Sent = { seq: number; session: string; id: string; copies: number };
+type Sent = { seq: number; author: string; id: string; copies: number };
 
 /** Messages remembered at most; for older ones nobody is told any more. */
 const MAX_REMEMBERED = 10_000;
@@ -10,12 +10,15 @@ export class Copies {
   readonly #sent: Sent[] = [];
   readonly #held = new Map<string, number>();
 
-  sent(seq: number, session: string, id: string): void {
-    this.#sent.push({ seq, session, id, copies: 1 });
+  /** The author's sessions are to hear of it, also where it was sent again and has an old seq. */
+  sent(seq: number, author: string, id: string): void {
+    const at = this.#firstAfter(seq);
+    if (this.#sent[at - 1]?.seq === seq) return;
+    this.#sent.splice(at, 0, { seq, author, id, copies: this.of(seq) });
     if (this.#sent.length > MAX_REMEMBERED) this.#sent.splice(0, MAX_REMEMBERED / 2);
   }
 
-  /** A peer holds this node's stream up to `seq`; returns what that changes, for each session. */
+  /** A peer holds this node's stream up to `seq`; returns what that changes, for each author. */
   held(peer: string, seq: number): Map<string, { id: string; copies: number }[]> {
     const before = this.#held.get(peer) ?? 0;
     const news = new Map<string, { id: string; copies: number }[]>();
@@ -25,9 +28,9 @@ export class Copies {
       const sent = this.#sent[at] as Sent;
       if (sent.seq > seq) break;
       sent.copies++;
-      const list = news.get(sent.session) ?? [];
+      const list = news.get(sent.author) ?? [];
       list.push({ id: sent.id, copies: sent.copies });
-      news.set(sent.session, list);
+      news.set(sent.author, list);
     }
     return news;
   }

@@ -3,6 +3,7 @@ import type { Server as HttpServer, IncomingMessage } from "node:http";
 import { Server, type Socket } from "socket.io";
 import * as v from "valibot";
 import { Audience, type Dialect, inDialect } from "./audience.ts";
+import type { AckMode } from "./config.ts";
 import { placeOf } from "./envelope.ts";
 import { asReject, Reject } from "./errors.ts";
 import { Bucket, type Rate } from "./limits.ts";
@@ -37,6 +38,7 @@ export type GatewayParts = {
   rooms: Rooms;
   log: Log;
   rate: Rate;
+  ack: AckMode;
   /** The network address of whoever sent a request. */
   addressOf: (request: IncomingMessage) => string;
   /** Whether a request may come in, by the page that it comes from. */
@@ -78,6 +80,7 @@ export class Gateway implements Outlet {
   readonly #parts: GatewayParts;
   readonly #io: Server;
   readonly #clients = new Map<string, Client>();
+  readonly #byPerson = new Map<string, Set<Client>>();
   readonly #audience: Audience;
   readonly #sweeper: NodeJS.Timeout;
   #paused = false;
@@ -146,9 +149,13 @@ export class Gateway implements Outlet {
       lagging: false,
     };
     this.#clients.set(socket.id, client);
+    this.#byPerson.set(person.id, (this.#byPerson.get(person.id) ?? new Set()).add(client));
     socket.onAny((event: string, ...args: unknown[]) => this.#requested(client, event, args));
     socket.on("disconnect", () => {
       this.#clients.delete(socket.id);
+      const others = this.#byPerson.get(person.id);
+      others?.delete(client);
+      if (others?.size === 0) this.#byPerson.delete(person.id);
       this.#audience.leave(client);
       this.#parts.router.left(client.session);
     });
@@ -157,7 +164,7 @@ export class Gateway implements Outlet {
   }
 
   #welcome({ socket, session, token }: Client): void {
-    const { node, nodes, registry, rooms, router, rate } = this.#parts;
+    const { node, nodes, registry, rooms, router, rate, ack } = this.#parts;
     socket.emit("welcome", {
       protocol: 1,
       you: session.person,
@@ -167,6 +174,7 @@ export class Gateway implements Outlet {
       types: registry.versions(),
       rooms: rooms.all(),
       state: router.state(),
+      ack,
       limits: { messagesPerSecond: rate.perSecond, burst: rate.burst, frameBytes: MAX_CLIENT_FRAME_BYTES },
     });
   }
@@ -246,6 +254,8 @@ export class Gateway implements Outlet {
     client.joined.add(id);
     try {
       const joined = await this.#parts.reading.join(session.person, request, this.#parts.log.pos);
+      // What was read may be of before.
+      if (!this.#audience.isHeld(client, id)) throw new Reject("reset");
       reply({ ok: true, ...joined, messages: joined.messages.map(message => inDialect(message, dialect)) });
       if (joined.more) this.#audience.dismiss(client, id);
       else this.#audience.admit(client, id);
@@ -304,8 +314,16 @@ export class Gateway implements Outlet {
     if (values.length > 0) this.#io.emit("state", values);
   }
 
-  stored(session: string, messages: { id: string; copies: number }[]): void {
-    this.#clients.get(session)?.socket.emit("stored", messages);
+  stored(author: string, messages: { id: string; copies: number }[]): void {
+    for (const { socket } of this.#byPerson.get(author) ?? []) socket.emit("stored", messages);
+  }
+
+  reset(rooms: readonly string[]): void {
+    for (const client of this.#clients.values())
+      for (const room of rooms.filter(room => client.joined.has(room))) {
+        this.#audience.dismiss(client, room);
+        client.socket.emit("reset", { room });
+      }
   }
 
   rooms(rooms: Room[]): void {
@@ -313,22 +331,11 @@ export class Gateway implements Outlet {
   }
 
   renamed(person: Person): void {
-    for (const client of this.#clients.values()) {
-      if (client.session.person.id !== person.id) continue;
+    for (const client of this.#byPerson.get(person.id) ?? []) {
       client.session = { ...client.session, person };
       client.socket.emit("renamed", { name: person.name });
       this.#parts.router.joined(client.session);
     }
-  }
-
-  /** Says so first, so that nobody takes what comes after for what follows. */
-  reset(rooms: readonly string[]): void {
-    for (const client of this.#clients.values())
-      for (const room of rooms) {
-        if (!client.joined.delete(room)) continue;
-        this.#audience.dismiss(client, room);
-        client.socket.emit("reset", { room });
-      }
   }
 
   /** Every tab of a browser holds the same token, on whichever node. */

@@ -100,7 +100,7 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
   const { log, report } = ground;
   const certificates = await openCertificates(config, log.directory, logger);
   open.defer(() => certificates?.close());
-  const router = new Router({ ...ground, figures: () => report.figures() });
+  const router = new Router({ ...ground, ack: config.ack, figures: () => report.figures() });
   await learnFacts(log, router);
   const cluster: Cluster = await openCluster(options, ground, router);
   open.defer(() => cluster.close());
@@ -132,7 +132,7 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
     ready: cluster.ready,
     reload: () => certificates?.reload(),
     stop: () => {
-      stopped ??= stop(gateway, log, open);
+      stopped ??= stop({ gateway, router, log }, open);
       return stopped;
     },
   };
@@ -233,6 +233,7 @@ function makeGateway(
     rooms,
     log,
     rate: { perSecond: config.rateLimit, burst: config.rateLimit * 3 },
+    ack: config.ack,
     node: () => self,
     nodes: () => cluster.nodes(),
     failed,
@@ -275,10 +276,14 @@ async function openAdministration(
   }
 }
 
-async function stop(gateway: Gateway, log: Log, open: AsyncDisposableStack): Promise<void> {
+async function stop(
+  { gateway, router, log }: { gateway: Gateway; router: Router; log: Log },
+  open: AsyncDisposableStack,
+): Promise<void> {
   // What was accepted is committed and acked before the sockets close; a flood of more would only delay that.
   gateway.pause();
   await log.drain();
+  router.stopWaiting();
   await new Promise(resolve => setImmediate(resolve));
   await open.disposeAsync();
 }

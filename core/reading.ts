@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { ORIGIN, placeOf } from "./envelope.ts";
 import { Reject } from "./errors.ts";
-import type { Cursor, Log, Stored } from "./log/log.ts";
+import type { Cursor, LastIds, Log, Stored } from "./log/log.ts";
 import { toMessage } from "./messages.ts";
 import type { Message, Person } from "./plugin.ts";
 import type { Registry } from "./registry.ts";
@@ -12,20 +12,25 @@ const PAGE_ROWS = 50;
 const MAX_PAGE_ROWS = 200;
 /** Messages in one answer to a resuming client. */
 const RESUME_MESSAGES = 500;
+/** Origins that a cursor names. */
+const MAX_ORIGINS = 4_096;
 
 const room = v.pipe(v.string(), v.maxLength(128));
 const place = v.pipe(v.string(), v.minLength(1), v.maxLength(64));
 const origin = v.pipe(v.string(), v.regex(ORIGIN));
 const n = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
+function atMost<Item, Schema extends v.GenericSchema<unknown, Record<string, Item>>>(most: number, record: Schema) {
+  return v.pipe(
+    record,
+    v.check(given => Object.keys(given).length <= most),
+  );
+}
+
 export const JoinRequest = v.object({
   room,
-  cursor: v.optional(
-    v.pipe(
-      v.record(origin, n),
-      v.check(cursor => Object.keys(cursor).length <= 4_096),
-    ),
-  ),
+  cursor: v.optional(atMost(MAX_ORIGINS, v.record(origin, n))),
+  last: v.optional(atMost(MAX_ORIGINS, v.record(origin, place)), {}),
 });
 export const HistoryRequest = v.object({
   room,
@@ -35,7 +40,7 @@ export const HistoryRequest = v.object({
   limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_PAGE_ROWS)), PAGE_ROWS),
 });
 
-export type Joined = { messages: Message[]; cursor: Cursor; more: boolean; older: boolean };
+export type Joined = { messages: Message[]; cursor: Cursor; last: LastIds; more: boolean; older: boolean };
 export type History = { messages: Message[]; older: boolean };
 
 export class Reading {
@@ -55,14 +60,17 @@ export class Reading {
   async join(person: Person, request: v.InferOutput<typeof JoinRequest>, upTo: number): Promise<Joined> {
     const { id } = this.#rooms.assertReadable(person, request.room);
     if (request.cursor) {
-      const { envelopes, cursor, more } = await this.#log.resume(id, request.cursor, upTo, RESUME_MESSAGES);
-      return { messages: this.#present(person, envelopes), cursor, more, older: true };
+      const resumed = await this.#log.resume(id, request.cursor, upTo, RESUME_MESSAGES, request.last);
+      const { envelopes, cursor, more } = resumed;
+      const last = await this.#log.idsAt(id, cursor);
+      return { messages: this.#present(person, envelopes), cursor, last, more, older: true };
     }
     const [{ envelopes, older }, cursor] = await Promise.all([
       this.#log.page(id, {}, PAGE_ROWS, upTo),
       this.#log.cursor(id, upTo),
     ]);
-    return { messages: this.#present(person, envelopes), cursor, more: false, older };
+    const last = await this.#log.idsAt(id, cursor);
+    return { messages: this.#present(person, envelopes), cursor, last, more: false, older };
   }
 
   /** A page of rows with their marks, oldest first. Throws `Reject`. */

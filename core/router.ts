@@ -2,8 +2,10 @@
 import { validate as isUuid, v7 as uuid } from "uuid";
 import { type Clock, millisecondsOf } from "./clock.ts";
 import type { Cluster, Signal } from "./cluster/cluster.ts";
+import type { AckMode } from "./config.ts";
+import { Confirmations } from "./confirmations.ts";
 import { Copies } from "./copies.ts";
-import { type Draft, FACT, FACTS, keyOf } from "./envelope.ts";
+import { type Draft, type Envelope, FACT, FACTS, keyOf } from "./envelope.ts";
 import { asReject, Reject } from "./errors.ts";
 import { readFact } from "./facts.ts";
 import { FORK } from "./forks.ts";
@@ -27,11 +29,12 @@ export type Outlet = {
   messages(room: string, messages: Message[]): void;
   signal(to: SignalTarget, signal: SignalMessage, except?: string): void;
   state(values: StateValue[]): void;
-  stored(session: string, messages: { id: string; copies: number }[]): void;
+  /** More nodes hold messages of that author, who is told at every session here: the sending one may be gone. */
+  stored(author: string, messages: { id: string; copies: number }[]): void;
   rooms(rooms: Room[]): void;
-  renamed(person: Person): void;
-  /** What was shown of these rooms may be another branch of a stream than the one that counts. */
+  /** What clients hold of these rooms is not what the log holds any more: they have to join anew. */
   reset(rooms: readonly string[]): void;
+  renamed(person: Person): void;
   /** These sessions, by the hash of their token, have ended. */
   ended(sessions: string[]): void;
 };
@@ -47,16 +50,25 @@ export type RouterParts = {
   time: Time;
   people: People;
   rooms: Rooms;
+  ack: AckMode;
   figures: () => NodeFigures;
   failed: (type: string, error: unknown) => void;
 };
+
+/** After which a sender may ask again whether another node has its message. */
+const ASK_AGAIN_MS = 1_000;
+
+type Place = Pick<Envelope, "origin" | "seq" | "n" | "hlc">;
 
 export class Router {
   readonly #parts: RouterParts;
   readonly #context: ServerContext;
   #copies = new Copies();
+  readonly #confirmations: Confirmations;
   /** The stream that the copies are counted of. */
   #origin: string | undefined;
+  /** Streams that this node wrote before that one. */
+  readonly #former = new Set<string>();
   /** Last hlc of authors that are ahead of this node's clock: they wrote on a node whose clock is. */
   readonly #ahead = new Map<string, number>();
   #values: Values | undefined;
@@ -66,6 +78,7 @@ export class Router {
   constructor(parts: RouterParts) {
     this.#parts = parts;
     this.#origin = parts.log.origin;
+    this.#confirmations = new Confirmations(parts.time);
     this.#context = {
       now: () => parts.clock.now(),
       find: (id, author) => this.find(id, author),
@@ -135,7 +148,7 @@ export class Router {
       this.#signal(type, from.person, body, { room: to.room }, from.id);
       return { ok: true };
     }
-    return this.#append(this.#draft(type, from.person, body, to), from.id);
+    return this.#keep(this.#draft(type, from.person, body, to));
   }
 
   #draft(type: Type, author: Person, body: unknown, to: { id: string; room: string; ref: string | null }): Draft {
@@ -173,39 +186,60 @@ export class Router {
     if (believed > this.#parts.clock.last) this.#ahead.set(author, Math.max(believed, this.#ahead.get(author) ?? 0));
   }
 
-  async #append(draft: Draft, session?: string): Promise<Ack> {
+  /**
+   * Commits what a client sent, and acks it. Names, rooms and logouts never wait for a peer as this may: nobody could sign
+   * in on a node that is alone, and two halves of a partition that gave one name away settle that when they meet.
+   */
+  async #keep(draft: Draft): Promise<Ack> {
+    const waits = this.#parts.ack === "peer";
+    if (waits && this.#confirmations.isFull)
+      throw new Reject("overloaded", "no other node keeps up", { retryAfterMs: ASK_AGAIN_MS });
+    const place = await this.#append(draft);
+    const isOwn = place.origin === this.#currentOrigin();
+    if (isOwn) this.#copies.sent(place.seq, draft.author, draft.id);
+    if (waits && this.copiesOf(place) < 2) {
+      const confirmed = isOwn && (await this.#confirmations.wait(place.seq));
+      if (!confirmed) throw new Reject("unconfirmed", undefined, { retryAfterMs: ASK_AGAIN_MS });
+    }
+    const copies = this.copiesOf(place);
+    return { ok: true, id: draft.id, at: millisecondsOf(place.hlc), key: keyOf(place), copies };
+  }
+
+  /** Where it was put; the first one's place where this author wrote that id before. */
+  async #append(draft: Draft): Promise<Place> {
     const [outcome] = await this.#parts.log.append([draft]);
-    if (outcome?.status === "stored") {
-      const { seq, id, hlc } = outcome.envelope;
-      if (session !== undefined) this.#copies.sent(seq, session, id);
-      return { ok: true, id, at: millisecondsOf(hlc), key: keyOf(outcome.envelope), copies: 1 };
-    }
-    if (outcome?.status === "known") {
-      const { place } = outcome;
-      const copies = this.copiesOf(place);
-      return { ok: true, id: draft.id, at: millisecondsOf(place.hlc), key: keyOf(place), copies };
-    }
+    if (outcome?.status === "stored") return outcome.envelope;
+    if (outcome?.status === "known") return outcome.place;
     if (outcome?.status === "refused") throw new Reject(outcome.code, outcome.message);
     throw new Reject("internal");
   }
 
   /** How many nodes hold an envelope: of another node's stream that node and this one, at least. */
   copiesOf({ origin, seq }: Pick<Stored, "origin" | "seq">): number {
-    return origin === this.#parts.log.origin ? this.#copies.of(seq) : 2;
+    if (origin === this.#currentOrigin()) return this.#copies.of(seq);
+    return this.#former.has(origin) ? 1 + (this.#cluster?.holders(origin, seq) ?? 0) : 2;
+  }
+
+  /** The stream that this node writes; where it is another one than before, all that was counted begins anew. */
+  #currentOrigin(): string | undefined {
+    const { origin } = this.#parts.log;
+    if (origin === this.#origin) return origin;
+    if (this.#origin !== undefined) this.#former.add(this.#origin);
+    this.#origin = origin;
+    this.#copies = new Copies();
+    this.#confirmations.giveUp();
+    return origin;
   }
 
   /** A commit, of own messages or of peers'. */
   committed(commit: Committed): void {
-    const { log, clock, registry } = this.#parts;
-    if (log.origin !== this.#origin) {
-      this.#origin = log.origin;
-      this.#copies = new Copies();
-    }
+    const { clock, registry } = this.#parts;
+    const own = this.#currentOrigin();
     this.learn(commit.envelopes);
     const rooms = new Map<string, Message[]>();
     const heard = new Map<string, boolean>();
     for (const envelope of commit.envelopes) {
-      if (envelope.origin !== log.origin) clock.observe(envelope.hlc);
+      if (envelope.origin !== own) clock.observe(envelope.hlc);
       if (envelope.room === FACTS) continue;
       // A node that catches up on a year has no time to unpack what nobody is there to read.
       if (!heard.has(envelope.room)) heard.set(envelope.room, this.#outlet?.hears(envelope.room) ?? false);
@@ -233,7 +267,14 @@ export class Router {
 
   /** A peer has committed this node's own stream up to `seq`. */
   held(peer: string, seq: number): void {
-    for (const [session, messages] of this.#copies.held(peer, seq)) this.#outlet?.stored(session, messages);
+    this.#currentOrigin();
+    for (const [author, messages] of this.#copies.held(peer, seq)) this.#outlet?.stored(author, messages);
+    this.#confirmations.held(seq);
+  }
+
+  /** Acks wait for no other node any more: this one is about to end. */
+  stopWaiting(): void {
+    this.#confirmations.end();
   }
 
   /** A session connected to this node. */

@@ -29,6 +29,7 @@ export const SETTINGS = [
   { flag: "zmq-port", env: "ZMQ_PORT", group: "The cluster", value: "port", help: "port of the bus between nodes; its publications take the port 1000 above", fallback: "PORT + 1000" },
   { flag: "zmq-advertise", env: "ZMQ_ADVERTISE", group: "The cluster", value: "hosts", help: "addresses under which peers reach this node, separated by commas", fallback: "its own" },
   { flag: "cluster-secret", env: "CLUSTER_SECRET", group: "The cluster", value: "secret", help: "the same on every node: the bus is encrypted, and closed to who lacks it", fallback: "none" },
+  { flag: "ack", env: "ACK", group: "The cluster", value: "mode", help: "local: a message is acked when this node has committed it; peer: when another one has, too", fallback: "local" },
   { flag: "node-name", env: "NODE_NAME", group: "The cluster", value: "name", help: "name that people see", fallback: "host name and port" },
   { flag: "data-dir", env: "DATA_DIR", group: "This node", value: "folder", help: "where the messages are kept; a folder/* is the first free one of folder/1, folder/2, …", fallback: "./web-chat-data/PORT" },
   { flag: "native-dir", env: "NATIVE_DIR", group: "This node", value: "folder", help: "where the executable unpacks its native library", fallback: "data folder, cache or tmp" },

@@ -12,14 +12,13 @@ import {
   type StateValue,
   type Welcome,
 } from "./connection.ts";
-import { raise } from "./copies.ts";
 import { type Key, t } from "./i18n.ts";
 import { keep, kept } from "./keep.ts";
-import { clearOutbox, drop, items, loadOutbox } from "./outbox.ts";
+import { clearOutbox, loadOutbox } from "./outbox.ts";
 import { types } from "./registry.ts";
 import { join, receive } from "./resume.ts";
 import { forgetRooms, heldRoom, joinVisited, learn, open, unjoinAll } from "./rooms.ts";
-import { startSending } from "./sender.ts";
+import { arrived, startSending, stopWaiting, stored } from "./sender.ts";
 import {
   credentials,
   followTabs,
@@ -51,6 +50,7 @@ const handlers: Handlers = {
   lost() {
     stopPlugins();
     unjoinAll();
+    stopWaiting();
   },
   refused,
   batch: deliver,
@@ -58,7 +58,7 @@ const handlers: Handlers = {
   events: {
     state: (changes: StateValue[]) => hold(changes),
     stored(known: { id: string; copies: number }[]) {
-      for (const { id, copies } of known) raise(id, copies);
+      for (const { id, copies } of known) stored(id, copies);
     },
     renamed: tellRenamed,
     reset({ room: id }: { room: string }) {
@@ -155,8 +155,7 @@ function deliver(messages: readonly Message[]): void {
   const own = messages.filter(message => message.author.id === me.peek().id);
   for (const { id, key } of own) {
     wrote(key);
-    // It has been committed, then; its ack may never come if the connection broke.
-    if (items.peek().some(item => item.id === id)) drop(id);
+    arrived(id);
   }
 }
 

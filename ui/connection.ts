@@ -18,6 +18,7 @@ export type Welcome = {
   rooms: Named[];
   state: StateValue[];
   limits: Limits;
+  ack: "local" | "peer";
 };
 export type Refusal = { ok: false; code: string; message: string; retryAfterMs?: number; suggestion?: string };
 export type Answer<Result> = ({ ok: true } & Result) | Refusal;
@@ -40,6 +41,8 @@ export const connected = signal(false);
 export const troubled = signal(false);
 export const node = signal<Welcome["node"]>({ id: "", name: "", version: "" });
 export const limits = signal<Limits>({ messagesPerSecond: 0, burst: 0, frameBytes: 0 });
+/** The node acks what another one has committed, too. */
+export const acksLate = signal(false);
 
 let socket: Socket | undefined;
 let worry: ReturnType<typeof setTimeout> | undefined;
@@ -71,6 +74,7 @@ function followConnection(made: Socket, handlers: Handlers): void {
   made.on("welcome", (welcome: Welcome) => {
     node.value = welcome.node;
     limits.value = welcome.limits;
+    acksLate.value = welcome.ack === "peer";
     clearTimeout(worry);
     troubled.value = false;
     connected.value = true;

@@ -9,6 +9,7 @@ const STORE = "outbox";
 const STORE_PATIENCE_MS = 1_000;
 /** An item that another tab wrote is that tab's to send, unless it takes this long. */
 const FOREIGN_MS = 5_000;
+const ASK_AGAIN_MS = 2_000;
 
 export type Item = {
   readonly id: string;
@@ -36,6 +37,11 @@ const database: Promise<IDBPDatabase | undefined> = import("idb")
   )
   .catch(() => undefined);
 
+/** Those that the node has committed, and that wait for another one. */
+const held = new Set<string>();
+let asking = false;
+
+export const isHeld = (id: string) => held.has(id);
 export const due = (id: string) => dueAt.get(id) ?? Number.POSITIVE_INFINITY;
 
 /** Reads what the last visit left. */
@@ -57,6 +63,32 @@ export async function post(written: Omit<Item, "id" | "at">): Promise<void> {
 /** Has whoever watches the items look again: one of them has become due. */
 function wake(): void {
   items.value = [...items.peek()];
+}
+
+/** The node has it, and no other one yet: it stays here until one has, in nobody's way. */
+export function hold(id: string, askAgainMs: number): void {
+  if (!items.peek().some(item => item.id === id)) return;
+  held.add(id);
+  dueAt.delete(id);
+  askLater(askAgainMs);
+}
+
+/** A node that has one has all before it: it does to ask about the first. */
+function askLater(ms: number): void {
+  if (asking || held.size === 0) return;
+  asking = true;
+  setTimeout(() => {
+    asking = false;
+    const first = items.peek().find(item => held.has(item.id));
+    if (first) dueAt.set(first.id, 0);
+    wake();
+  }, ms);
+}
+
+/** The connection broke: another node may have to take them. */
+export function unholdAll(): void {
+  for (const id of held) dueAt.set(id, 0);
+  held.clear();
 }
 
 /** It is committed, or the person gave it up. */
@@ -100,6 +132,7 @@ function put(item: Item): void {
 
 function remove(id: string): void {
   dueAt.delete(id);
+  if (held.delete(id)) askLater(ASK_AGAIN_MS);
   if (items.peek().some(item => item.id === id)) items.value = items.peek().filter(item => item.id !== id);
 }
 

@@ -1,11 +1,12 @@
 /** What the person wrote and the node has not committed yet, below everything else. */
 import { Day, follows } from "./chunk.tsx";
+import { copiesOf } from "./copies.ts";
 import { dayOf } from "./dates.ts";
 import { t } from "./i18n.ts";
 import { drop, type Item, retry } from "./outbox.ts";
 import { reason } from "./reason.ts";
 import type { Room } from "./room.ts";
-import { Frame } from "./row.tsx";
+import { Frame, Mark } from "./row.tsx";
 import { me } from "./session.ts";
 import type { Chunk } from "./timeline.ts";
 import { refocus } from "./view.ts";
@@ -18,11 +19,13 @@ export function Pending({ room, items, last }: { room: Room; items: readonly Ite
     const message = { type, id, room: room.id, author: me.value, at, key: "", origin: "", n: 0, body };
     const before = previous;
     previous = message;
+    const copies = copiesOf(id).value;
+    const state = item.failed ? "failed" : copies ? "" : "waiting";
     return (
       <div key={id}>
         {(!before || dayOf(before.at) !== dayOf(at)) && <Day at={at} />}
-        <Frame message={message} head={!follows(message, before)} state={item.failed ? "failed" : "waiting"}>
-          {item.failed ? <Failure item={item} /> : <Waiting />}
+        <Frame message={message} head={!follows(message, before)} state={state}>
+          {item.failed ? <Failure item={item} /> : copies ? <Mark copies={copies} /> : <Waiting />}
         </Frame>
       </div>
     );

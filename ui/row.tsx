@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import type { AnyClientPlugin, Message } from "../core/plugin.ts";
 import { Avatar } from "./avatar.tsx";
 import { Boundary } from "./boundary.tsx";
+import { acksLate } from "./connection.ts";
 import { copiesOf } from "./copies.ts";
 import { moment, time } from "./dates.ts";
 import { language, t } from "./i18n.ts";
@@ -82,8 +83,8 @@ function Body({ message }: { message: Message }) {
   );
 }
 
-function Mark({ copies }: { copies: number }) {
-  const word = t(copies >= 2 ? "stored" : "sent");
+export function Mark({ copies }: { copies: number }) {
+  const word = t(copies >= 2 ? "stored" : acksLate.value ? "kept" : "sent");
   return (
     <span class="mark" title={word}>
       <span aria-hidden="true">{copies >= 2 ? "✓✓" : "✓"}</span>

@@ -1,9 +1,9 @@
 /** Sends the outbox: in order, one message in flight, and below the pace that the node admits. */
 import { effect } from "@preact/signals";
-import { connected, limits, request } from "./connection.ts";
+import { type Answer, acksLate, connected, limits, request } from "./connection.ts";
 import { raise } from "./copies.ts";
 import { t } from "./i18n.ts";
-import { drop, due, fail, type Item, items } from "./outbox.ts";
+import { drop, due, fail, hold, type Item, isHeld, items, unholdAll } from "./outbox.ts";
 import { reason } from "./reason.ts";
 import { roleOf } from "./registry.ts";
 import { join } from "./resume.ts";
@@ -12,6 +12,8 @@ import { me, wrote } from "./session.ts";
 import { toast } from "./toasts.tsx";
 
 const RETRY_MS = 2_000;
+/** An ack that waits for another node comes before that. */
+const CONFIRMED_MS = 5_000;
 /** Refusals that pass by themselves. */
 const PASSING = new Set([
   "offline",
@@ -20,12 +22,13 @@ const PASSING = new Set([
   "no-space",
   "storage-failed",
   "overloaded",
-  "unconfirmed",
   "not-in-room",
 ]);
 
 type Ack = { id: string; at: number; key: string; copies: number };
 
+/** What to do when the node delivers what is under way: it has committed it by then. */
+const arrivals = new Map<string, () => void>();
 let busy = false;
 /** The allowance of a token bucket, and when it was last topped up, in milliseconds since 1970. */
 let tokens = 1;
@@ -61,8 +64,43 @@ function next(): Item | undefined {
 
 async function deliver(item: Item): Promise<void> {
   const { id, type, room, body, ref } = item;
-  const answer = await request<Ack>(type, { id, room, body, ...(ref && { ref }) });
+  const asked = isHeld(id);
+  if (asked) hold(id, CONFIRMED_MS);
+  const answered = request<Ack>(type, { id, room, body, ...(ref && { ref }) }).then(answer => settle(item, answer));
+  // What comes next need not wait for another node to have this one.
+  if (!asked) await Promise.race([answered, new Promise<void>(done => arrivals.set(id, done))]);
+  arrivals.delete(id);
+}
+
+/** The log has it. */
+export function arrived(id: string): void {
+  if (!items.peek().some(item => item.id === id)) return;
+  // Else its ack may never come if the connection broke.
+  if (!acksLate.peek()) return drop(id);
+  hold(id, CONFIRMED_MS);
+  arrivals.get(id)?.();
+}
+
+/** So many nodes have it. */
+export function stored(id: string, copies: number): void {
+  raise(id, copies);
+  const item = items.peek().find(item => item.id === id);
+  if (item && roomOf(item.room).timeline.has(me.peek().id, id)) drop(id);
+}
+
+/** The connection broke. */
+export function stopWaiting(): void {
+  unholdAll();
+  for (const done of arrivals.values()) done();
+}
+
+async function settle(item: Item, answer: Answer<Ack>): Promise<void> {
+  const { id, room } = item;
   if (answer.ok) return committed(item, answer);
+  if (answer.code === "unconfirmed" || isHeld(id)) {
+    if (answer.code === "unconfirmed") raise(id, 1);
+    return hold(id, answer.retryAfterMs ?? RETRY_MS);
+  }
   if (!PASSING.has(answer.code)) return refused(item, answer.code, answer.message);
   if (answer.code === "not-in-room") {
     roomOf(room).joined.value = false;

@@ -39,6 +39,7 @@ export const en = {
   unreadable: "This message cannot be shown.",
   waiting: "Waiting to be sent",
   sent: "Sent",
+  kept: "Kept on this node, waiting for a second copy",
   stored: "Stored on another node too",
   failed: "Not sent: {reason}",
   again: "Try again",

@@ -38,6 +38,7 @@ export const zh: Record<keyof typeof en, string> = {
   unreadable: "无法显示这条消息。",
   waiting: "等待发送",
   sent: "已发送",
+  kept: "已保存在此节点，正在等待第二份副本",
   stored: "已存到另一个节点",
   failed: "未发送：{reason}",
   again: "重试",

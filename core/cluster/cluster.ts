@@ -182,6 +182,11 @@ export class Cluster {
     return [this.self, ...this.#membership.up().map(({ info }) => info)].map(({ id, name }) => ({ id, name }));
   }
 
+  /** The peers that are up and hold a stream up to `seq`. */
+  holders(origin: string, seq: number): number {
+    return this.#replication.holders(origin, seq);
+  }
+
   /** A node's name, or its id where the name is not known. */
   nameOf(node: string): string {
     return node === this.self.id ? this.self.name : (this.#membership.peers.get(node)?.info.name ?? node);

@@ -183,6 +183,11 @@ export class Replication {
     return (peer === undefined ? this.#streams.get(origin)?.seq : this.#holders.get(peer)?.get(origin)) ?? 0;
   }
 
+  /** Peers that were heard to hold a stream up to `seq`, of those that are up. */
+  holders(origin: string, seq: number): number {
+    return [...this.#holders.values()].filter(held => (held.get(origin) ?? 0) >= seq).length;
+  }
+
   /** Envelopes that this peer still lacks, of those that are committed here. */
   behind(peer: string): number {
     const held = this.#holders.get(peer);

@@ -7,12 +7,12 @@ import { Reject } from "../errors.ts";
 import { type Cancel, realTime, type Time } from "../time.ts";
 import { claimDirectory, makeForOwner } from "./lock.ts";
 import { unabridge } from "./outcomes.ts";
-import type { Cursor, Packed, Page, Stored } from "./reads.ts";
+import type { Cursor, LastIds, Packed, Page, Stored } from "./reads.ts";
 import type { Appended, Follows, Outcome } from "./store.ts";
 import { StoreThread } from "./thread.ts";
 
 export type { Head } from "../chain.ts";
-export type { Cursor, Page, Stored } from "./reads.ts";
+export type { Cursor, LastIds, Page, Stored } from "./reads.ts";
 export type { Outcome } from "./store.ts";
 
 /** Drafts and envelopes that one commit takes at most. */
@@ -295,8 +295,14 @@ export class Log {
     return this.#reader.call("cursor", room, upTo);
   }
 
-  resume(room: string, cursor: Cursor, upTo: number, limit: number) {
-    return this.#reader.call("resume", room, cursor, upTo, limit);
+  /** Rejects with `Reject` where the cursor, or what it says to be `last`, is of another history than this log's. */
+  resume(room: string, cursor: Cursor, upTo: number, limit: number, last: LastIds = {}) {
+    return this.#reader.call("resume", room, cursor, upTo, limit, last);
+  }
+
+  /** The messages that stand where a reader's cursor does. */
+  idsAt(room: string, cursor: Cursor): Promise<LastIds> {
+    return this.#reader.call("idsAt", room, cursor);
   }
 
   page(room: string, from: { before?: string; after?: string }, limit: number, upTo: number): Promise<Page> {

@@ -3,11 +3,14 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { digestOf, EMPTY_CHAIN, type Head, hex } from "../chain.ts";
 import { type Envelope, encode, FIELDS, frameBytes, placeOf } from "../envelope.ts";
 import { Reject } from "../errors.ts";
+import type { Fork } from "../forks.ts";
 
 /** An envelope and its place in this node's own commit order. */
 export type Stored = Envelope & { pos: number };
 /** A reader's place in a room: the last `n` it has of each origin. */
 export type Cursor = Record<string, number>;
+/** The ids of the last messages that a reader has, by origin. */
+export type LastIds = Record<string, string>;
 
 export type Packed = { follows: string | undefined; packed: Uint8Array<ArrayBuffer> };
 export type Page = { envelopes: Stored[]; older: boolean };
@@ -167,13 +170,56 @@ export class Reads {
     return cursor;
   }
 
-  /** What a room got after `cursor` and up to commit `upTo`, oldest first, with the cursor after it. */
+  /** The messages that stand where a reader's cursor does, of those that are here. */
+  idsAt(room: string, cursor: Cursor): LastIds {
+    return Object.fromEntries(
+      Object.entries(cursor).flatMap(([origin, n]) => {
+        const row = this.get("SELECT id FROM log WHERE room = ? AND origin = ? AND n = ?", room, origin, n);
+        return row ? [[origin, row.id as string]] : [];
+      }),
+    );
+  }
+
+  /** Branches of streams that were given up. */
+  forks(): Pick<Fork, "origin" | "seq" | "chain">[] {
+    return JSON.parse(this.setting("forks") ?? "[]");
+  }
+
+  /**
+   * Throws `Reject` where a cursor is, or may be, of another history: other messages stand at its places; or it is beyond
+   * the end of the stream that nobody but this node writes, whose database must have been put back to an earlier state
+   * then; or beyond the place where a branch was given up, which its reader may have read.
+   */
+  #assertShared(room: string, cursor: Cursor, last: LastIds): void {
+    const own = this.origin();
+    if (own !== undefined && Object.hasOwn(cursor, own) && (cursor[own] as number) > this.lastN(own, room))
+      throw new Reject("reset");
+    const here = this.idsAt(room, cursor);
+    for (const [origin, id] of Object.entries(here))
+      if (Object.hasOwn(last, origin) && last[origin] !== id) throw new Reject("reset");
+    for (const { origin, seq } of this.forks()) {
+      const isProven = here[origin] !== undefined && here[origin] === last[origin];
+      if (!isProven && (cursor[origin] ?? 0) > this.#lastNBefore(origin, seq, room)) throw new Reject("reset");
+    }
+  }
+
+  #lastNBefore(origin: string, seq: number, room: string): number {
+    const sql = "SELECT n FROM log WHERE room = ? AND origin = ? AND seq < ? ORDER BY n DESC LIMIT 1";
+    return (this.get(sql, room, origin, seq)?.n as number | undefined) ?? 0;
+  }
+
+  /**
+   * What a room got after `cursor` and up to commit `upTo`, oldest first, with the cursor after it. `last` are the messages
+   * that the reader has at its cursor. Throws `Reject` where that is another history.
+   */
   resume(
     room: string,
     cursor: Cursor,
     upTo: number,
     limit: number,
+    last: LastIds = {},
   ): { envelopes: Stored[]; cursor: Cursor; more: boolean } {
+    this.#assertShared(room, cursor, last);
     const next: Cursor = { ...cursor };
     const envelopes: Stored[] = [];
     let more = false;

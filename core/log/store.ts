@@ -34,6 +34,8 @@ const INSERT = `INSERT INTO log (${COLUMNS}, chain, receivedAt) VALUES (${"?, ".
 const SALT_BYTES = 16;
 const SAVED_AT_ONCE = 500;
 
+type Branch = ReturnType<Reads["forks"]>[number];
+
 export class Store extends Reads {
   readonly #heads = new Map<string, Head & { hlc: number }>();
   /** Last n by origin and room; read from the index once, then kept. */
@@ -41,7 +43,7 @@ export class Store extends Reads {
   /** What has been erased, by id: next to nothing is, and then nothing needs to be looked up. */
   readonly #erased: Set<string>;
   /** Branches that were given up, by their stream. */
-  #dead = new Map<string, Fork[]>();
+  #dead = new Map<string, Branch[]>();
   /** What the transaction under way has written again, and cut. */
   #saved: Stored[] = [];
   readonly #cut = new Set<string>();
@@ -57,7 +59,7 @@ export class Store extends Reads {
       this.#heads.set(origin as string, head);
     }
     this.#origin = this.setting("origin");
-    for (const fork of JSON.parse(this.setting("forks") ?? "[]")) this.#bury(fork);
+    for (const fork of this.forks()) this.#bury(fork);
     const erasures = readOnly ? [] : this.all("SELECT ref FROM log WHERE role = 'erase' AND ref IS NOT NULL");
     this.#erased = new Set(erasures.map(({ ref }) => ref as string));
   }
@@ -186,14 +188,14 @@ export class Store extends Reads {
     if (fork) {
       this.#giveUp(fork, now);
       this.#bury(fork);
-      this.set("forks", JSON.stringify([...this.#dead.values()].flat().map(fork => ({ ...fork, rooms: [] }))));
+      this.set("forks", JSON.stringify([...this.#dead.values()].flat()));
     }
     return { status: "stored", envelope: { ...e, pos: Number(lastInsertRowid) } };
   }
 
-  #bury(fork: Fork): void {
-    const known = this.#dead.get(fork.origin) ?? [];
-    if (!known.some(({ chain }) => chain === fork.chain)) this.#dead.set(fork.origin, [...known, fork]);
+  #bury({ origin, seq, chain }: Branch): void {
+    const known = this.#dead.get(origin) ?? [];
+    if (!known.some(fork => fork.chain === chain)) this.#dead.set(origin, [...known, { origin, seq, chain }]);
   }
 
   /** Cuts a branch off where it is the one that is here; what stands nowhere else is written again in this node's own stream. */

@@ -78,3 +78,15 @@ test("who leaves while a join is under way is sent nothing any more", () => {
   audience.admit(client, "lobby");
   assert.deepEqual(told, []);
 });
+
+test("a room that is dismissed while its join is under way is held no more", () => {
+  const { audience, listener, told } = newAudience();
+  const client = listener("client", true, ["text"]);
+  audience.hold(client, "lobby");
+  assert.equal(audience.isHeld(client, "lobby"), true);
+  assert.equal(audience.isHeld(client, "hall"), false);
+  audience.dismiss(client, "lobby");
+  assert.equal(audience.isHeld(client, "lobby"), false);
+  audience.messages("lobby", [message]);
+  assert.deepEqual(told, []);
+});

@@ -19,6 +19,7 @@ test("without any setting there is a usable node", () => {
   assert.equal(config.dataDir, "web-chat-data/5002");
   assert.equal(config.rateLimit, 10);
   assert.equal(config.logLevel, "info");
+  assert.equal(config.ack, "local");
   assert.deepEqual(config.seeds, []);
   assert.deepEqual(config.advertise, []);
   assert.equal(config.publicUrl, undefined);
@@ -50,6 +51,7 @@ test("every setting is used as it is given, without the spaces around it", () =>
     TLS_CERT: "cert.pem",
     TLS_KEY: "key.pem",
     CLUSTER_SECRET: "0123456789abcdef, fedcba9876543210",
+    ACK: "peer",
     NATIVE_DIR: "/var/cache/chat",
     NODE_NAME: " Kitchen node ",
     DATA_DIR: "/var/lib/chat",
@@ -71,6 +73,7 @@ test("every setting is used as it is given, without the spaces around it", () =>
       trustProxy: ["10.0.0.0/8", "loopback"],
       tls: { cert: "cert.pem", key: "key.pem" },
       secrets: ["0123456789abcdef", "fedcba9876543210"],
+      ack: "peer",
       nativeDir: "/var/cache/chat",
       name: "Kitchen node",
       dataDir: "/var/lib/chat",
@@ -79,6 +82,13 @@ test("every setting is used as it is given, without the spaces around it", () =>
       logLevel: "silent",
     },
   );
+});
+
+test("an ack mode that is written wrong is told the nearest", () => {
+  assert.throws(() => readConfig({ ACK: "pear" }), {
+    message: "ACK is “pear”, and has to be local or peer; the nearest is “peer”",
+  });
+  assert.throws(() => readConfig({ ACK: "locale" }), { message: /the nearest is “local”$/ });
 });
 
 test("an empty setting is one that was not given", () => {
@@ -113,6 +123,7 @@ test("a setting that cannot be used is named, with its value and what it has to 
     ["TRUST_PROXY", "yes", "10.0.0.0/99", "proxy.example"],
     ["RATE_LIMIT", "-1", "1.5", "many", "1000001"],
     ["CLAIM_LIMIT", "-1", "x"],
+    ["ACK", "pear", "PEER", "2", "constructor"],
     ["LOG_LEVEL", "verbose", "INFO", "constructor"],
   ];
   for (const [name, ...values] of bad)

@@ -41,6 +41,20 @@ test("the copies of any place are known, also of messages that are remembered no
   assert.equal(copies.of(1), 2);
 });
 
+test("a message that was sent again counts from what is known, whatever its seq, and is told of once", () => {
+  const copies = new Copies();
+  news(copies, "peer", 3);
+  copies.sent(4, "ana", "four");
+  copies.sent(2, "ana", "two");
+  copies.sent(2, "ana", "two");
+  assert.deepEqual(news(copies, "other", 4), {
+    ana: [
+      { id: "two", copies: 3 },
+      { id: "four", copies: 2 },
+    ],
+  });
+});
+
 test("in whatever order messages are sent and reports come, each message is told of once for each peer", async t => {
   const step = fc.oneof(fc.constant("send" as const), fc.tuple(fc.constantFrom("a", "b", "c"), fc.nat(30)));
   await holds(

@@ -14,11 +14,18 @@ export type Welcome = {
   types: Record<string, number>;
   rooms: { id: string; name: string }[];
   state: StateValue[];
+  ack: "local" | "peer";
   limits: Record<string, number>;
 };
 export type StateValue = { type: string; key: string; body: Record<string, unknown> | null; nodes: string[] };
 export type Answer = { ok: boolean; code?: string; message?: string; retryAfterMs?: number } & Record<string, unknown>;
-export type Joined = Answer & { messages: Message[]; cursor: Record<string, number>; more: boolean; older: boolean };
+export type Joined = Answer & {
+  messages: Message[];
+  cursor: Record<string, number>;
+  last: Record<string, string>;
+  more: boolean;
+  older: boolean;
+};
 
 export type Client = {
   socket: Socket;
@@ -28,7 +35,7 @@ export type Client = {
   /** The values of the cluster's state as this client knows them, by `type key`. */
   state: Map<string, StateValue>;
   ask(event: string, payload?: unknown): Promise<Answer>;
-  join(room: string, cursor?: Record<string, number>): Promise<Joined>;
+  join(room: string, cursor?: Record<string, number>, last?: Record<string, string>): Promise<Joined>;
   /** Sends a text; fails the test if it is refused. */
   say(text: string, room?: string): Promise<{ id: string; key: string; at: number; copies: number }>;
   /** Log messages that it was told, single or in batches. */
@@ -105,7 +112,8 @@ export async function connect(
     events,
     state,
     ask,
-    join: (room, cursor) => ask("join", { room, ...(cursor && { cursor }) }) as Promise<Joined>,
+    join: (room, cursor, last) =>
+      ask("join", { room, ...(cursor && { cursor }), ...(last && { last }) }) as Promise<Joined>,
     async say(text, room = "lobby") {
       const answer = await ask("text", { room, body: { text } });
       if (!answer.ok) throw new Error(`refused: ${answer.code} ${answer.message}`);

@@ -26,6 +26,7 @@ export type Subject = Pick<
   | "facts"
   | "cursor"
   | "resume"
+  | "idsAt"
   | "page"
   | "referring"
   | "find"
@@ -399,11 +400,40 @@ export function logSuite(name: string, open: Open, { runs }: { runs: number }): 
     assert.deepEqual(await log.cursor("hall", ALL), {});
   });
 
-  test(`${name}: a cursor ahead of this log, or of a stream that it does not know, is kept as it is`, async t => {
+  test(`${name}: a cursor ahead of a peer's stream, or of one that is not known, is kept as it is`, async t => {
     const { log } = await newLog(t);
-    const [{ origin }] = stored(await log.append([draft()])) as [Stored];
-    const cursor = { [origin]: 9, ["z".repeat(16)]: 3 };
+    const { log: peer } = await newLog(t);
+    const envelopes = stored(await peer.append([draft()])).map(({ pos: _, ...envelope }) => envelope);
+    await log.append(envelopes);
+    const cursor = { [envelopes[0]?.origin as string]: 9, ["z".repeat(16)]: 3 };
     assert.deepEqual(await log.resume("lobby", cursor, ALL, 10), { envelopes: [], cursor, more: false });
+  });
+
+  test(`${name}: a cursor beyond the end of this node's own stream is of a history that this log has lost`, async t => {
+    const { log } = await newLog(t);
+    const [{ origin }] = stored(await log.append([draft(), draft()])) as [Stored];
+    await assert.rejects(log.resume("lobby", { [origin]: 3 }, ALL, 10), { code: "reset" });
+    await assert.rejects(log.resume("hall", { [origin]: 1 }, ALL, 10), { code: "reset" });
+    assert.equal((await log.resume("lobby", { [origin]: 2 }, 1, 10)).more, false, "whatever the page ends at");
+  });
+
+  test(`${name}: a reader whose last messages are others than those here has another history`, async t => {
+    const { log } = await newLog(t);
+    const envelopes = stored(await log.append([draft(), draft(), draft({ room: "hall" })]));
+    const { origin } = at(envelopes, 0);
+    const last = (n: number, cursor = n) =>
+      log.resume("lobby", { [origin]: cursor }, ALL, 10, { [origin]: at(envelopes, n - 1).id });
+    assert.deepEqual(ids((await last(1)).envelopes), [at(envelopes, 1).id]);
+    assert.deepEqual((await last(2)).envelopes, []);
+    await assert.rejects(last(1, 2), { code: "reset" });
+    await assert.rejects(last(3, 1), { code: "reset" });
+    // Where nothing stands here, nothing can be proven.
+    assert.equal((await log.resume("lobby", {}, ALL, 10, { [origin]: "x" })).envelopes.length, 2);
+    const unknown = "z".repeat(16);
+    assert.equal((await log.resume("lobby", { [unknown]: 1 }, ALL, 10, { [unknown]: "x" })).envelopes.length, 2);
+    assert.deepEqual(await log.idsAt("lobby", { [origin]: 2, [unknown]: 1, __proto__: 1 }), {
+      [origin]: at(envelopes, 1).id,
+    });
   });
 
   test(`${name}: pages back and forth show each row once, with its marks, in the order of the keys`, async t => {

@@ -61,6 +61,10 @@ test("each bad message is refused under its code, and nothing is stored", async 
     ["unknown-room", ["join", { room: "__proto__" }]],
     ["invalid", ["join", {}]],
     ["invalid", ["join", { room: "lobby", cursor: { short: 1 } }]],
+    ["invalid", ["join", { room: "lobby", cursor: {}, last: { short: "x" } }]],
+    ["invalid", ["join", { room: "lobby", cursor: {}, last: { aaaaaaaaaaaaaaaa: 1 } }]],
+    ["invalid", ["join", { room: "lobby", cursor: {}, last: { aaaaaaaaaaaaaaaa: "x".repeat(65) } }]],
+    ["invalid", ["join", { room: "lobby", cursor: {}, last: "x" }]],
     ["invalid", ["join", { room: "lobby", cursor: { aaaaaaaaaaaaaaaa: -1 } }]],
     ["invalid", ["join", { room: "lobby", cursor: { aaaaaaaaaaaaaaaa: 1.5 } }]],
     ["unknown-room", ["history", { room: "chat:facts" }]],
@@ -109,7 +113,7 @@ function hostileEvents(): fc.Arbitrary<[string, unknown]> {
     fc.tuple(fc.constantFrom("status", "presence", "typing"), fc.record({ room, body: junk }, { requiredKeys: [] })),
     fc.tuple(
       fc.constantFrom("join", "history"),
-      fc.record({ room, cursor: junk, before: junk, limit: junk }, { requiredKeys: [] }),
+      fc.record({ room, cursor: junk, last: junk, before: junk, limit: junk }, { requiredKeys: [] }),
     ),
     fc.tuple(
       fc.constant("chat:room"),

@@ -1,11 +1,12 @@
 /** What a person has written is sent once, in order, whatever happens to page, connection and node. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Page } from "playwright-core";
 import plugins from "../../plugins/server.ts";
 import { newPage } from "../helpers/browser.ts";
 import { join, row, rows, say } from "../helpers/chat.ts";
 import { connect } from "../helpers/client.ts";
-import { newNode, spawnNode } from "../helpers/node.ts";
+import { newNode, peer, spawnNode } from "../helpers/node.ts";
 
 const AWAY = [/net::ERR_/, /WebSocket connection/];
 
@@ -61,6 +62,43 @@ test("two tabs of one person send what waits once", async t => {
     "from the second tab",
   ]);
   for (const view of [page, tab]) assert.equal(await row(view, "from the first tab").count(), 1);
+});
+
+/** What waits in the browser's own database. */
+const unsent = (page: Page) =>
+  page.evaluate(async () => {
+    const [{ name = "" } = {}] = await indexedDB.databases();
+    const db = await new Promise<IDBDatabase>(done => {
+      const opening = indexedDB.open(name);
+      opening.onsuccess = () => done(opening.result);
+    });
+    const count = await new Promise<number>(done => {
+      const counting = db.transaction("outbox").objectStore("outbox").count();
+      counting.onsuccess = () => done(counting.result);
+    });
+    db.close();
+    return count;
+  });
+
+test("where acks wait for another node, a message is shown as kept until one has it, and holds up no other", async t => {
+  const node = await newNode(t, { ACK: "peer" });
+  const page = await join(t, node.url, "Ana");
+  const texts = Array.from({ length: 8 }, (_, index) => `message ${index}`);
+  for (const text of texts) await say(page, text);
+  for (const text of texts)
+    await row(page, text).getByText("Kept on this node, waiting for a second copy").waitFor({ state: "attached" });
+  assert.equal(await unsent(page), texts.length, "the browser keeps them, too");
+  await page.reload();
+  await row(page, "message 7").getByText("Kept on this node").waitFor({ state: "attached" });
+  const other = await newNode(t, { ACK: "peer", ...peer(node) });
+  for (const text of texts)
+    await row(page, text).getByText("Stored on another node too").waitFor({ state: "attached" });
+  await page.waitForFunction(() => !document.querySelector(".row.waiting"));
+  assert.deepEqual(await rows(page), texts);
+  while ((await unsent(page)) > 0) await page.waitForTimeout(50);
+  const reader = await connect(t, other, { name: "Reader" });
+  const kept = (await reader.join("lobby")).messages.map(({ body }) => (body as { text: string }).text);
+  assert.deepEqual(kept, texts);
 });
 
 test("a message that is refused for good says why, and can be tried again or discarded", async t => {

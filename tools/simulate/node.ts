@@ -2,6 +2,7 @@
 import { Audience, type Hall, type Listener } from "../../core/audience.ts";
 import { Clock } from "../../core/clock.ts";
 import { Cluster } from "../../core/cluster/cluster.ts";
+import type { AckMode } from "../../core/config.ts";
 import { placeOf } from "../../core/envelope.ts";
 import { asReject, Reject } from "../../core/errors.ts";
 import { draftFact } from "../../core/facts.ts";
@@ -63,7 +64,7 @@ export class Node {
     world: World,
     network: Network,
     disk: Disk,
-    { host, seeds, skewMs, boot }: { host: string; seeds: string[]; skewMs: number; boot: number },
+    { host, seeds, skewMs, boot, ack }: { host: string; seeds: string[]; skewMs: number; boot: number; ack: AckMode },
   ): Promise<Node> {
     const life: Life = { alive: true };
     const time = world.timeOf(life, skewMs);
@@ -88,6 +89,7 @@ export class Node {
       log,
       clock,
       time,
+      ack,
       people: new People(),
       rooms,
       figures: () => ({
@@ -182,10 +184,11 @@ export class Node {
     return commit();
   }
 
-  async #join(guest: Guest, request: { room: string }): Promise<object> {
+  async #join(guest: Guest, request: Parameters<Reading["join"]>[1]): Promise<object> {
     this.#audience.hold(guest, request.room);
     try {
       const joined = await this.#reading.join(guest.session.person, request, this.log.pos);
+      if (!this.#audience.isHeld(guest, request.room)) throw new Reject("reset");
       guest.hearing.heard("joined", { ok: true, ...joined });
       if (joined.more) this.#audience.dismiss(guest, request.room);
       else this.#audience.admit(guest, request.room);
@@ -212,8 +215,8 @@ function outletTo(audience: Audience, guests: ReadonlySet<Guest>): Outlet {
     messages: (room, messages) => void audience.messages(room, messages),
     signal: () => {},
     state: () => {},
-    stored: (session, messages) => {
-      for (const guest of guests) if (guest.session.id === session) guest.hearing.heard("stored", messages);
+    stored: (author, messages) => {
+      for (const { session, hearing } of guests) if (session.person.id === author) hearing.heard("stored", messages);
     },
     rooms: () => {},
     renamed: () => {},

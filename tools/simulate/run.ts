@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire, syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
+import type { AckMode } from "../../core/config.ts";
 import { checkDoubles, checkKept, checkOrder, checkPresence, checkShown, holdingOf } from "./checks.ts";
 import { Client } from "./client.ts";
 import { Disk } from "./disk.ts";
@@ -35,6 +36,7 @@ export class Run {
   readonly #clients: Client[] = [];
   readonly #problems: string[] = [];
   readonly #isOrderPromised: boolean;
+  readonly #ack: AckMode;
   readonly #mutant: Mutant | undefined;
   readonly figures: Figures = { messages: 0, acked: 0, crashes: 0, cuts: 0, restores: 0, judgements: 0 };
 
@@ -46,6 +48,7 @@ export class Run {
     const nodes = 3 + random.below(5);
     // Promise 3 is one among clocks within a minute of each other.
     this.#isOrderPromised = random.chance(0.7);
+    this.#ack = random.pick(["local", "peer"]);
     const skew = this.#isOrderPromised ? SMALL_SKEW_MS : LARGE_SKEW_MS;
     for (let index = 0; index < nodes; index++) {
       const host = `n${index}`;
@@ -155,7 +158,13 @@ export class Run {
     const others = this.#berths.map(({ host }) => host).filter(other => other !== host);
     // One address is enough; who starts again knows the others.
     const seeds = berth.boots === 0 ? [this.#berths[0]?.host ?? host] : others;
-    const starting = Node.start(this.#world, this.#network, disk, { host, seeds, skewMs, boot: berth.boots++ });
+    const starting = Node.start(this.#world, this.#network, disk, {
+      host,
+      seeds,
+      skewMs,
+      boot: berth.boots++,
+      ack: this.#ack,
+    });
     let started = false;
     starting.then(
       node => {

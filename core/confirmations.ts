@@ -1,0 +1,92 @@
+/** Acks that wait until another node has committed their message. */
+import type { Cancel, Time } from "./time.ts";
+
+/** What no other node has committed by then is told to be unconfirmed. */
+export const ACK_WITHIN_MS = 2_000;
+/** Acks that may wait: without a peer, nothing but time takes one away. */
+const MAX_WAITING = 10_000;
+
+type Waiter = { seq: number; until: number; settle: (confirmed: boolean) => void };
+
+export class Confirmations {
+  readonly #time: Time;
+  /** In the order of seq, and so of time as well. */
+  readonly #fresh = new Set<Waiter>();
+  /** Of messages that were sent again: in the order of time alone. */
+  readonly #again = new Set<Waiter>();
+  #newest = 0;
+  #stopTimer: Cancel | undefined;
+  #ended = false;
+
+  constructor(time: Time) {
+    this.#time = time;
+  }
+
+  /** Whether no more can wait. */
+  get isFull(): boolean {
+    return this.#fresh.size + this.#again.size >= MAX_WAITING;
+  }
+
+  /** Resolves with true when another node holds this node's stream up to `seq`, with false when none did in time. */
+  wait(seq: number): Promise<boolean> {
+    if (this.#ended) return Promise.resolve(false);
+    return new Promise(settle => {
+      const waiter = { seq, until: this.#time.elapsed() + ACK_WITHIN_MS, settle };
+      (seq > this.#newest ? this.#fresh : this.#again).add(waiter);
+      this.#newest = Math.max(this.#newest, seq);
+      this.#watch();
+    });
+  }
+
+  /** Another node holds this node's stream up to `seq`. */
+  held(seq: number): void {
+    for (const waiter of this.#fresh) {
+      if (waiter.seq > seq) break;
+      this.#settle(waiter, true);
+    }
+    for (const waiter of this.#again) if (waiter.seq <= seq) this.#settle(waiter, true);
+  }
+
+  /** From now on nothing waits. */
+  end(): void {
+    this.#ended = true;
+    this.giveUp();
+  }
+
+  /** What waits is unconfirmed. */
+  giveUp(): void {
+    for (const waiter of [...this.#fresh, ...this.#again]) this.#settle(waiter, false);
+    this.#newest = 0;
+    this.#stopTimer?.();
+    this.#stopTimer = undefined;
+  }
+
+  #settle(waiter: Waiter, confirmed: boolean): void {
+    this.#fresh.delete(waiter);
+    this.#again.delete(waiter);
+    waiter.settle(confirmed);
+  }
+
+  /** All wait for the same time, so one timer does, for whoever came first. */
+  #watch(): void {
+    if (this.#stopTimer) return;
+    const [fresh] = this.#fresh;
+    const [again] = this.#again;
+    const first = Math.min(fresh?.until ?? Number.POSITIVE_INFINITY, again?.until ?? Number.POSITIVE_INFINITY);
+    if (first === Number.POSITIVE_INFINITY) return;
+    this.#stopTimer = this.#time.after(Math.max(0, Math.ceil(first - this.#time.elapsed())), () => {
+      this.#stopTimer = undefined;
+      this.#expire();
+      this.#watch();
+    });
+  }
+
+  #expire(): void {
+    const now = this.#time.elapsed();
+    for (const waiters of [this.#fresh, this.#again])
+      for (const waiter of waiters) {
+        if (waiter.until > now) break;
+        this.#settle(waiter, false);
+      }
+  }
+}
