@@ -154,13 +154,20 @@ async function layGround(
     self,
     registry,
     log,
-    clock: new Clock(realTime.wall, await log.lastHlc()),
+    clock: await clockOf(log),
     time: realTime,
     people: new People(),
     rooms: new Rooms(),
     report,
     failed: (what, error) => logger.error({ what, err: error }, "something failed"),
   };
+}
+
+/** Later than what this node wrote, and, as far as that is believed, than what it took from others. */
+async function clockOf(log: Log): Promise<Clock> {
+  const clock = new Clock(realTime.wall, await log.lastHlc());
+  clock.observe(await log.latestHlc());
+  return clock;
 }
 
 async function openCluster(

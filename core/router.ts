@@ -209,7 +209,10 @@ export class Router {
   async #append(draft: Draft): Promise<Place> {
     const [outcome] = await this.#parts.log.append([draft]);
     if (outcome?.status === "stored") return outcome.envelope;
-    if (outcome?.status === "known") return outcome.place;
+    if (outcome?.status === "known") {
+      this.authorWasAt(draft.author, outcome.place.hlc);
+      return outcome.place;
+    }
     if (outcome?.status === "refused") throw new Reject(outcome.code, outcome.message);
     throw new Reject("internal");
   }

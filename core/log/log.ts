@@ -254,6 +254,11 @@ export class Log {
     return this.#reader.call("lastHlc");
   }
 
+  /** The latest hlc of all streams; 0 where there is none. */
+  latestHlc(): Promise<number> {
+    return this.#reader.call("latestHlc");
+  }
+
   digest(): Promise<string> {
     return this.#reader.call("digest");
   }

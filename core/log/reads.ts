@@ -91,6 +91,11 @@ export class Reads {
     return (row?.hlc as number | undefined) ?? 0;
   }
 
+  /** The latest hlc of all streams. */
+  latestHlc(): number {
+    return (this.get("SELECT max(hlc) AS hlc FROM streams")?.hlc as number | null) ?? 0;
+  }
+
   lastPos(): number {
     return (this.get("SELECT max(pos) AS pos FROM log")?.pos as number | null) ?? 0;
   }

@@ -56,7 +56,7 @@ export function checkOrder({ host, rooms }: Holding, ledger: Ledger): string[] {
   for (const shown of rooms.values()) {
     const last = new Map<string, Sent["id"]>();
     for (const { id, author } of shown) {
-      if (ledger.displaced.has(id)) continue;
+      if (ledger.displaced.has(id) || ledger.forgiven.has(id)) continue;
       const before = last.get(author);
       if (before && (numbers.get(before) ?? 0) > (numbers.get(id) ?? 0))
         problems.push(`${host}: ${author} sent ${id} before ${before}`);

@@ -81,6 +81,7 @@ export class Node {
       release: () => {},
     });
     const clock = new Clock(time.wall, await log.lastHlc());
+    clock.observe(await log.latestHlc());
     const registry = new Registry([text, presence] as AnyServerPlugin[]);
     const rooms = new Rooms();
     const self = { id: host, name: host, version: "0" };
