@@ -222,7 +222,7 @@ function makeListener(
 
 function makeGateway(
   config: Config,
-  { self, registry, log, clock, people, rooms, report, failed }: Ground,
+  { self, registry, log, clock, time, people, rooms, report, failed }: Ground,
   { listener, router, cluster }: { listener: Listener; router: Router; cluster: Cluster },
 ): Gateway {
   const proxies = new Proxies(config.trustProxy);
@@ -234,7 +234,14 @@ function makeGateway(
     addressOf: request => proxies.addressOf(request),
     isFromOwnPage: request => proxies.isFromOwnPage(request, publicHosts),
     router,
-    reading: new Reading(log, rooms, registry, envelope => router.copiesOf(envelope)),
+    reading: new Reading({
+      log,
+      rooms,
+      registry,
+      time,
+      copiesOf: envelope => router.copiesOf(envelope),
+      lags: origins => cluster.lags(origins),
+    }),
     signIn: new SignIn({ people, rooms, log, clock, claims }),
     registry,
     rooms,

@@ -7,11 +7,14 @@ import { toMessage } from "./messages.ts";
 import type { Message, Person } from "./plugin.ts";
 import type { Registry } from "./registry.ts";
 import type { Rooms } from "./rooms.ts";
+import type { Time } from "./time.ts";
 
 const PAGE_ROWS = 50;
 const MAX_PAGE_ROWS = 200;
 /** Messages in one answer to a resuming client. */
 const RESUME_MESSAGES = 500;
+const LAG_WITHIN_MS = 2_000;
+const LAG_POLL_MS = 50;
 /** Origins that a cursor names. */
 const MAX_ORIGINS = 4_096;
 
@@ -43,25 +46,34 @@ export const HistoryRequest = v.object({
 export type Joined = { messages: Message[]; cursor: Cursor; last: LastIds; more: boolean; older: boolean };
 export type History = { messages: Message[]; older: boolean };
 
+export type ReadingParts = {
+  log: Log;
+  rooms: Rooms;
+  registry: Registry;
+  time: Time;
+  copiesOf(envelope: Stored): number;
+  /** Whether a peer that is up has more of one of these streams than this node. */
+  lags(origins: readonly string[]): boolean;
+};
+
 export class Reading {
   readonly #log: Log;
   readonly #rooms: Rooms;
   readonly #registry: Registry;
-  readonly #copiesOf: (envelope: Stored) => number;
+  readonly #parts: ReadingParts;
 
-  constructor(log: Log, rooms: Rooms, registry: Registry, copiesOf: (envelope: Stored) => number) {
-    this.#log = log;
-    this.#rooms = rooms;
-    this.#registry = registry;
-    this.#copiesOf = copiesOf;
+  constructor(parts: ReadingParts) {
+    this.#log = parts.log;
+    this.#rooms = parts.rooms;
+    this.#registry = parts.registry;
+    this.#parts = parts;
   }
 
   /** The newest page of a room, or what it got since the cursor, as of commit `upTo`. Throws `Reject`. */
   async join(person: Person, request: v.InferOutput<typeof JoinRequest>, upTo: number): Promise<Joined> {
     const { id } = this.#rooms.assertReadable(person, request.room);
     if (request.cursor) {
-      const resumed = await this.#log.resume(id, request.cursor, upTo, RESUME_MESSAGES, request.last);
-      const { envelopes, cursor, more } = resumed;
+      const { envelopes, cursor, more } = await this.#resume(id, request.cursor, request.last, upTo);
       const last = await this.#log.idsAt(id, cursor);
       return { messages: this.#present(person, envelopes), cursor, last, more, older: true };
     }
@@ -71,6 +83,19 @@ export class Reading {
     ]);
     const last = await this.#log.idsAt(id, cursor);
     return { messages: this.#present(person, envelopes), cursor, last, more: false, older };
+  }
+
+  /** A reader who comes from another node may have more than this one has yet: that may still come. */
+  async #resume(room: string, cursor: Cursor, last: LastIds, upTo: number): ReturnType<Log["resume"]> {
+    const { time, lags } = this.#parts;
+    for (const until = time.elapsed() + LAG_WITHIN_MS; ; ) {
+      try {
+        return await this.#log.resume(room, cursor, upTo, RESUME_MESSAGES, last);
+      } catch (error) {
+        if (!lags(Object.keys(cursor)) || time.elapsed() > until) throw error;
+        await new Promise<void>(resolve => time.after(LAG_POLL_MS, resolve));
+      }
+    }
   }
 
   /** A page of rows with their marks, oldest first. Throws `Reject`. */
@@ -93,7 +118,7 @@ export class Reading {
   #present(person: Person, envelopes: readonly Stored[]): Message[] {
     return envelopes.map(envelope => {
       const message = toMessage(envelope, this.#registry);
-      return envelope.author === person.id ? { ...message, copies: this.#copiesOf(envelope) } : message;
+      return envelope.author === person.id ? { ...message, copies: this.#parts.copiesOf(envelope) } : message;
     });
   }
 }

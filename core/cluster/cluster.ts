@@ -192,6 +192,11 @@ export class Cluster {
     return node === this.self.id ? this.self.name : (this.#membership.peers.get(node)?.info.name ?? node);
   }
 
+  /** Whether a peer that is up has more of one of these streams than this node. */
+  lags(origins: readonly string[]): boolean {
+    return origins.some(origin => this.#replication.lags(origin));
+  }
+
   /** Frames that wait to be sent, and frames that were dropped. */
   get queues(): { queued: number; dropped: number } {
     return { queued: this.#bus.queued, dropped: this.#bus.dropped };

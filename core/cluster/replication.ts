@@ -196,6 +196,11 @@ export class Replication {
     return behind;
   }
 
+  /** Whether a peer was heard to hold more of a stream than is committed here. */
+  lags(origin: string): boolean {
+    return this.holders(origin, this.length(origin) + 1) > 0;
+  }
+
   /** Whether everything that the peers were heard to hold is committed here. */
   get settled(): boolean {
     for (const held of this.#holders.values())

@@ -192,16 +192,14 @@ export class Reads {
 
   /**
    * Throws `Reject` where a cursor is, or may be, of another history: other messages stand at its places; or it is beyond
-   * the end of the stream that nobody but this node writes, whose database must have been put back to an earlier state
-   * then; or beyond the place where a branch was given up, which its reader may have read.
+   * what is here, so that nobody can tell; or beyond the place where a branch was given up, which its reader may have read.
    */
   #assertShared(room: string, cursor: Cursor, last: LastIds): void {
-    const own = this.origin();
-    if (own !== undefined && Object.hasOwn(cursor, own) && (cursor[own] as number) > this.lastN(own, room))
-      throw new Reject("reset");
     const here = this.idsAt(room, cursor);
-    for (const [origin, id] of Object.entries(here))
-      if (Object.hasOwn(last, origin) && last[origin] !== id) throw new Reject("reset");
+    for (const [origin, n] of Object.entries(cursor)) {
+      const id = here[origin];
+      if (n > 0 && (id === undefined || (last[origin] ?? id) !== id)) throw new Reject("reset");
+    }
     for (const { origin, seq } of this.forks()) {
       const isProven = here[origin] !== undefined && here[origin] === last[origin];
       if (!isProven && (cursor[origin] ?? 0) > this.#lastNBefore(origin, seq, room)) throw new Reject("reset");

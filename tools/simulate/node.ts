@@ -134,7 +134,14 @@ export class Node {
     });
     log.failed = error => failed("telling of a commit", error);
     log.committed = commit => router.committed(commit);
-    const reading = new Reading(log, rooms, registry, envelope => router.copiesOf(envelope));
+    const reading = new Reading({
+      log,
+      rooms,
+      registry,
+      time,
+      copiesOf: envelope => router.copiesOf(envelope),
+      lags: origins => cluster.lags(origins),
+    });
     router.connect(cluster, outletTo(audience, guests));
     time.every(TICK_MS, () => router.tick());
     return new Node(host, { life, log, cluster, router, reading, audience, guests });
