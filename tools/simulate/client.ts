@@ -144,8 +144,6 @@ export class Client {
     let gap = false;
     for (const message of messages) {
       const at = this.#cursor[message.origin] ?? 0;
-      // Something else stands where this page was told of another message: it saw a branch that is no more.
-      if (message.n <= at && !this.shown.has(message.id)) return this.#reset();
       if (message.n <= at) continue;
       if (message.n > at + 1) gap = true;
       else {
