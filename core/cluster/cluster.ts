@@ -8,6 +8,7 @@ import type { Bus, Received } from "./bus.ts";
 import { decodeFrame, encodeFrame, encodePulled, type Frame, MAX_STATE_ENTRIES, type Payload } from "./frames.ts";
 import type { KeyPair } from "./keys.ts";
 import { type Address, type Effect, Membership, type NodeInfo, type Peer, textOf } from "./membership.ts";
+import { Remembered } from "./remembered.ts";
 import { type Heads, Replication } from "./replication.ts";
 import type { Seed } from "./seeds.ts";
 import { type Changed, ClusterState, type StateDelta } from "./state.ts";
@@ -17,7 +18,11 @@ const REPAIR_MS = 100;
 const STATE_FLUSH_MS = 20;
 const SNAPSHOT_RETRY_MS = 500;
 const RESOLVE_AGAIN_MS = 5_000;
+/** Who is named may still be starting; who is silent for so long holds up neither readiness nor, before that, writes. */
 const READY_AFTER_MS = 5_000;
+const WRITE_AFTER_MS = 3_000;
+/** The name of the setting that holds the peers that were up once. */
+const PEERS = "peers";
 /** Envelopes in one published frame at most. */
 const MAX_BATCH = 256;
 const MAX_BATCH_BYTES = 1024 * 1024;
@@ -60,6 +65,7 @@ export class Cluster {
   readonly #options: ClusterOptions;
   readonly #bus: Transport;
   readonly #membership: Membership;
+  readonly #remembered: Remembered;
   readonly #replication: Replication;
   readonly state: ClusterState;
   readonly self: NodeInfo;
@@ -77,6 +83,7 @@ export class Cluster {
   /** Opens the bus and looks for peers. Throws `Reject` where a port is in use. */
   static async open(options: ClusterOptions): Promise<Cluster> {
     let cluster: Cluster | undefined;
+    const remembered = await options.log.setting(PEERS);
     const early: Received[] = [];
     const bus = await options.openBus(
       {
@@ -93,17 +100,24 @@ export class Cluster {
       },
       options,
     );
-    cluster = new Cluster(options, bus);
+    cluster = new Cluster(options, bus, remembered);
     for (const frame of early) cluster.#received(frame);
     return cluster;
   }
 
-  private constructor(options: ClusterOptions, bus: Transport) {
+  private constructor(options: ClusterOptions, bus: Transport, remembered: string | undefined) {
     const { self, log, heads, events, logger, time } = options;
     this.#options = options;
     this.#bus = bus;
     this.self = { ...self, port: bus.port, pubPort: bus.pubPort };
     this.#membership = new Membership(this.self);
+    this.#remembered = new Remembered(
+      {
+        save: text => log.set(PEERS, text),
+        failed: why => this.#warnOften("remembering", { why }, "the peers could not be remembered for the next start"),
+      },
+      remembered,
+    );
     this.#heads = { ...heads };
     this.#replication = new Replication(
       {
@@ -128,11 +142,14 @@ export class Cluster {
           `ZMQ_HOST names ${host}, which does not resolve; trying again every ${RESOLVE_AGAIN_MS / 1_000} s`,
         ),
     });
+    log.writeAfter(this.#arrival.mayWrite);
+    this.#perform(this.#membership.recall(this.#remembered.all()));
     void this.#arrival.seek(options.seeds);
     this.#timers.push(
       time.every(BEAT_MS, () => this.#beat()),
       time.every(REPAIR_MS, () => this.#repair()),
       time.every(RESOLVE_AGAIN_MS, () => void this.#arrival.seekAgain()),
+      time.after(WRITE_AFTER_MS, () => this.#passOverSilent()),
       time.after(READY_AFTER_MS, () => this.#giveUpWaiting()),
     );
   }
@@ -146,15 +163,17 @@ export class Cluster {
     return this.#arrival.ready;
   }
 
-  /** The peers as `status` shows them. */
+  /** The peers as `status` shows them, also those that have not been up since this start. */
   peers(): { id: string; name: string; up: boolean; rttMs: number | null; behind: number }[] {
-    return [...this.#membership.peers.values()].map(({ info, up, rttMs }) => ({
-      id: info.id,
-      name: info.name,
+    const met = [...this.#membership.peers.values()].map(({ info: { id, name }, up, rttMs }) => ({
+      id,
+      name,
       up,
       rttMs,
-      behind: up ? this.#replication.behind(info.id) : 0,
+      behind: up ? this.#replication.behind(id) : 0,
     }));
+    const unmet = this.#remembered.all().filter(({ id }) => !this.#membership.peers.has(id));
+    return [...met, ...unmet.map(({ id, name }) => ({ id, name, up: false, rttMs: null, behind: 0 }))];
   }
 
   /** The nodes that are up, this one first. */
@@ -164,7 +183,8 @@ export class Cluster {
 
   /** A node's name, or its id where the name is not known. */
   nameOf(node: string): string {
-    return node === this.self.id ? this.self.name : (this.#membership.peers.get(node)?.info.name ?? node);
+    if (node === this.self.id) return this.self.name;
+    return this.#membership.peers.get(node)?.info.name ?? this.#remembered.get(node)?.name ?? node;
   }
 
   /** Frames that wait to be sent, and frames that were dropped. */
@@ -217,7 +237,7 @@ export class Cluster {
       else if (effect.do === "greet") this.#greet(effect.address);
       else if (effect.do === "hangUp") this.#hangUp(effect.address);
       else {
-        this.#arrival.dialed(effect.address);
+        this.#arrival.dialed(effect.address, effect.of);
         this.#bus.dial(effect.address);
         this.#greet(effect.address);
       }
@@ -248,7 +268,9 @@ export class Cluster {
       this.#bus.subscribe(publications, address);
       this.#subscribed.set(info.id, publications);
     }
-    this.#ask(info.id, "snapshotPlease", {});
+    const { id, name } = info;
+    this.#remembered.saw({ id, name, addresses: this.#membership.addressesOf(peer) });
+    this.#ask(id, "snapshotPlease", {});
     this.#options.logger.info({ peer: info.name, address: textOf(address) }, "a peer is up");
   }
 
@@ -271,6 +293,16 @@ export class Cluster {
   #ask<Kind extends "pull" | "snapshotPlease" | "ping">(peer: string, kind: Kind, payload: Payload<Kind>): void {
     const address = this.#membership.peers.get(peer)?.address;
     if (address) this.#bus.request(address, encodeFrame(kind, payload));
+  }
+
+  #passOverSilent(): void {
+    if (this.isReady) return;
+    const peers = this.#arrival.passOver().map(id => this.nameOf(id));
+    if (peers.length > 0)
+      this.#options.logger.warn(
+        { peers },
+        `${peers.join(", ")} cannot be reached; going on without what is there: \`web-chat forget\` removes a node for good`,
+      );
   }
 
   #giveUpWaiting(): void {
@@ -367,7 +399,7 @@ export class Cluster {
     this.#perform(this.#membership.introduced(hello.info, now, at));
     this.#perform(this.#membership.heardOf(hello.known));
     this.#heard(hello.info.id, hello.heads, true);
-    if (at) this.#arrival.heardFrom(at);
+    if (at) this.#arrival.heardFrom(at, hello.info.id);
     this.#arrival.check();
   }
 

@@ -29,7 +29,8 @@ export type Peer = {
 };
 
 export type Effect =
-  | { do: "dial"; address: Address }
+  /** `of` is the peer that is expected to answer there. */
+  | { do: "dial"; address: Address; of: string | undefined }
   | { do: "hangUp"; address: Address }
   | { do: "greet"; address: Address }
   /** A peer came up, or came back as a new run of itself. */
@@ -39,6 +40,9 @@ export type Effect =
 
 /** An address that was dialed, and the peer that answered there. One that a person named is kept whatever happens. */
 type Dialed = { address: Address; named: boolean; peer: string | undefined };
+
+/** A peer of before this start, and where it was. */
+export type Acquaintance = { id: string; addresses: readonly Address[] };
 
 /** Three heartbeats of one second, and a little for their way. */
 export const DOWN_AFTER_MS = 3_300;
@@ -58,14 +62,27 @@ export class Membership {
 
   /** Dials addresses that a person named. */
   seek(addresses: readonly Address[]): Effect[] {
-    return addresses.flatMap(address => this.#dial(address, true));
+    return addresses.flatMap(address => this.#dial(address, undefined, true));
   }
 
-  #dial(address: Address, named = false): Effect[] {
+  /** Dials the peers of before this start. */
+  recall(peers: readonly Acquaintance[]): Effect[] {
+    return peers.flatMap(({ id, addresses }) => addresses.flatMap(address => this.#dial(address, id)));
+  }
+
+  #dial(address: Address, of: string | undefined, named = false): Effect[] {
     const text = textOf(address);
-    if (this.#dialed.has(text) || this.#ownAddresses.has(text)) return [];
+    const known = this.#dialed.get(text);
+    if (known) known.named ||= named;
+    if (known || this.#ownAddresses.has(text)) return [];
     this.#dialed.set(text, { address, named, peer: undefined });
-    return [{ do: "dial", address }];
+    return [{ do: "dial", address, of }];
+  }
+
+  /** Every address where a peer may be found, the one that answered first. */
+  addressesOf({ info, address }: Peer): Address[] {
+    const addresses = [...(address ? [address] : []), ...this.#candidates(info)];
+    return [...new Map(addresses.map(address => [textOf(address), address])).values()];
   }
 
   /** A node introduced itself, in answer at an address that was dialed, or by a call of its own. */
@@ -82,7 +99,7 @@ export class Membership {
     }
     peer.info = info;
     if (at) effects.push(...this.#answered(peer, at));
-    else if (!peer.address) effects.push(...this.#candidates(info).flatMap(address => this.#dial(address)));
+    else if (!peer.address) effects.push(...this.#candidates(info).flatMap(address => this.#dial(address, info.id)));
     if (peer.address && !peer.up && !peer.silent) {
       peer.up = true;
       peer.lastHeardMs = nowMs;
@@ -132,7 +149,7 @@ export class Membership {
   heardOf(infos: readonly NodeInfo[]): Effect[] {
     return infos
       .filter(({ id }) => id !== this.#self.id && !this.peers.get(id)?.address)
-      .flatMap(info => this.#candidates(info).flatMap(address => this.#dial(address)));
+      .flatMap(info => this.#candidates(info).flatMap(address => this.#dial(address, info.id)));
   }
 
   /** A node on this very host has the same addresses as this one, and is reached at the loopback one. */

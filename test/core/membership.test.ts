@@ -45,6 +45,19 @@ test("a named address is dialed once", () => {
   assert.deepEqual(said(membership.seek([address("10.0.0.2")])), []);
 });
 
+test("peers of before this start are dialed where they were, and are up when they answer anywhere", () => {
+  const membership = members();
+  const bo = { id: "bo", addresses: [address("10.0.0.2"), address("172.17.0.1")] };
+  assert.deepEqual(membership.recall([bo]), [
+    { do: "dial", address: address("10.0.0.2"), of: "bo" },
+    { do: "dial", address: address("172.17.0.1"), of: "bo" },
+  ]);
+  assert.deepEqual(said(membership.seek([address("10.0.0.2")])), [], "it is dialed already");
+  assert.deepEqual(said(membership.introduced(node("bo", "10.0.0.2"), 0, address("172.17.0.1"))), ["welcome bo"]);
+  const peer = membership.peers.get("bo");
+  assert.deepEqual(peer && membership.addressesOf(peer), [address("172.17.0.1"), address("10.0.0.2")]);
+});
+
 test("who answers at a dialed address is up", () => {
   const membership = members();
   membership.seek([address("10.0.0.2")]);
