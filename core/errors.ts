@@ -34,6 +34,7 @@ export const CODES = {
   "native-dir": "no folder will do to unpack the native library into",
   "data-dir": "the data directory cannot be used",
   "data-dir-busy": "another node runs on that data directory",
+  "node-duplicate": "another node runs on a copy of that data directory",
   "database-corrupt": "the database file is damaged",
   "database-newer": "the database was written by a newer version",
 } as const;

@@ -9,7 +9,7 @@ import { keysOf } from "./cluster/keys.ts";
 import { ownHosts, resolveSeed } from "./cluster/seeds.ts";
 import type { Config } from "./config.ts";
 import { openControl } from "./control/server.ts";
-import { asReject } from "./errors.ts";
+import { asReject, type Reject } from "./errors.ts";
 import { Gateway } from "./gateway.ts";
 import { answerHttp, pathBelow } from "./http.ts";
 import { Listener } from "./listener.ts";
@@ -58,6 +58,8 @@ export type RunningNode = {
   authority: PublicAuthority | undefined;
   /** Resolves when the node has caught up with its cluster. */
   ready: Promise<void>;
+  /** Resolves with the reason where the cluster does not let this node go on; it takes nothing more then, and stops. */
+  refused: Promise<Reject>;
   /** Takes over a certificate that was renewed, where there is any. */
   reload(): void;
   /** Takes nothing more, commits what it took, tells the peers, and closes. */
@@ -100,7 +102,8 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
   open.defer(() => certificates?.close());
   const router = new Router({ ...ground, figures: () => report.figures() });
   await learnFacts(log, router);
-  const cluster: Cluster = await openCluster(options, ground, router);
+  const refused = Promise.withResolvers<Reject>();
+  const cluster: Cluster = await openCluster(options, ground, router, refused.resolve);
   open.defer(() => cluster.close());
   const listener = makeListener(options, ground, certificates);
   const gateway: Gateway = makeGateway(config, ground, { listener, router, cluster });
@@ -116,7 +119,14 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
 
   const port = await listener.listen(config);
   open.defer(await openAdministration(ground, logger));
+  const reason = await Promise.race([refused.promise, undefined]);
+  if (reason) throw reason;
   let stopped: Promise<void> | undefined;
+  const stopOnce = () => {
+    stopped ??= stop(gateway, log, open);
+    return stopped;
+  };
+  void refused.promise.then(stopOnce).catch(error => ground.failed("stopping", error));
   return {
     url: `${certificates ? "https" : "http"}://localhost:${port}${config.basePath}`,
     port,
@@ -129,10 +139,8 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
     authority: certificates?.authority,
     ready: cluster.ready,
     reload: () => certificates?.reload(),
-    stop: () => {
-      stopped ??= stop(gateway, log, open);
-      return stopped;
-    },
+    refused: refused.promise,
+    stop: stopOnce,
   };
 }
 
@@ -165,9 +173,11 @@ async function openCluster(
   { config, logger }: NodeOptions,
   { self, log, time }: Ground,
   router: Router,
+  refused: (reason: Reject) => void,
 ): Promise<Cluster> {
+  const hosts = config.advertise.length > 0 ? config.advertise : ownHosts();
   return Cluster.open({
-    self: { ...self, boot: uuid(), hosts: config.advertise.length > 0 ? config.advertise : ownHosts() },
+    self: { ...self, boot: uuid(), startedAt: time.wall(), hosts },
     port: config.zmqPort,
     pubPort: config.zmqPubPort,
     keys: config.secrets.map(keysOf),
@@ -182,6 +192,7 @@ async function openCluster(
       signal: signal => router.signalled(signal),
       stateChanged: (type, key) => router.stateChanged(type, key),
       held: (peer, seq) => router.held(peer, seq),
+      refused,
     },
   });
 }

@@ -1,13 +1,13 @@
 /** The cluster as one node takes part in it: the bus, and on it membership, replication and state. */
 import { type Envelope, frameBytes, MAX_FRAME_BYTES } from "../envelope.ts";
-import { asReject } from "../errors.ts";
+import { asReject, Reject } from "../errors.ts";
 import type { Committed, Log } from "../log/log.ts";
 import type { Cancel, Time } from "../time.ts";
 import { Arrival } from "./arrival.ts";
 import type { Bus, Received } from "./bus.ts";
 import { decodeFrame, encodeFrame, encodePulled, type Frame, MAX_STATE_ENTRIES, type Payload } from "./frames.ts";
 import type { KeyPair } from "./keys.ts";
-import { type Address, type Effect, Membership, type NodeInfo, type Peer, textOf } from "./membership.ts";
+import { type Address, type Effect, Membership, type NodeInfo, type Peer, type Twin, textOf } from "./membership.ts";
 import { Remembered } from "./remembered.ts";
 import { type Heads, Replication } from "./replication.ts";
 import type { Seed } from "./seeds.ts";
@@ -34,6 +34,8 @@ export type ClusterEvents = {
   stateChanged: Changed;
   /** A peer has committed this node's own stream up to `seq`. */
   held(peer: string, seq: number): void;
+  /** This node must not go on, for that reason: whoever runs it has to stop it. */
+  refused(reason: Reject): void;
 };
 
 export type Logger = {
@@ -79,6 +81,7 @@ export class Cluster {
   #newHeads: Heads = {};
   #flushing: Cancel | undefined;
   #closed = false;
+  #isRefused = false;
 
   /** Opens the bus and looks for peers. Throws `Reject` where a port is in use. */
   static async open(options: ClusterOptions): Promise<Cluster> {
@@ -236,12 +239,37 @@ export class Cluster {
       else if (effect.do === "drop") this.#drop(effect.peer);
       else if (effect.do === "greet") this.#greet(effect.address);
       else if (effect.do === "hangUp") this.#hangUp(effect.address);
+      else if (effect.do === "giveWay") this.#giveWay(effect.twin);
+      else if (effect.do === "outlast") this.#outlast(effect.twin);
       else {
         this.#arrival.dialed(effect.address, effect.of);
         this.#bus.dial(effect.address);
         this.#greet(effect.address);
       }
     }
+  }
+
+  #giveWay({ info: { name }, address }: Twin): void {
+    this.#refused(
+      new Reject(
+        "node-duplicate",
+        `the node “${name}”${address ? ` at ${textOf(address)}` : ""} runs on a copy of this data directory, and was there first: start this one with an empty DATA_DIR; \`web-chat export\` here and \`web-chat import\` there take along what it holds`,
+      ),
+    );
+  }
+
+  #outlast({ info: { boot, name }, address }: Twin): void {
+    this.#warnOften(
+      `twin ${boot}`,
+      { code: "node-duplicate", peer: name, address: address && textOf(address) },
+      "a second node runs on a copy of this data directory; it was started later, and has to end",
+    );
+  }
+
+  #refused(reason: Reject): void {
+    if (this.#isRefused) return;
+    this.#isRefused = true;
+    this.#options.events.refused(reason);
   }
 
   #estranged(where: string, address: Address): void {
@@ -271,7 +299,9 @@ export class Cluster {
     const { id, name } = info;
     this.#remembered.saw({ id, name, addresses: this.#membership.addressesOf(peer) });
     this.#ask(id, "snapshotPlease", {});
-    this.#options.logger.info({ peer: info.name, address: textOf(address) }, "a peer is up");
+    // To everybody: it may be new to them, or a second run of a node that they know.
+    this.#bus.publish(this.#hello(false));
+    this.#options.logger.info({ peer: name, address: textOf(address) }, "a peer is up");
   }
 
   #drop({ info, address }: Peer): void {
@@ -297,7 +327,8 @@ export class Cluster {
 
   #passOverSilent(): void {
     if (this.isReady) return;
-    const peers = this.#arrival.passOver().map(id => this.nameOf(id));
+    const silent = this.#arrival.passOver().filter(id => id !== this.self.id);
+    const peers = silent.map(id => this.nameOf(id));
     if (peers.length > 0)
       this.#options.logger.warn(
         { peers },
@@ -312,7 +343,7 @@ export class Cluster {
   }
 
   #beat(): void {
-    this.#perform(this.#membership.greet());
+    this.#perform(this.#membership.greet(this.#options.time.elapsed()));
     const { id, boot } = this.self;
     this.#bus.publish(encodeFrame("beat", { id, boot, heads: this.#heads, stateVersion: this.state.version }));
     for (const { info } of this.#membership.up()) this.#ask(info.id, "ping", { at: this.#options.time.elapsed() });
@@ -397,7 +428,7 @@ export class Cluster {
   #introduced(hello: Payload<"hello">, now: number, at: Address | undefined, answer: Received["answer"]): void {
     if (hello.asks) answer?.(this.#hello(false));
     this.#perform(this.#membership.introduced(hello.info, now, at));
-    this.#perform(this.#membership.heardOf(hello.known));
+    this.#perform(this.#membership.heardOf(hello.known, now));
     this.#heard(hello.info.id, hello.heads, true);
     if (at) this.#arrival.heardFrom(at, hello.info.id);
     this.#arrival.check();

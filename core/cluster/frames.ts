@@ -21,7 +21,17 @@ export const MAX_HOSTS = 32;
 /** Values in one delta or snapshot of a node's state. */
 export const MAX_STATE_ENTRIES = 16_384;
 
-const info = v.object({ id, boot: id, name: text, version: text, hosts: list(host, MAX_HOSTS), port, pubPort: port });
+const info = v.object({
+  id,
+  boot: id,
+  /** Nodes of the first version do not say it. */
+  startedAt: v.optional(count),
+  name: text,
+  version: text,
+  hosts: list(host, MAX_HOSTS),
+  port,
+  pubPort: port,
+});
 const heads = v.pipe(
   v.array(v.tuple([origin, v.pipe(count, v.minValue(1)), id])),
   v.maxLength(4_096),

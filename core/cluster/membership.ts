@@ -3,10 +3,11 @@
  * answers with what to do.
  */
 
-/** How a node introduces itself. `boot` is another one each time it starts. */
+/** How a node introduces itself. `boot` is another one each time it starts, at `startedAt` in milliseconds since 1970. */
 export type NodeInfo = {
   id: string;
   boot: string;
+  startedAt?: number | undefined;
   name: string;
   version: string;
   /** Addresses under which other hosts reach it, and its two ports: requests, and publications. */
@@ -36,7 +37,13 @@ export type Effect =
   /** A peer came up, or came back as a new run of itself. */
   | { do: "welcome"; peer: Peer }
   /** A peer is down or has left. */
-  | { do: "drop"; peer: Peer };
+  | { do: "drop"; peer: Peer }
+  /** Another process runs on a copy of this node's data directory: the one that started first goes on. */
+  | { do: "giveWay"; twin: Twin }
+  | { do: "outlast"; twin: Twin };
+
+/** Another run of this node, and an address of it, where one is known. */
+export type Twin = { info: NodeInfo; address: Address | undefined };
 
 /** An address that was dialed, and the peer that answered there. One that a person named is kept whatever happens. */
 type Dialed = { address: Address; named: boolean; peer: string | undefined };
@@ -46,6 +53,8 @@ export type Acquaintance = { id: string; addresses: readonly Address[] };
 
 /** Three heartbeats of one second, and a little for their way. */
 export const DOWN_AFTER_MS = 3_300;
+/** How long a node that was taken for another run of itself introduces itself to everybody again. */
+const MISTAKEN_MS = 10_000;
 
 export const textOf = ({ host, port }: Address): string => `${host}:${port}`;
 
@@ -55,6 +64,8 @@ export class Membership {
   /** Every address dialed, and the peer that answered there. */
   readonly #dialed = new Map<string, Dialed>();
   readonly #ownAddresses = new Set<string>();
+  /** When a peer last took another run for this node. */
+  #mistakenAt = Number.NEGATIVE_INFINITY;
 
   constructor(self: NodeInfo) {
     this.#self = self;
@@ -87,7 +98,8 @@ export class Membership {
 
   /** A node introduced itself, in answer at an address that was dialed, or by a call of its own. */
   introduced(info: NodeInfo, nowMs: number, at?: Address): Effect[] {
-    if (info.id === this.#self.id) return at ? this.#isSelf(at) : [];
+    if (info.id === this.#self.id)
+      return info.boot === this.#self.boot ? this.#isSelf(at) : this.#twin(info, nowMs, at);
     const known = this.peers.get(info.id);
     const peer = known ?? { info, address: undefined, up: false, silent: false, lastHeardMs: nowMs, rttMs: null };
     this.peers.set(info.id, peer);
@@ -117,10 +129,22 @@ export class Membership {
     return this.#abandon(address, info.id);
   }
 
-  #isSelf(at: Address): Effect[] {
+  #isSelf(at: Address | undefined): Effect[] {
+    if (!at) return [];
     this.#ownAddresses.add(textOf(at));
     this.#dialed.delete(textOf(at));
     return [{ do: "hangUp", address: at }];
+  }
+
+  #twin(info: NodeInfo, nowMs: number, at: Address | undefined): Effect[] {
+    const twin = { info, address: at ?? this.#candidates(info)[0] };
+    this.#mistakenAt = nowMs;
+    if (isLater(this.#self, info)) return [{ do: "giveWay", twin }];
+    const effects: Effect[] = [{ do: "outlast", twin }];
+    // It has heard of this node by now, and ends.
+    if (!at || this.#dialed.get(textOf(at))?.named !== false) return effects;
+    this.#dialed.delete(textOf(at));
+    return [...effects, { do: "hangUp", address: at }];
   }
 
   /** One address a peer is enough; the first that answers stays. */
@@ -145,11 +169,19 @@ export class Membership {
     return [{ do: "hangUp", address }];
   }
 
-  /** Nodes that a peer knows. */
-  heardOf(infos: readonly NodeInfo[]): Effect[] {
-    return infos
-      .filter(({ id }) => id !== this.#self.id && !this.peers.get(id)?.address)
-      .flatMap(info => this.#candidates(info).flatMap(address => this.#dial(address, info.id)));
+  /**
+   * Nodes that a peer knows. Another run of this very node may be the one before, which the peer has not missed yet: only who
+   * answers is a twin.
+   */
+  heardOf(infos: readonly NodeInfo[], nowMs: number): Effect[] {
+    const effects: Effect[] = [];
+    for (const info of infos) {
+      const isOwn = info.id === this.#self.id;
+      if (isOwn ? info.boot === this.#self.boot : this.peers.get(info.id)?.address) continue;
+      if (isOwn) this.#mistakenAt = nowMs;
+      effects.push(...this.#candidates(info).flatMap(address => this.#dial(address, info.id)));
+    }
+    return effects;
   }
 
   /** A node on this very host has the same addresses as this one, and is reached at the loopback one. */
@@ -190,11 +222,12 @@ export class Membership {
     return effects;
   }
 
-  /** Greets who has not answered, or is down. Called once a second. */
-  greet(): Effect[] {
+  /** Greets who has not answered, is down, or may take another run for this node. Called once a second. */
+  greet(nowMs: number): Effect[] {
+    const isMistaken = nowMs - this.#mistakenAt < MISTAKEN_MS;
     const effects: Effect[] = [];
     for (const { address, peer } of this.#dialed.values())
-      if (peer === undefined || !this.peers.get(peer)?.up) effects.push({ do: "greet", address });
+      if (isMistaken || peer === undefined || !this.peers.get(peer)?.up) effects.push({ do: "greet", address });
     return effects;
   }
 
@@ -208,6 +241,12 @@ export class Membership {
   up(): Peer[] {
     return [...this.peers.values()].filter(({ up }) => up);
   }
+}
+
+/** The same on both sides. A node that does not say when it started knows nothing of twins, and cannot give way. */
+function isLater(some: NodeInfo, other: NodeInfo): boolean {
+  const [since, otherSince] = [some.startedAt ?? 0, other.startedAt ?? 0];
+  return since === otherSince ? some.boot > other.boot : since > otherSince;
 }
 
 function sameHosts(some: readonly string[], others: readonly string[]): boolean {

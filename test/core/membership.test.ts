@@ -18,11 +18,12 @@ function node(id: string, host = "10.0.0.9", changes: Partial<NodeInfo> = {}): N
 }
 const address = (host: string, port = 6002): Address => ({ host, port });
 
-/** Effects in words, as `dial 10.0.0.2:6002` or `welcome bo`. */
+/** Effects in words, as `dial 10.0.0.2:6002`, `welcome bo`, or `outlast` with the twin's run. */
 function said(effects: ReturnType<Membership["seek"]>): string[] {
-  return effects.map(effect =>
-    "peer" in effect ? `${effect.do} ${effect.peer.info.id}` : `${effect.do} ${textOf(effect.address)}`,
-  );
+  return effects.map(effect => {
+    if ("peer" in effect) return `${effect.do} ${effect.peer.info.id}`;
+    return `${effect.do} ${"twin" in effect ? effect.twin.info.boot : textOf(effect.address)}`;
+  });
 }
 
 function members() {
@@ -83,7 +84,7 @@ test("of two addresses of one peer the first that answers stays, the other is hu
   membership.introduced(bo, 0, address("10.0.0.2"));
   assert.deepEqual(said(membership.introduced(bo, 0, address("192.168.0.2"))), ["hangUp 192.168.0.2:6002"]);
   assert.deepEqual(membership.peers.get("bo")?.address, address("10.0.0.2"));
-  assert.deepEqual(said(membership.greet()), []);
+  assert.deepEqual(said(membership.greet(0)), []);
 });
 
 test("an address that a person named is kept beside the one that answered first, and greeted when the peer is gone", () => {
@@ -92,9 +93,9 @@ test("an address that a person named is kept beside the one that answered first,
   membership.introduced(node("bo"), 0, address("10.0.0.2"));
   assert.deepEqual(said(membership.introduced(node("bo"), 0, address("192.168.0.2"))), []);
   assert.deepEqual(membership.peers.get("bo")?.address, address("10.0.0.2"));
-  assert.deepEqual(said(membership.greet()), []);
+  assert.deepEqual(said(membership.greet(0)), []);
   membership.left("bo", "bo's first run");
-  assert.deepEqual(said(membership.greet()), ["greet 10.0.0.2:6002", "greet 192.168.0.2:6002"]);
+  assert.deepEqual(said(membership.greet(0)), ["greet 10.0.0.2:6002", "greet 192.168.0.2:6002"]);
 });
 
 test("a node does not become its own peer, and does not dial itself twice", () => {
@@ -103,8 +104,53 @@ test("a node does not become its own peer, and does not dial itself twice", () =
   assert.deepEqual(said(membership.introduced(node("self", HERE), 0, address("127.0.0.1"))), ["hangUp 127.0.0.1:6002"]);
   assert.deepEqual(said(membership.seek([address("127.0.0.1")])), []);
   assert.deepEqual(said(membership.introduced(node("self", HERE), 0)), []);
-  assert.deepEqual(said(membership.heardOf([node("self", HERE)])), []);
+  assert.deepEqual(said(membership.heardOf([node("self", HERE)], 0)), []);
   assert.equal(membership.peers.size, 0);
+});
+
+/** This node, started at 1,000, and other runs of it. */
+function twins() {
+  const membership = new Membership(node("self", HERE, { startedAt: 1_000 }));
+  const twin = (boot: string, startedAt?: number, host = "10.0.0.7") => node("self", host, { boot, startedAt });
+  return { membership, twin };
+}
+
+test("of two runs of one node the later gives way, wherever they meet", () => {
+  const { membership, twin } = twins();
+  membership.seek([address("10.0.0.7")]);
+  assert.deepEqual(said(membership.introduced(twin("later", 1_001), 0, address("10.0.0.7"))), ["outlast later"]);
+  assert.deepEqual(said(membership.introduced(twin("later", 1_001), 0)), ["outlast later"]);
+  assert.deepEqual(said(membership.introduced(twin("earlier", 999), 0, address("10.0.0.7"))), ["giveWay earlier"]);
+  assert.deepEqual(said(membership.introduced(twin("earlier", 999), 0)), ["giveWay earlier"]);
+  assert.deepEqual(said(membership.introduced(twin("a node that knows no twins"), 0)), [
+    "giveWay a node that knows no twins",
+  ]);
+  assert.equal(membership.peers.size, 0);
+});
+
+test("of two runs that began in the same millisecond both know which one gives way", () => {
+  const { membership, twin } = twins();
+  assert.deepEqual(said(membership.introduced(twin("zz", 1_000), 0)), ["outlast zz"]);
+  assert.deepEqual(said(membership.introduced(twin("a", 1_000), 0)), ["giveWay a"]);
+});
+
+test("another run that a peer has heard of is looked for: it may be the one before, which is no more", () => {
+  const { membership, twin } = twins();
+  assert.deepEqual(said(membership.heardOf([twin("before", 900)], 0)), ["dial 10.0.0.7:6002"]);
+  assert.deepEqual(said(membership.introduced(twin("later", 2_000), 1, address("10.0.0.7"))), [
+    "outlast later",
+    "hangUp 10.0.0.7:6002",
+  ]);
+  assert.deepEqual(said(membership.greet(2)), []);
+});
+
+test("who was taken for another run of itself introduces itself again to everybody, for a while", () => {
+  const { membership, twin } = twins();
+  membership.seek([address("10.0.0.2")]);
+  membership.introduced(node("bo", "10.0.0.2"), 0, address("10.0.0.2"));
+  membership.heardOf([twin("later", 2_000, HERE)], 5);
+  assert.ok(said(membership.greet(6)).includes("greet 10.0.0.2:6002"));
+  assert.ok(!said(membership.greet(10_006)).includes("greet 10.0.0.2:6002"));
 });
 
 test("a node on the same host is dialed at the loopback address", () => {
@@ -116,19 +162,19 @@ test("a node on the same host is dialed at the loopback address", () => {
 test("nodes that a peer knows are dialed, but for those known already", () => {
   const membership = withBo();
   const known = [node("bo", "10.0.0.2"), node("cy", "10.0.0.3"), node("self", HERE)];
-  assert.deepEqual(said(membership.heardOf(known)), ["dial 10.0.0.3:6002"]);
-  assert.deepEqual(said(membership.heardOf(known)), []);
+  assert.deepEqual(said(membership.heardOf(known, 0)), ["dial 10.0.0.3:6002"]);
+  assert.deepEqual(said(membership.heardOf(known, 0)), []);
 });
 
 test("a peer without heartbeats is down after three of them, and greeted from then on", () => {
   const membership = withBo();
   assert.deepEqual(said(membership.beat("bo", "bo's first run", 1_000)), []);
   assert.deepEqual(said(membership.watch(1_000 + DOWN_AFTER_MS)), []);
-  assert.deepEqual(said(membership.greet()), []);
+  assert.deepEqual(said(membership.greet(0)), []);
   assert.deepEqual(said(membership.watch(1_001 + DOWN_AFTER_MS)), ["drop bo"]);
   assert.deepEqual(said(membership.watch(9_999 + DOWN_AFTER_MS)), [], "once");
   assert.deepEqual(ups(membership), []);
-  assert.deepEqual(said(membership.greet()), ["greet 10.0.0.2:6002"]);
+  assert.deepEqual(said(membership.greet(0)), ["greet 10.0.0.2:6002"]);
 });
 
 test("a silent peer is back when its heartbeats are heard, not when it only calls: half a connection is none", () => {
@@ -217,7 +263,7 @@ test("a new run whose own addresses do not answer is still looked for at the one
   membership.left("bo", "bo's first run");
   const again = node("bo", "172.17.0.6", { boot: "second run" });
   assert.deepEqual(said(membership.introduced(again, 1)), ["dial 172.17.0.6:6002"]);
-  assert.deepEqual(said(membership.greet()), ["greet 198.51.100.1:6002", "greet 172.17.0.6:6002"]);
+  assert.deepEqual(said(membership.greet(0)), ["greet 198.51.100.1:6002", "greet 172.17.0.6:6002"]);
   assert.deepEqual(said(membership.introduced(again, 2, address("198.51.100.1"))), ["welcome bo"]);
 });
 
@@ -234,6 +280,6 @@ test("addresses where nobody answered are greeted every time", () => {
   const membership = members();
   membership.seek([address("10.0.0.2"), address("10.0.0.3")]);
   membership.introduced(node("bo"), 0, address("10.0.0.2"));
-  assert.deepEqual(said(membership.greet()), ["greet 10.0.0.3:6002"]);
-  assert.deepEqual(said(membership.greet()), ["greet 10.0.0.3:6002"]);
+  assert.deepEqual(said(membership.greet(0)), ["greet 10.0.0.3:6002"]);
+  assert.deepEqual(said(membership.greet(0)), ["greet 10.0.0.3:6002"]);
 });

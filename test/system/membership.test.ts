@@ -1,10 +1,21 @@
 /** Who belongs to a cluster, and how it is found again: real processes on one machine. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { cleanUp } from "../helpers/cleanup.ts";
 import { connect } from "../helpers/client.ts";
-import { converged, newNode, peer, spawnNode, temporaryDirectory } from "../helpers/node.ts";
+import {
+  converged,
+  type Environment,
+  type NodeProcess,
+  newNode,
+  peer,
+  runNode,
+  spawnNode,
+  temporaryDirectory,
+} from "../helpers/node.ts";
 
 type Health = { ready: boolean; peers: { id: string; name: string; up: boolean; clockMs: number | null }[] };
 
@@ -114,4 +125,108 @@ test("a peer that has ended holds up nothing", async t => {
     (await health(again)).peers.map(({ name, up }) => [name, up]),
     [["a", false]],
   );
+});
+
+/** A node that has run once and ended, for copies of what it left. */
+async function leftBehind(t: TestContext, settings: Environment = {}): Promise<string> {
+  const node = await newNode(t, { NODE_NAME: "a", ...settings });
+  await node.ready;
+  const ana = await connect(t, node, { name: "Ana" });
+  await ana.join("lobby");
+  await ana.say("before the copy");
+  await node.stop();
+  return node.dataDir;
+}
+
+/** Starts a node that may end by itself. */
+function start(t: TestContext, settings: Environment) {
+  const node = runNode({ PORT: "0", HOST: "127.0.0.1", RATE_LIMIT: "0", CLAIM_LIMIT: "0", ...settings });
+  cleanUp(t, () => node.kill("SIGKILL"));
+  return node;
+}
+
+/** The node has ended with 1 and one line for people that says what to do. */
+async function gaveWay(node: Pick<ReturnType<typeof runNode>, "ended" | "lines">): Promise<void> {
+  assert.equal(await node.ended, 1, node.lines.join("\n"));
+  const said = node.lines.filter(line => line.startsWith("web-chat: "));
+  assert.equal(said.length, 1, node.lines.join("\n"));
+  assert.match(
+    said[0] as string,
+    /the node “a.*” at 127\.0\.0\.1:\d+ runs on a copy .* start this one with an empty DATA_DIR; .* \[node-duplicate\]$/,
+  );
+}
+
+/** It is up, takes messages, and has heard of its twin once. */
+async function goesOn(t: TestContext, node: NodeProcess): Promise<void> {
+  await node.logged("a second node runs on a copy of this data directory");
+  const eve = await connect(t, node, { name: `Eve ${node.port}` });
+  await eve.join("lobby");
+  await eve.say("still here");
+  assert.equal(node.lines.filter(line => line.includes("node-duplicate")).length, 1, node.lines.join("\n"));
+}
+
+test("a second node on a copy of a data directory refuses to start, and the first goes on", async t => {
+  const dataDir = await leftBehind(t);
+  const copy = copyOf(t, dataDir);
+  const first = await spawnNode(t, { DATA_DIR: dataDir, NODE_NAME: "a" });
+  const second = start(t, { DATA_DIR: copy, NODE_NAME: "a copy", ...peer(first) });
+  await gaveWay(second);
+  assert.ok(!second.lines.some(line => line.includes('"ready"')), "it never was");
+  await goesOn(t, first);
+});
+
+test("a second node that knows only a third refuses as well, and the third stays with the first", async t => {
+  const dataDir = await leftBehind(t);
+  const copy = copyOf(t, dataDir);
+  const third = await newNode(t, { NODE_NAME: "c" });
+  const first = await spawnNode(t, { DATA_DIR: dataDir, NODE_NAME: "a", ...peer(third) });
+  await first.ready();
+  await gaveWay(start(t, { DATA_DIR: copy, NODE_NAME: "a copy", ...peer(third) }));
+  const cy = await connect(t, third, { name: "Cy" });
+  await cy.join("lobby");
+  await goesOn(t, first);
+  await cy.until(() => cy.messages().find(({ alt }) => alt === "still here"));
+  assert.deepEqual(
+    third.nodes().map(({ name }) => name),
+    ["c", "a"],
+  );
+});
+
+test("of two that start at the same time and name each other exactly one goes on", async t => {
+  const dataDir = await leftBehind(t);
+  const copy = copyOf(t, dataDir);
+  const nodes = [
+    start(t, { DATA_DIR: dataDir, NODE_NAME: "a1", PORT: "5041", ZMQ_HOST: "127.0.0.1:6042" }),
+    start(t, { DATA_DIR: copy, NODE_NAME: "a2", PORT: "5042", ZMQ_HOST: "127.0.0.1:6041" }),
+  ];
+  const ended = await Promise.race(nodes.map(node => node.ended.then(() => node)));
+  await gaveWay(ended);
+  const [left] = nodes.filter(node => node !== ended);
+  await left?.logged("a second node runs on a copy of this data directory");
+  await left?.logged('"ready"');
+  assert.equal(left?.process.exitCode, null);
+});
+
+test("twins that meet when both have long been up: the later one takes nothing more, and ends", async t => {
+  const third = await newNode(t, { NODE_NAME: "c" });
+  const dataDir = await leftBehind(t, peer(third));
+  const copy = copyOf(t, dataDir);
+  await third.stop();
+  const first = await spawnNode(t, { DATA_DIR: dataDir, NODE_NAME: "a" });
+  await first.ready();
+  const second = await spawnNode(t, { DATA_DIR: copy, NODE_NAME: "a copy" });
+  await second.ready();
+  const eve = await connect(t, second, { name: "Eve" });
+  await eve.join("lobby");
+  await eve.say("nobody knows yet");
+  const again = await newNode(t, { NODE_NAME: "c", DATA_DIR: third.dataDir, ...peer(second, first) });
+  await eve.until(() => eve.events.some(([event]) => event === "disconnect"));
+  if (second.process.exitCode === null) await once(second.process, "close");
+  assert.equal(second.process.exitCode, 1);
+  const errors = second.lines.filter(line => line.includes('"level":50'));
+  assert.equal(errors.length, 1, errors.join("\n"));
+  assert.match(errors[0] as string, /node-duplicate.*runs on a copy of this data directory/);
+  await goesOn(t, first);
+  const cy = await connect(t, again, { name: "Cy" });
+  await cy.until(() => again.nodes().some(({ name }) => name === "a") || undefined);
 });
