@@ -175,9 +175,10 @@ async function openCluster(
   router: Router,
   refused: (reason: Reject) => void,
 ): Promise<Cluster> {
-  const hosts = config.advertise.length > 0 ? config.advertise : ownHosts();
+  const isFixed = config.advertise.length > 0;
   return Cluster.open({
-    self: { ...self, boot: uuid(), startedAt: time.wall(), hosts },
+    self: { ...self, boot: uuid(), startedAt: time.wall(), hosts: isFixed ? config.advertise : ownHosts() },
+    hosts: isFixed ? undefined : ownHosts,
     port: config.zmqPort,
     pubPort: config.zmqPubPort,
     keys: config.secrets.map(keysOf),

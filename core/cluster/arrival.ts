@@ -1,26 +1,18 @@
 /** When a node that starts has arrived in its cluster: it has looked for its peers, and has what they have. */
 import { type Address, textOf } from "./membership.ts";
-import type { Seed } from "./seeds.ts";
 
 export type ArrivalPorts = {
-  /** All addresses that a seed means; rejects where its name does not resolve. */
-  resolve(seed: Seed): Promise<Address[]>;
-  /** Dials what a name stands for. */
-  found(addresses: Address[]): void;
   /** Whether everything that the peers were heard to hold is here. */
   isSettled(): boolean;
-  unresolved(host: string, why: string): void;
 };
 
 export class Arrival {
   readonly #ports: ArrivalPorts;
   /** Addresses that neither answered nor refused yet, and the peers that are expected there, where that is known. */
   readonly #awaited = new Map<string, string | undefined>();
-  /** Names that did not resolve: they may later, since containers start in any order. */
-  readonly #unresolved = new Map<string, Seed>();
   readonly #arrived = Promise.withResolvers<void>();
   readonly #heard = Promise.withResolvers<void>();
-  #isResolving = true;
+  #isSeeking = true;
   isReady = false;
 
   constructor(ports: ArrivalPorts) {
@@ -40,24 +32,10 @@ export class Arrival {
     return this.#heard.promise;
   }
 
-  async seek(seeds: readonly Seed[]): Promise<void> {
-    await Promise.all(seeds.map(seed => this.#resolve(seed)));
-    this.#isResolving = false;
+  /** Every peer that is named or remembered has been dialed, but for names that do not resolve. */
+  sought(): void {
+    this.#isSeeking = false;
     this.check();
-  }
-
-  async #resolve(seed: Seed): Promise<void> {
-    try {
-      this.#ports.found(await this.#ports.resolve(seed));
-      this.#unresolved.delete(seed.host);
-    } catch (error) {
-      if (!this.#unresolved.has(seed.host)) this.#ports.unresolved(seed.host, (error as Error).message);
-      this.#unresolved.set(seed.host, seed);
-    }
-  }
-
-  async seekAgain(): Promise<void> {
-    if (this.#unresolved.size > 0) await this.seek([...this.#unresolved.values()]);
   }
 
   /** `peer` is the one that is expected to answer there. */
@@ -76,7 +54,7 @@ export class Arrival {
 
   /** Called whenever something came that could have been the last thing missing. */
   check(): void {
-    if (!this.isReady && !this.#isResolving && this.#awaited.size === 0 && this.#ports.isSettled()) this.#arrive();
+    if (!this.isReady && !this.#isSeeking && this.#awaited.size === 0 && this.#ports.isSettled()) this.#arrive();
   }
 
   /** Waits no longer for peers that nobody named, and returns their ids; writing begins whoever else is silent. */

@@ -10,6 +10,7 @@ import type { KeyPair } from "./keys.ts";
 import { type Address, type Effect, Membership, type NodeInfo, type Peer, type Twin, textOf } from "./membership.ts";
 import { Remembered } from "./remembered.ts";
 import { type Heads, Replication } from "./replication.ts";
+import { Resolver } from "./resolver.ts";
 import type { Seed } from "./seeds.ts";
 import { type Changed, ClusterState, type StateDelta } from "./state.ts";
 
@@ -17,7 +18,7 @@ const BEAT_MS = 1_000;
 const REPAIR_MS = 100;
 const STATE_FLUSH_MS = 20;
 const SNAPSHOT_RETRY_MS = 500;
-const RESOLVE_AGAIN_MS = 5_000;
+const LOOK_AROUND_MS = 5_000;
 /** Who is named may still be starting; who is silent for so long holds up neither readiness nor, before that, writes. */
 const READY_AFTER_MS = 5_000;
 const WRITE_AFTER_MS = 3_000;
@@ -48,6 +49,8 @@ export type Transport = Pick<Bus, keyof Bus>;
 
 export type ClusterOptions = {
   self: Omit<NodeInfo, "port" | "pubPort">;
+  /** This node's addresses as they are now; those of `self` stay where it is missing. */
+  hosts?: (() => string[]) | undefined;
   port: number;
   pubPort: number;
   /** From the cluster's secret; the first serves. None leaves the bus open to private addresses. */
@@ -76,6 +79,7 @@ export class Cluster {
   readonly #subscribed = new Map<string, Address>();
   readonly #snapshotAskedAt = new Map<string, number>();
   readonly #arrival: Arrival;
+  readonly #resolver: Resolver;
   readonly #timers: Cancel[] = [];
   readonly #warnedAt = new Map<string, number>();
   #newHeads: Heads = {};
@@ -135,23 +139,26 @@ export class Cluster {
       this.#flushState();
       events.stateChanged(type, key);
     });
-    this.#arrival = new Arrival({
-      resolve: seed => options.resolve(seed, bus.port),
-      found: addresses => this.#perform(this.#membership.seek(addresses)),
-      isSettled: () => this.#replication.settled,
-      unresolved: (host, why) =>
-        logger.warn(
-          { code: "host-unknown", host, why },
-          `ZMQ_HOST names ${host}, which does not resolve; trying again every ${RESOLVE_AGAIN_MS / 1_000} s`,
-        ),
-    });
+    this.#arrival = new Arrival({ isSettled: () => this.#replication.settled });
+    this.#resolver = new Resolver(
+      {
+        resolve: seed => options.resolve(seed, bus.port),
+        found: addresses => this.#perform(this.#membership.seek(addresses)),
+        unresolved: (host, why) =>
+          logger.warn(
+            { code: "host-unknown", host, why },
+            `ZMQ_HOST names ${host}, which does not resolve; trying again every ${LOOK_AROUND_MS / 1_000} s`,
+          ),
+      },
+      options.seeds,
+    );
     log.writeAfter(this.#arrival.mayWrite);
     this.#perform(this.#membership.recall(this.#remembered.all()));
-    void this.#arrival.seek(options.seeds);
+    void this.#resolver.resolve().then(() => this.#arrival.sought());
     this.#timers.push(
       time.every(BEAT_MS, () => this.#beat()),
       time.every(REPAIR_MS, () => this.#repair()),
-      time.every(RESOLVE_AGAIN_MS, () => void this.#arrival.seekAgain()),
+      time.every(LOOK_AROUND_MS, () => this.#lookAround()),
       time.after(WRITE_AFTER_MS, () => this.#passOverSilent()),
       time.after(READY_AFTER_MS, () => this.#giveUpWaiting()),
     );
@@ -305,7 +312,12 @@ export class Cluster {
   }
 
   #drop({ info, address }: Peer): void {
-    if (address) this.#bus.redial(address, this.#subscribed.get(info.id));
+    const publications = this.#subscribed.get(info.id);
+    if (address) this.#bus.redial(address, publications);
+    else if (publications) {
+      this.#bus.unsubscribe(publications);
+      this.#subscribed.delete(info.id);
+    }
     this.#replication.lost(info.id);
     this.state.drop(info.id);
     this.#options.logger.warn({ peer: info.name }, "a peer is down");
@@ -352,6 +364,12 @@ export class Cluster {
   #repair(): void {
     this.#perform(this.#membership.watch(this.#options.time.elapsed()));
     this.#replication.tick();
+  }
+
+  /** Addresses change, those of peers and this node's own. */
+  #lookAround(): void {
+    this.#perform(this.#membership.moved(this.#options.hosts?.() ?? []));
+    void this.#resolver.again(this.peers().some(({ up }) => !up) || this.#membership.isSomebodyMissing);
   }
 
   #flushState(): void {

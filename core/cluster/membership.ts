@@ -45,8 +45,17 @@ export type Effect =
 /** Another run of this node, and an address of it, where one is known. */
 export type Twin = { info: NodeInfo; address: Address | undefined };
 
-/** An address that was dialed, and the peer that answered there. One that a person named is kept whatever happens. */
-type Dialed = { address: Address; named: boolean; peer: string | undefined };
+/**
+ * An address that was dialed, the peer whose it is said to be, and the one that answered there. What a person named is kept
+ * while the name stands for it; `outdated` is what a name stood for before, and is kept while its peer is up.
+ */
+type Dialed = {
+  address: Address;
+  named: boolean;
+  outdated: boolean;
+  of: string | undefined;
+  peer: string | undefined;
+};
 
 /** A peer of before this start, and where it was. */
 export type Acquaintance = { id: string; addresses: readonly Address[] };
@@ -71,9 +80,45 @@ export class Membership {
     this.#self = self;
   }
 
-  /** Dials addresses that a person named. */
+  /** Dials what a person's names stand for now, and gives up what they stood for before, unless its peer is up there. */
   seek(addresses: readonly Address[]): Effect[] {
-    return addresses.flatMap(address => this.#dial(address, undefined, true));
+    const named = new Set(addresses.map(textOf));
+    const before = [...this.#dialed.values()].filter(dialed => dialed.named && !named.has(textOf(dialed.address)));
+    return [
+      ...addresses.flatMap(address => this.#dial(address, undefined, true)),
+      ...before.flatMap(dialed => this.#outdate(dialed)),
+    ];
+  }
+
+  #outdate(dialed: Dialed): Effect[] {
+    dialed.named = false;
+    dialed.outdated = true;
+    return this.#isUpAt(dialed) ? [] : this.#giveUp(dialed);
+  }
+
+  #isUpAt({ address, peer: id }: Dialed): boolean {
+    const peer = id === undefined ? undefined : this.peers.get(id);
+    return peer?.up === true && peer.address !== undefined && textOf(peer.address) === textOf(address);
+  }
+
+  #giveUp({ address, peer: id }: Dialed): Effect[] {
+    const peer = id === undefined ? undefined : this.peers.get(id);
+    if (peer?.address && textOf(peer.address) === textOf(address)) peer.address = undefined;
+    this.#dialed.delete(textOf(address));
+    return [{ do: "hangUp", address }];
+  }
+
+  /** Whether somebody does not answer who is named or was up. */
+  get isSomebodyMissing(): boolean {
+    const isMissing = ({ named, peer }: Dialed) => named && !(peer !== undefined && this.peers.get(peer)?.up);
+    return [...this.#dialed.values()].some(isMissing) || [...this.peers.values()].some(({ up }) => !up);
+  }
+
+  /** This node has other addresses than before: the peers that are up are told. */
+  moved(hosts: string[]): Effect[] {
+    if (hosts.length === 0 || sameHosts(hosts, this.#self.hosts)) return [];
+    this.#self.hosts = hosts;
+    return this.up().flatMap(({ address }) => (address ? [{ do: "greet", address }] : []));
   }
 
   /** Dials the peers of before this start. */
@@ -84,9 +129,13 @@ export class Membership {
   #dial(address: Address, of: string | undefined, named = false): Effect[] {
     const text = textOf(address);
     const known = this.#dialed.get(text);
-    if (known) known.named ||= named;
+    if (known) {
+      known.named ||= named;
+      known.outdated &&= !named;
+      known.of ??= of;
+    }
     if (known || this.#ownAddresses.has(text)) return [];
-    this.#dialed.set(text, { address, named, peer: undefined });
+    this.#dialed.set(text, { address, named, outdated: false, of, peer: undefined });
     return [{ do: "dial", address, of }];
   }
 
@@ -104,11 +153,11 @@ export class Membership {
     const peer = known ?? { info, address: undefined, up: false, silent: false, lastHeardMs: nowMs, rttMs: null };
     this.peers.set(info.id, peer);
     const effects: Effect[] = [];
-    if (peer.info.boot !== info.boot && peer.up) effects.push(...this.#down(peer));
-    if (peer.info.boot !== info.boot) {
-      peer.silent = false;
-      effects.push(...this.#moved(peer, info, at));
-    }
+    const isRestarted = peer.info.boot !== info.boot;
+    const isElsewhere = this.#isElsewhere(peer, info, at);
+    if (peer.up && (isRestarted || isElsewhere)) effects.push(...this.#down(peer));
+    if (isRestarted) peer.silent = false;
+    if (isElsewhere) effects.push(...this.#leave(peer, info));
     peer.info = info;
     if (at) effects.push(...this.#answered(peer, at));
     else if (!peer.address) effects.push(...this.#candidates(info).flatMap(address => this.#dial(address, info.id)));
@@ -120,13 +169,24 @@ export class Membership {
     return effects;
   }
 
-  /** A new run of a peer may have other addresses than the one before. */
-  #moved(peer: Peer, { port, hosts }: NodeInfo, at: Address | undefined): Effect[] {
-    const { address, info } = peer;
-    if (!address || (at && textOf(at) === textOf(address))) return [];
-    if (info.port === port && sameHosts(info.hosts, hosts)) return [];
+  /** Whether a peer has other addresses than before, and is not to be found where it was. */
+  #isElsewhere({ address, info: before, up }: Peer, info: NodeInfo, at: Address | undefined): boolean {
+    if (!address || (at && textOf(at) === textOf(address))) return false;
+    if (before.port === info.port && sameHosts(before.hosts, info.hosts)) return false;
+    // A network that this one does not use may have come or gone.
+    const isGone = before.hosts.includes(address.host) && !info.hosts.includes(address.host);
+    return before.boot !== info.boot || !up || isGone;
+  }
+
+  /** Gives up where a peer was, and what of its addresses of before never answered. */
+  #leave(peer: Peer, info: NodeInfo): Effect[] {
+    const effects = peer.address ? this.#abandon(peer.address, info.id) : [];
     peer.address = undefined;
-    return this.#abandon(address, info.id);
+    const candidates = new Set(this.#candidates(info).map(textOf));
+    for (const dialed of [...this.#dialed.values()])
+      if (dialed.of === info.id && !dialed.named && !dialed.peer && !candidates.has(textOf(dialed.address)))
+        effects.push(...this.#giveUp(dialed));
+    return effects;
   }
 
   #isSelf(at: Address | undefined): Effect[] {
@@ -147,15 +207,17 @@ export class Membership {
     return [...effects, { do: "hangUp", address: at }];
   }
 
-  /** One address a peer is enough; the first that answers stays. */
+  /** One address a peer is enough: the first that answers stays while the peer is up. */
   #answered(peer: Peer, at: Address): Effect[] {
+    const { info, address, up } = peer;
     const dialed = this.#dialed.get(textOf(at));
-    if (dialed) dialed.peer = peer.info.id;
-    if (!peer.address || textOf(peer.address) === textOf(at)) {
-      peer.address = at;
-      return [];
-    }
-    return dialed?.named ? [] : this.#abandon(at, peer.info.id);
+    if (dialed) dialed.peer = info.id;
+    if (address && textOf(address) === textOf(at)) return [];
+    if (address && up) return dialed?.named ? [] : this.#abandon(at, info.id);
+    // That nothing was heard from where it was says nothing of here.
+    peer.silent = false;
+    peer.address = at;
+    return address ? this.#abandon(address, info.id) : [];
   }
 
   /** Gives an address up, unless a person named it or another peer answers there. */
@@ -234,7 +296,8 @@ export class Membership {
   #down(peer: Peer): Effect[] {
     peer.up = false;
     peer.rttMs = null;
-    return [{ do: "drop", peer }];
+    const outdated = peer.address && this.#dialed.get(textOf(peer.address));
+    return [{ do: "drop", peer }, ...(outdated?.outdated ? this.#giveUp(outdated) : [])];
   }
 
   /** The peers that are up. */

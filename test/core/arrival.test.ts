@@ -8,14 +8,7 @@ const address = (host: string): Address => ({ host, port: 6002 });
 /** An arrival, and what has come of it. */
 function arriving({ isSettled = true } = {}) {
   const has = { ready: false, mayWrite: false, isSettled };
-  const arrival = new Arrival({
-    resolve: async ({ host }) => [address(host)],
-    found: addresses => {
-      for (const found of addresses) arrival.dialed(found, undefined);
-    },
-    isSettled: () => has.isSettled,
-    unresolved() {},
-  });
+  const arrival = new Arrival({ isSettled: () => has.isSettled });
   void arrival.ready.then(() => {
     has.ready = true;
   });
@@ -35,7 +28,7 @@ const BOTH = { ready: true, mayWrite: true };
 
 test("who has no peers has arrived at once", async () => {
   const { arrival, now } = arriving();
-  await arrival.seek([]);
+  arrival.sought();
   assert.deepEqual(await now(), BOTH);
 });
 
@@ -43,7 +36,8 @@ test("every peer is waited for until it answers or refuses, and what it has unti
   const { arrival, has, now } = arriving({ isSettled: false });
   arrival.dialed(address("10.0.0.2"), "bo");
   arrival.dialed(address("10.0.0.3"), "cy");
-  await arrival.seek([{ host: "10.0.0.4" }]);
+  arrival.dialed(address("10.0.0.4"), undefined);
+  arrival.sought();
   arrival.heardFrom(address("10.0.0.2"));
   arrival.heardFrom(address("10.0.0.3"), "cy");
   assert.deepEqual(await now(), NEITHER);
@@ -58,7 +52,7 @@ test("a peer that answers at one address is not waited for at its others", async
   const { arrival, now } = arriving();
   arrival.dialed(address("172.17.0.1"), "bo");
   arrival.dialed(address("10.0.0.2"), "bo");
-  await arrival.seek([]);
+  arrival.sought();
   arrival.heardFrom(address("10.0.0.2"), "bo");
   assert.deepEqual(await now(), BOTH);
 });
@@ -67,7 +61,7 @@ test("a peer that is only remembered and stays silent is passed over, and named"
   const { arrival, now } = arriving();
   arrival.dialed(address("10.0.0.2"), "bo");
   arrival.dialed(address("172.17.0.1"), "bo");
-  await arrival.seek([]);
+  arrival.sought();
   assert.deepEqual(await now(), NEITHER);
   assert.deepEqual(arrival.passOver(), ["bo"]);
   assert.deepEqual(await now(), BOTH);
@@ -75,7 +69,8 @@ test("a peer that is only remembered and stays silent is passed over, and named"
 
 test("a peer that a person named holds up readiness longer than it holds up writes", async () => {
   const { arrival, now } = arriving();
-  await arrival.seek([{ host: "10.0.0.2" }]);
+  arrival.dialed(address("10.0.0.2"), undefined);
+  arrival.sought();
   assert.deepEqual(arrival.passOver(), []);
   assert.deepEqual(await now(), { ready: false, mayWrite: true });
   arrival.giveUp();

@@ -283,3 +283,87 @@ test("addresses where nobody answered are greeted every time", () => {
   assert.deepEqual(said(membership.greet(0)), ["greet 10.0.0.3:6002"]);
   assert.deepEqual(said(membership.greet(0)), ["greet 10.0.0.3:6002"]);
 });
+
+test("what a name no longer stands for is given up where nobody answers", () => {
+  const membership = members();
+  membership.seek([address("10.0.0.2"), address("10.0.0.3")]);
+  assert.deepEqual(said(membership.seek([address("10.0.0.3"), address("10.0.0.4")])), [
+    "dial 10.0.0.4:6002",
+    "hangUp 10.0.0.2:6002",
+  ]);
+  assert.deepEqual(said(membership.greet(0)), ["greet 10.0.0.3:6002", "greet 10.0.0.4:6002"]);
+});
+
+test("what a name no longer stands for is kept while its peer is up there, and given up with it", () => {
+  const membership = withBo();
+  assert.deepEqual(said(membership.seek([address("10.0.0.7")])), ["dial 10.0.0.7:6002"]);
+  assert.deepEqual(ups(membership), ["bo"]);
+  assert.deepEqual(said(membership.watch(1 + DOWN_AFTER_MS)), ["drop bo", "hangUp 10.0.0.2:6002"]);
+  assert.deepEqual(said(membership.greet(0)), ["greet 10.0.0.7:6002"]);
+  // It ran on all the while, and has another address.
+  const moved = node("bo", "10.0.0.7");
+  assert.deepEqual(said(membership.introduced(moved, 5_000, address("10.0.0.7"))), ["welcome bo"]);
+});
+
+test("an address that a name stands for again is kept whatever happens, as before", () => {
+  const membership = withBo();
+  membership.seek([address("10.0.0.7")]);
+  membership.seek([address("10.0.0.2")]);
+  assert.deepEqual(said(membership.watch(1 + DOWN_AFTER_MS)), ["drop bo"]);
+  assert.deepEqual(said(membership.greet(0)), ["greet 10.0.0.2:6002"]);
+});
+
+test("a peer that is down is up where it answers now, though it says of itself what it said before", () => {
+  const membership = withBo();
+  membership.watch(10_000);
+  membership.seek([address("10.0.0.2"), address("10.0.0.7")]);
+  // Behind a name that it advertises, or a forwarded port.
+  assert.deepEqual(said(membership.introduced(node("bo", "10.0.0.2"), 10_001, address("10.0.0.7"))), ["welcome bo"]);
+  assert.deepEqual(membership.peers.get("bo")?.address, address("10.0.0.7"));
+});
+
+test("a peer that runs on at another address is looked for there as soon as it says so", () => {
+  const membership = withBo();
+  const moved = node("bo", "10.0.0.7");
+  assert.deepEqual(said(membership.introduced(moved, 100)), ["drop bo", "dial 10.0.0.7:6002"]);
+  assert.deepEqual(said(membership.introduced(moved, 200, address("10.0.0.7"))), ["welcome bo"]);
+});
+
+test("a peer that has one network more or less than before, and not the one it is reached by, stays up", () => {
+  const membership = withBo();
+  for (const hosts of [["10.0.0.2", "172.17.0.1"], ["10.0.0.2"]])
+    assert.deepEqual(said(membership.introduced(node("bo", "10.0.0.2", { hosts }), 100)), [], hosts.join());
+});
+
+test("addresses of a peer that never answered are given up when it has others", () => {
+  const membership = members();
+  const hosts = ["10.0.0.2", "192.168.0.2"];
+  membership.introduced(node("bo", "10.0.0.2", { hosts }), 0);
+  membership.introduced(node("bo", "10.0.0.2", { hosts }), 0, address("10.0.0.2"));
+  const again = node("bo", "10.0.0.7", { boot: "second run" });
+  assert.deepEqual(said(membership.introduced(again, 1)), [
+    "drop bo",
+    "hangUp 10.0.0.2:6002",
+    "hangUp 192.168.0.2:6002",
+    "dial 10.0.0.7:6002",
+  ]);
+});
+
+test("a node that has other addresses tells the peers that are up, and dials its own host's peers by them", () => {
+  const membership = withBo();
+  assert.deepEqual(said(membership.moved([HERE])), []);
+  assert.deepEqual(said(membership.moved([])), [], "without a network nobody would hear of it");
+  assert.deepEqual(said(membership.moved(["10.0.0.8"])), ["greet 10.0.0.2:6002"]);
+  assert.deepEqual(said(membership.introduced(node("cy", "10.0.0.8", { port: 6003 }), 0)), ["dial 127.0.0.1:6003"]);
+});
+
+test("somebody is missing who is named or was up, and does not answer", () => {
+  const membership = members();
+  assert.equal(membership.isSomebodyMissing, false);
+  membership.seek([address("10.0.0.2")]);
+  assert.equal(membership.isSomebodyMissing, true);
+  membership.introduced(node("bo", "10.0.0.2"), 0, address("10.0.0.2"));
+  assert.equal(membership.isSomebodyMissing, false);
+  membership.left("bo", "bo's first run");
+  assert.equal(membership.isSomebodyMissing, true);
+});
