@@ -16,6 +16,8 @@ const BODIES = {
   "chat:device": v.object({ code: hash, token: hash }),
   "chat:logout": v.object({ token: hash }),
   "chat:room": v.object({ name }),
+  /** An operator removed a node for good. */
+  "chat:forget": v.object({ node: v.pipe(v.string(), v.minLength(1), v.maxLength(64)) }),
 } as const;
 
 type Bodies = { [Type in keyof typeof BODIES]: v.InferOutput<(typeof BODIES)[Type]> };

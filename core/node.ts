@@ -10,6 +10,7 @@ import { ownHosts, resolveSeed } from "./cluster/seeds.ts";
 import type { Config } from "./config.ts";
 import { openControl } from "./control/server.ts";
 import { asReject, type Reject } from "./errors.ts";
+import { Forgotten } from "./forgotten.ts";
 import { Gateway } from "./gateway.ts";
 import { answerHttp, pathBelow } from "./http.ts";
 import { Listener } from "./listener.ts";
@@ -89,6 +90,7 @@ type Ground = {
   time: Time;
   people: People;
   rooms: Rooms;
+  forgotten: Forgotten;
   report: Report;
   failed: (what: string, error: unknown) => void;
 };
@@ -118,7 +120,7 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
   open.defer(() => clearInterval(ticker));
 
   const port = await listener.listen(config);
-  open.defer(await openAdministration(ground, logger));
+  open.defer(await openAdministration(ground, cluster, logger));
   const reason = await Promise.race([refused.promise, undefined]);
   if (reason) throw reason;
   let stopped: Promise<void> | undefined;
@@ -164,6 +166,7 @@ async function layGround(
     time: realTime,
     people: new People(),
     rooms: new Rooms(),
+    forgotten: new Forgotten(),
     report,
     failed: (what, error) => logger.error({ what, err: error }, "something failed"),
   };
@@ -171,7 +174,7 @@ async function layGround(
 
 async function openCluster(
   { config, logger }: NodeOptions,
-  { self, log, time }: Ground,
+  { self, log, time, forgotten }: Ground,
   router: Router,
   refused: (reason: Reject) => void,
 ): Promise<Cluster> {
@@ -188,6 +191,7 @@ async function openCluster(
     time,
     log,
     heads: await log.heads(),
+    forgotten,
     logger,
     events: {
       signal: signal => router.signalled(signal),
@@ -270,9 +274,10 @@ function startTicking(report: Report, router: Router): NodeJS.Timeout {
 /** Resolves with what ends it. A node that cannot be administered serves all the same. */
 async function openAdministration(
   { self, log, clock, report, failed }: Ground,
+  cluster: Cluster,
   logger: Logger,
 ): Promise<() => Promise<void>> {
-  const administration = new LogAdministration(log, clock, self.name);
+  const administration = new LogAdministration(log, clock, self.name, cluster);
   try {
     return await openControl({ dataDir: log.directory, administration, health: () => report.health(), failed });
   } catch (error) {
@@ -289,7 +294,7 @@ async function stop(gateway: Gateway, log: Log, open: AsyncDisposableStack): Pro
   await open.disposeAsync();
 }
 
-/** People and rooms, from what is in the log already. */
+/** People, rooms and forgotten nodes, from what is in the log already. */
 async function learnFacts(log: Log, router: Router): Promise<void> {
   for (let pos = 0; ; ) {
     const facts = await log.facts(pos, FACTS_PAGE);

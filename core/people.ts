@@ -103,6 +103,7 @@ export class People {
       case "chat:logout":
         return false;
       case "chat:room":
+      case "chat:forget":
         return true;
     }
   }

@@ -6,6 +6,7 @@ import { Copies } from "./copies.ts";
 import { type Draft, FACT, FACTS, keyOf } from "./envelope.ts";
 import { asReject, Reject } from "./errors.ts";
 import { readFact } from "./facts.ts";
+import type { Forgotten } from "./forgotten.ts";
 import type { Committed, Log, Stored } from "./log/log.ts";
 import { toMessage } from "./messages.ts";
 import type { People } from "./people.ts";
@@ -44,6 +45,7 @@ export type RouterParts = {
   time: Time;
   people: People;
   rooms: Rooms;
+  forgotten: Forgotten;
   figures: () => NodeFigures;
   failed: (type: string, error: unknown) => void;
 };
@@ -215,10 +217,11 @@ export class Router {
     for (const [room, messages] of rooms) this.#outlet?.messages(room, messages);
   }
 
-  /** Folds the facts among them into people and rooms. */
+  /** Folds the facts among them into people, rooms and nodes that are forgotten. */
   learn(envelopes: readonly Stored[]): void {
     const facts = envelopes.flatMap(envelope => (envelope.role === FACT ? (readFact(envelope) ?? []) : []));
     if (facts.length === 0) return;
+    this.#cluster?.forget(this.#parts.forgotten.add(facts));
     const { renamed, ended } = this.#parts.people.add(facts);
     for (const person of renamed) this.#outlet?.renamed(person);
     if (ended.length > 0) this.#outlet?.ended(ended);

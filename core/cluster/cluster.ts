@@ -1,6 +1,6 @@
 /** The cluster as one node takes part in it: the bus, and on it membership, replication and state. */
 import { type Envelope, frameBytes, MAX_FRAME_BYTES } from "../envelope.ts";
-import { asReject, Reject } from "../errors.ts";
+import { asReject, type Reject } from "../errors.ts";
 import type { Committed, Log } from "../log/log.ts";
 import type { Cancel, Time } from "../time.ts";
 import { Arrival } from "./arrival.ts";
@@ -8,6 +8,7 @@ import type { Bus, Received } from "./bus.ts";
 import { decodeFrame, encodeFrame, encodePulled, type Frame, MAX_STATE_ENTRIES, type Payload } from "./frames.ts";
 import type { KeyPair } from "./keys.ts";
 import { type Address, type Effect, Membership, type NodeInfo, type Peer, type Twin, textOf } from "./membership.ts";
+import { duplicate, removed } from "./refusals.ts";
 import { Remembered } from "./remembered.ts";
 import { type Heads, Replication } from "./replication.ts";
 import { Resolver } from "./resolver.ts";
@@ -62,6 +63,8 @@ export type ClusterOptions = {
   time: Time;
   log: Log;
   heads: Heads;
+  /** Whether a node was removed for good. */
+  forgotten: { has(node: string): boolean };
   logger: Logger;
   events: ClusterEvents;
 };
@@ -153,6 +156,7 @@ export class Cluster {
       options.seeds,
     );
     log.writeAfter(this.#arrival.mayWrite);
+    this.forget([self, ...this.#remembered.all()].map(({ id }) => id).filter(id => options.forgotten.has(id)));
     this.#perform(this.#membership.recall(this.#remembered.all()));
     void this.#resolver.resolve().then(() => this.#arrival.sought());
     this.#timers.push(
@@ -202,6 +206,15 @@ export class Cluster {
     return { queued: this.#bus.queued, dropped: this.#bus.dropped };
   }
 
+  /** Nodes were removed for good. */
+  forget(nodes: readonly string[]): void {
+    for (const node of nodes) {
+      if (node === this.self.id) this.#refused(removed());
+      this.#remembered.forget(node);
+      this.#perform(this.#membership.forget(node));
+    }
+  }
+
   /** Tells the peers of a commit. */
   committed({ envelopes, heads }: Committed): void {
     Object.assign(this.#heads, heads);
@@ -246,7 +259,7 @@ export class Cluster {
       else if (effect.do === "drop") this.#drop(effect.peer);
       else if (effect.do === "greet") this.#greet(effect.address);
       else if (effect.do === "hangUp") this.#hangUp(effect.address);
-      else if (effect.do === "giveWay") this.#giveWay(effect.twin);
+      else if (effect.do === "giveWay") this.#refused(duplicate(effect.twin));
       else if (effect.do === "outlast") this.#outlast(effect.twin);
       else {
         this.#arrival.dialed(effect.address, effect.of);
@@ -254,15 +267,6 @@ export class Cluster {
         this.#greet(effect.address);
       }
     }
-  }
-
-  #giveWay({ info: { name }, address }: Twin): void {
-    this.#refused(
-      new Reject(
-        "node-duplicate",
-        `the node “${name}”${address ? ` at ${textOf(address)}` : ""} runs on a copy of this data directory, and was there first: start this one with an empty DATA_DIR; \`web-chat export\` here and \`web-chat import\` there take along what it holds`,
-      ),
-    );
   }
 
   #outlast({ info: { boot, name }, address }: Twin): void {
@@ -410,6 +414,8 @@ export class Cluster {
 
   #dispatch({ kind, payload }: Frame, at: Address | undefined, answer: Received["answer"]): void {
     const now = this.#options.time.elapsed();
+    const sender = kind === "hello" ? payload.info.id : "id" in payload ? payload.id : undefined;
+    if (sender !== undefined && this.#options.forgotten.has(sender)) return this.#ignore(sender, at, answer);
     switch (kind) {
       case "hello":
         return this.#introduced(payload, now, at, answer);
@@ -436,6 +442,9 @@ export class Cluster {
         return;
       case "signal":
         return this.#options.events.signal(payload);
+      case "forgotten":
+        if (at && payload.node === this.self.id) this.#refused(removed());
+        return;
       case "ping":
         return answer?.(encodeFrame("pong", { id: this.self.id, at: payload.at }));
       case "pong":
@@ -443,10 +452,22 @@ export class Cluster {
     }
   }
 
+  /** A node that was removed for good is told so, and nothing that it says is taken. */
+  #ignore(node: string, at: Address | undefined, answer: Received["answer"]): void {
+    answer?.(encodeFrame("forgotten", { node }));
+    if (at) this.#arrival.heardFrom(at);
+    this.#warnOften(
+      `forgotten ${node}`,
+      { node, address: at && textOf(at) },
+      "a node that was removed from the cluster still runs; nothing is taken from it: stop it",
+    );
+  }
+
   #introduced(hello: Payload<"hello">, now: number, at: Address | undefined, answer: Received["answer"]): void {
     if (hello.asks) answer?.(this.#hello(false));
+    const known = hello.known.filter(({ id }) => !this.#options.forgotten.has(id));
     this.#perform(this.#membership.introduced(hello.info, now, at));
-    this.#perform(this.#membership.heardOf(hello.known, now));
+    this.#perform(this.#membership.heardOf(known, now));
     this.#heard(hello.info.id, hello.heads, true);
     if (at) this.#arrival.heardFrom(at, hello.info.id);
     this.#arrival.check();

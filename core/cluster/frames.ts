@@ -77,6 +77,8 @@ const PAYLOADS = {
     at: v.number(),
     body: bytes,
   }),
+  /** The answer to a node that was removed for good. */
+  forgotten: v.object({ node: id }),
   ping: v.object({ at: v.number() }),
   pong: v.object({ id, at: v.number() }),
 } as const;

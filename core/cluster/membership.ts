@@ -273,6 +273,20 @@ export class Membership {
     return peer?.up && peer.info.boot === boot ? this.#down(peer) : [];
   }
 
+  /** A peer was removed for good; what a person named is kept, as somebody else may come to live there. */
+  forget(id: string): Effect[] {
+    const peer = this.peers.get(id);
+    const effects = peer?.up ? this.#down(peer) : [];
+    for (const dialed of [...this.#dialed.values()]) {
+      if (dialed.peer !== id && dialed.of !== id) continue;
+      if (!dialed.named) effects.push(...this.#giveUp(dialed));
+      dialed.peer = undefined;
+      dialed.of = undefined;
+    }
+    this.peers.delete(id);
+    return effects;
+  }
+
   /** Gives up the peers that have been silent for too long. Called a few times a second. */
   watch(nowMs: number): Effect[] {
     const effects: Effect[] = [];

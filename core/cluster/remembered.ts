@@ -59,6 +59,11 @@ export class Remembered {
     void this.#save();
   }
 
+  /** A peer was removed for good. */
+  forget(id: string): void {
+    if (this.#peers.delete(id)) void this.#save();
+  }
+
   #text(): string {
     return JSON.stringify(this.all());
   }

@@ -357,6 +357,19 @@ test("a node that has other addresses tells the peers that are up, and dials its
   assert.deepEqual(said(membership.introduced(node("cy", "10.0.0.8", { port: 6003 }), 0)), ["dial 127.0.0.1:6003"]);
 });
 
+test("a peer that is forgotten is down, given up, and as unknown as before", () => {
+  const membership = members();
+  membership.recall([{ id: "bo", addresses: [address("10.0.0.2"), address("172.17.0.1")] }]);
+  membership.seek([address("198.51.100.1")]);
+  membership.introduced(node("bo", "10.0.0.2"), 0, address("10.0.0.2"));
+  membership.introduced(node("bo", "10.0.0.2"), 0, address("198.51.100.1"));
+  assert.deepEqual(said(membership.forget("bo")), ["drop bo", "hangUp 10.0.0.2:6002", "hangUp 172.17.0.1:6002"]);
+  assert.equal(membership.peers.size, 0);
+  assert.deepEqual(said(membership.greet(0)), ["greet 198.51.100.1:6002"], "somebody else may come to live there");
+  assert.deepEqual(said(membership.introduced(node("cy"), 1, address("198.51.100.1"))), ["welcome cy"]);
+  assert.deepEqual(said(membership.forget("nobody")), []);
+});
+
 test("somebody is missing who is named or was up, and does not answer", () => {
   const membership = members();
   assert.equal(membership.isSomebodyMissing, false);

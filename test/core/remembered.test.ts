@@ -68,6 +68,14 @@ test("what the disk refused is written with the next change", async () => {
   assert.deepEqual(JSON.parse(saved.at(-1) as string), [peer("bo"), peer("cy")]);
 });
 
+test("who was forgotten is not known at the next start", async () => {
+  const { remembered, saved } = remembering(JSON.stringify([peer("bo"), peer("cy")]));
+  remembered.forget("bo");
+  remembered.forget("nobody");
+  await turn();
+  assert.deepEqual(remembering(saved.at(-1)).remembered.all(), [peer("cy")]);
+});
+
 test("what cannot be read is as good as nothing", () => {
   for (const text of [
     "",

@@ -30,6 +30,7 @@ async function member(t: TestContext, names: Names, name: string, seeds: string[
     time: realTime,
     log,
     heads: await log.heads(),
+    forgotten: new Set<string>(),
     logger: { info() {}, warn() {} },
     events: { signal() {}, stateChanged() {}, held() {}, refused() {} },
   });

@@ -67,7 +67,7 @@ test("the control socket is its owner's alone, says what the public port does no
   assert.deepEqual(rest, open);
   assert.equal(digest, await node.log.digest());
   assert.deepEqual(heads, await node.log.heads());
-  for (const name of ["standing", "page", "append", "erase"]) {
+  for (const name of ["standing", "page", "append", "erase", "forget"]) {
     assert.equal((await fetch(`${node.url}/${name}`, { method: "POST" })).status, 405);
     assert.equal((await fetch(`${node.url}/${name}`)).status, 404);
   }
@@ -138,7 +138,7 @@ test("a node that hangs is called unreachable, one without a database by what to
   assert.equal(hangs.code, 1);
   assert.match(hangs.error, /^web-chat: the node on .* runs, and does not answer \[unreachable\]\n$/);
   const nothing = join(temporaryDirectory(t), "nothing");
-  for (const words of [["digest"], ["export", "-"], ["erase", "x"], ["backup", join(nothing, "b")]]) {
+  for (const words of [["digest"], ["export", "-"], ["erase", "x"], ["forget", "x"], ["backup", join(nothing, "b")]]) {
     const { code, error } = await command(nothing, ...words);
     assert.equal(code, 1);
     assert.match(error, /^web-chat: .* holds no database: set PORT or DATA_DIR \[data-dir\]\n$/);

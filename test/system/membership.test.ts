@@ -7,6 +7,7 @@ import { type TestContext, test } from "node:test";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { connect } from "../helpers/client.ts";
 import {
+  command,
   converged,
   type Environment,
   type NodeProcess,
@@ -229,4 +230,121 @@ test("twins that meet when both have long been up: the later one takes nothing m
   await goesOn(t, first);
   const cy = await connect(t, again, { name: "Cy" });
   await cy.until(() => again.nodes().some(({ name }) => name === "a") || undefined);
+});
+
+const names = async (node: { url: string }) => (await health(node)).peers.map(({ name }) => name).sort();
+
+/** Resolves when the node lists exactly these peers. */
+async function lists(node: { url: string }, peers: string[]): Promise<void> {
+  while ((await names(node)).join() !== peers.toSorted().join()) await new Promise(resolve => setTimeout(resolve, 20));
+}
+
+const isDown = async (node: { url: string }, name: string) =>
+  (await health(node)).peers.some(peer => peer.name === name && !peer.up);
+
+test("a node that is forgotten is gone from all, also from one that was away; what was written there stays", async t => {
+  const a = await newNode(t, { NODE_NAME: "a" });
+  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
+  await b.ready;
+  const c = await newNode(t, { NODE_NAME: "c", ...peer(a) });
+  await c.ready;
+  const d = await newNode(t, { NODE_NAME: "d", ...peer(a) });
+  await Promise.all([lists(a, ["b", "c", "d"]), lists(c, ["a", "b", "d"]), lists(d, ["a", "b", "c"])]);
+  const bo = await connect(t, b, { name: "Bo" });
+  await bo.join("lobby");
+  const { id } = await bo.say("from b");
+  await converged(a, b, c, d);
+  await d.stop();
+  await b.stop();
+  while (!(await isDown(a, "b"))) await new Promise(resolve => setTimeout(resolve, 20));
+  const { code, out, error } = await command(a.dataDir, "forget", "b");
+  assert.deepEqual([code, out, error], [0, `b (${b.id}) is removed; what was written there stays\n`, ""]);
+  await Promise.all([lists(a, ["c", "d"]), lists(c, ["a", "d"])]);
+  const away = await newNode(t, { NODE_NAME: "d", DATA_DIR: d.dataDir });
+  await away.ready;
+  await lists(away, ["a", "c"]);
+  const back = await connect(t, away, { token: bo.welcome.token });
+  assert.equal(back.welcome.you.name, "Bo");
+  assert.ok((await back.join("lobby")).messages.some(message => message.id === id));
+  await away.stop();
+  const again = await newNode(t, { NODE_NAME: "d", DATA_DIR: d.dataDir });
+  await lists(again, ["a", "c"]);
+});
+
+test("who is to be forgotten is named without doubt, and down; else the command says who there is", async t => {
+  const a = await newNode(t, { NODE_NAME: "a" });
+  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
+  await b.ready;
+  const twice = [await newNode(t, { NODE_NAME: "c", ...peer(a) }), await newNode(t, { NODE_NAME: "c", ...peer(a) })];
+  await lists(a, ["b", "c", "c"]);
+  const refused = async (node: string, says: RegExp) => {
+    const { code, out, error } = await command(a.dataDir, "forget", node);
+    assert.deepEqual([code, out], [1, ""], node);
+    assert.match(error, says);
+  };
+  await refused(
+    "nobody",
+    /^web-chat: there is no other node “nobody” in this cluster; there are: .*b \(.* \[not-found\]\n$/,
+  );
+  await refused("a", /there is no other node “a”/);
+  for (const little of ["", b.id.slice(0, 3)]) await refused(little, /there is no other node/);
+  await refused("b", /^web-chat: b is up: stop it first \[not-allowed\]\n$/);
+  await refused(b.id, /^web-chat: b is up/);
+  await refused(
+    "c",
+    /^web-chat: “c” means several nodes, say the id of one: c \([-0-9a-f]{36}\), c \([-0-9a-f]{36}\) \[invalid\]\n$/,
+  );
+  await lists(a, ["b", "c", "c"]);
+  const [one, other] = twice as [(typeof twice)[0], (typeof twice)[0]];
+  await one.stop();
+  while (!(await isDown(a, "c"))) await new Promise(resolve => setTimeout(resolve, 20));
+  await refused("c", /means several nodes/);
+  let length = 4;
+  while (other.id.startsWith(one.id.slice(0, length)) || b.id.startsWith(one.id.slice(0, length))) length++;
+  assert.equal((await command(a.dataDir, "forget", one.id.slice(0, length))).code, 0);
+  await lists(a, ["b", "c"]);
+  await refused(one.id, /there is no other node/);
+  await a.stop();
+  await refused("b", /^web-chat: no node runs here: only one that runs knows which others are up \[unreachable\]\n$/);
+});
+
+const REMOVED = /this node was removed from its cluster .* start it with an empty DATA_DIR to join anew/;
+
+test("a forgotten node that starts again ends with one line that says so, and nobody takes anything from it", async t => {
+  const a = await spawnNode(t, { NODE_NAME: "a" });
+  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) });
+  await b.ready;
+  await a.logged('"a peer is up"');
+  await b.stop();
+  while (!(await isDown(a, "b"))) await new Promise(resolve => setTimeout(resolve, 20));
+  assert.equal((await command(a.dataDir, "forget", "b")).code, 0);
+  for (let times = 0; times < 2; times++) {
+    const again = start(t, { NODE_NAME: "b", DATA_DIR: b.dataDir });
+    assert.equal(await again.ended, 1, again.lines.join("\n"));
+    const said = again.lines.filter(line => line.startsWith("web-chat: "));
+    assert.equal(said.length, 1, again.lines.join("\n"));
+    assert.match(said[0] as string, REMOVED);
+    assert.ok(said[0]?.endsWith("[node-forgotten]"));
+  }
+  assert.deepEqual(await names(a), []);
+  assert.equal(a.lines.filter(line => line.includes("still runs; nothing is taken from it")).length, 1);
+  assert.equal(a.lines.filter(line => line.includes('"a peer is up"')).length, 1, "the first time only");
+  const anew = await spawnNode(t, { NODE_NAME: "b", ...peer(a) });
+  await anew.ready();
+  await lists(a, ["b"]);
+});
+
+test("a node that was forgotten while it was cut off ends when it is heard again", async t => {
+  const a = await newNode(t, { NODE_NAME: "a" });
+  const b = await spawnNode(t, { NODE_NAME: "b", ...peer(a) });
+  await b.ready();
+  process.kill(b.process.pid as number, "SIGSTOP");
+  while (!(await isDown(a, "b"))) await new Promise(resolve => setTimeout(resolve, 50));
+  assert.equal((await command(a.dataDir, "forget", "b")).code, 0);
+  process.kill(b.process.pid as number, "SIGCONT");
+  if (b.process.exitCode === null) await once(b.process, "close");
+  assert.equal(b.process.exitCode, 1);
+  const errors = b.lines.filter(line => line.includes('"level":50'));
+  assert.equal(errors.length, 1, errors.join("\n"));
+  assert.match(errors[0] as string, REMOVED);
 });
