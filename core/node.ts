@@ -36,6 +36,8 @@ export type NodeOptions = {
   /** Directory of the built UI. */
   ui: string;
   logger: Logger;
+  /** The machine's own, unless given. */
+  time?: Time;
 };
 
 export type Logger = {
@@ -148,7 +150,7 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
 
 /** `late` are parts that stand on it, and that nobody asks for before they are there. */
 async function layGround(
-  { config, plugins, version, logger }: NodeOptions,
+  { config, plugins, version, logger, time = realTime }: NodeOptions,
   open: AsyncDisposableStack,
   late: Pick<ReportParts, "cluster" | "clients">,
 ): Promise<Ground> {
@@ -162,8 +164,8 @@ async function layGround(
     self,
     registry,
     log,
-    clock: new Clock(realTime.wall, await log.lastHlc()),
-    time: realTime,
+    clock: new Clock(time.wall, await log.lastHlc()),
+    time,
     people: new People(),
     rooms: new Rooms(),
     forgotten: new Forgotten(),

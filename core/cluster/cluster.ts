@@ -1,10 +1,13 @@
 /** The cluster as one node takes part in it: the bus, and on it membership, replication and state. */
+import { MAX_DRIFT_MS } from "../clock.ts";
 import { type Envelope, frameBytes, MAX_FRAME_BYTES } from "../envelope.ts";
 import { asReject, type Reject } from "../errors.ts";
 import type { Committed, Log } from "../log/log.ts";
+import type { NodeFigures } from "../plugin.ts";
 import type { Cancel, Time } from "../time.ts";
 import { Arrival } from "./arrival.ts";
 import type { Bus, Received } from "./bus.ts";
+import { clockAhead } from "./clocks.ts";
 import { decodeFrame, encodeFrame, encodePulled, type Frame, MAX_STATE_ENTRIES, type Payload } from "./frames.ts";
 import type { KeyPair } from "./keys.ts";
 import { type Address, type Effect, Membership, type NodeInfo, type Peer, type Twin, textOf } from "./membership.ts";
@@ -29,6 +32,7 @@ const PEERS = "peers";
 const MAX_BATCH = 256;
 const MAX_BATCH_BYTES = 1024 * 1024;
 
+export type PeerFigures = NodeFigures["peers"][number];
 export type Signal = Omit<Payload<"signal">, "id">;
 
 export type ClusterEvents = {
@@ -178,16 +182,13 @@ export class Cluster {
   }
 
   /** The peers as `status` shows them, also those that have not been up since this start. */
-  peers(): { id: string; name: string; up: boolean; rttMs: number | null; behind: number }[] {
-    const met = [...this.#membership.peers.values()].map(({ info: { id, name }, up, rttMs }) => ({
-      id,
-      name,
-      up,
-      rttMs,
-      behind: up ? this.#replication.behind(id) : 0,
-    }));
+  peers(): PeerFigures[] {
+    const met = [...this.#membership.peers.values()].map(({ info: { id, name }, up, rttMs, clockMs }) => {
+      return { id, name, up, rttMs, clockMs, behind: up ? this.#replication.behind(id) : 0 };
+    });
     const unmet = this.#remembered.all().filter(({ id }) => !this.#membership.peers.has(id));
-    return [...met, ...unmet.map(({ id, name }) => ({ id, name, up: false, rttMs: null, behind: 0 }))];
+    const unknown = { up: false, rttMs: null, clockMs: null, behind: 0 };
+    return [...met, ...unmet.map(({ id, name }) => ({ id, name, ...unknown }))];
   }
 
   /** The nodes that are up, this one first. */
@@ -446,9 +447,9 @@ export class Cluster {
         if (at && payload.node === this.self.id) this.#refused(removed());
         return;
       case "ping":
-        return answer?.(encodeFrame("pong", { id: this.self.id, at: payload.at }));
+        return answer?.(encodeFrame("pong", { id: this.self.id, at: payload.at, wall: this.#wall() }));
       case "pong":
-        return this.#membership.measured(payload.id, Math.max(0, now - payload.at));
+        return this.#measured(payload, now);
     }
   }
 
@@ -479,6 +480,23 @@ export class Cluster {
     if (!peer?.up || peer.info.boot !== boot) return;
     this.#heard(id, heads);
     if (!this.state.isCurrent(id, boot, stateVersion)) this.#askSnapshot(id, now);
+  }
+
+  #measured({ id, at, wall }: Payload<"pong">, now: number): void {
+    const rttMs = Math.max(0, now - at);
+    const clockMs = wall === undefined ? null : clockAhead(wall, this.#wall(), rttMs);
+    this.#membership.measured(id, rttMs, clockMs);
+    if (clockMs === null || Math.abs(clockMs) <= MAX_DRIFT_MS) return;
+    this.#warnOften(
+      `clock ${id}`,
+      { peer: this.nameOf(id), clockMs },
+      `the clock of a peer and this node's are more than ${MAX_DRIFT_MS / 1_000} s apart: set the one that is wrong`,
+    );
+  }
+
+  /** Milliseconds since 1970, as frames take them. */
+  #wall(): number {
+    return Math.max(0, Math.round(this.#options.time.wall()));
   }
 
   #heard(peer: string, heads: Heads, comparing = false): void {

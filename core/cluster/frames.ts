@@ -80,7 +80,8 @@ const PAYLOADS = {
   /** The answer to a node that was removed for good. */
   forgotten: v.object({ node: id }),
   ping: v.object({ at: v.number() }),
-  pong: v.object({ id, at: v.number() }),
+  /** `wall` is what the clock of the one that answers shows, in milliseconds since 1970; the first version does not say it. */
+  pong: v.object({ id, at: v.number(), wall: v.optional(count) }),
 } as const;
 
 type Payloads = typeof PAYLOADS;

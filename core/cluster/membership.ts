@@ -27,6 +27,8 @@ export type Peer = {
   silent: boolean;
   lastHeardMs: number;
   rttMs: number | null;
+  /** How far its clock is ahead of this node's; null where that is not known. */
+  clockMs: number | null;
 };
 
 export type Effect =
@@ -150,7 +152,15 @@ export class Membership {
     if (info.id === this.#self.id)
       return info.boot === this.#self.boot ? this.#isSelf(at) : this.#twin(info, nowMs, at);
     const known = this.peers.get(info.id);
-    const peer = known ?? { info, address: undefined, up: false, silent: false, lastHeardMs: nowMs, rttMs: null };
+    const peer = known ?? {
+      info,
+      address: undefined,
+      up: false,
+      silent: false,
+      lastHeardMs: nowMs,
+      rttMs: null,
+      clockMs: null,
+    };
     this.peers.set(info.id, peer);
     const effects: Effect[] = [];
     const isRestarted = peer.info.boot !== info.boot;
@@ -262,9 +272,9 @@ export class Membership {
     return [];
   }
 
-  measured(id: string, rttMs: number): void {
+  measured(id: string, rttMs: number, clockMs: number | null): void {
     const peer = this.peers.get(id);
-    if (peer) peer.rttMs = rttMs;
+    if (peer) Object.assign(peer, { rttMs, clockMs });
   }
 
   /** A peer said goodbye. */
@@ -310,6 +320,7 @@ export class Membership {
   #down(peer: Peer): Effect[] {
     peer.up = false;
     peer.rttMs = null;
+    peer.clockMs = null;
     const outdated = peer.address && this.#dialed.get(textOf(peer.address));
     return [{ do: "drop", peer }, ...(outdated?.outdated ? this.#giveUp(outdated) : [])];
   }

@@ -60,7 +60,7 @@ const PAYLOADS: { [Kind in Frame["kind"]]: fc.Arbitrary<Extract<Frame, { kind: K
   }),
   forgotten: record({ node: id }),
   ping: record({ at: at_ }),
-  pong: record({ id, at: at_ }),
+  pong: fc.record({ id, at: at_, wall: count }, { requiredKeys: ["id", "at"], noNullPrototype: true }),
 };
 
 for (const kind of Object.keys(PAYLOADS) as Frame["kind"][])

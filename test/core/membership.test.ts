@@ -267,13 +267,14 @@ test("a new run whose own addresses do not answer is still looked for at the one
   assert.deepEqual(said(membership.introduced(again, 2, address("198.51.100.1"))), ["welcome bo"]);
 });
 
-test("how long an answer takes is known while the peer is up", () => {
+test("how long an answer takes, and how far the peer's clock is ahead, is known while it is up", () => {
   const membership = withBo();
-  membership.measured("bo", 7);
-  membership.measured("nobody", 7);
-  assert.equal(membership.peers.get("bo")?.rttMs, 7);
+  membership.measured("bo", 7, -3_000);
+  membership.measured("nobody", 7, 0);
+  const measured = () => [membership.peers.get("bo")?.rttMs, membership.peers.get("bo")?.clockMs];
+  assert.deepEqual(measured(), [7, -3_000]);
   membership.left("bo", "bo's first run");
-  assert.equal(membership.peers.get("bo")?.rttMs, null);
+  assert.deepEqual(measured(), [null, null]);
 });
 
 test("addresses where nobody answered are greeted every time", () => {
