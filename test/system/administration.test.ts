@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { json } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { v7 as uuid } from "uuid";
@@ -147,6 +148,24 @@ test("a node that hangs is called unreachable, one without a database by what to
   const unknown = await command(node.dataDir, "export");
   assert.equal(unknown.code, 1);
   assert.match(unknown.error, /^web-chat: missing required argument 'file'/);
+});
+
+test("a database of a newer version is left alone by every command that reads or writes messages", async t => {
+  const dataDir = temporaryDirectory(t);
+  const path = join(dataDir, "log.db");
+  const db = new DatabaseSync(path);
+  db.exec("PRAGMA journal_mode = WAL; PRAGMA user_version = 4711");
+  db.close();
+  const before = readFileSync(path);
+  for (const words of [["digest"], ["export", "-"], ["erase", "x"]]) {
+    const { code, out, error } = await command(dataDir, ...words);
+    assert.deepEqual([code, out], [1, ""], words.join(" "));
+    assert.match(
+      error,
+      /^web-chat: the database has version 4711, .* run a newer web-chat on it \[database-newer\]\n$/,
+    );
+  }
+  assert.deepEqual(readFileSync(path), before);
 });
 
 test("of a folder/* the one node that is there is meant, of several the one of that name, or one has to be named", async t => {
