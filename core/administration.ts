@@ -2,8 +2,10 @@
 import { v7 as uuid } from "uuid";
 import type { Head } from "./chain.ts";
 import { type Clock, millisecondsOf } from "./clock.ts";
+import type { Cluster } from "./cluster/cluster.ts";
 import { type Draft, type Envelope, encode } from "./envelope.ts";
 import { Reject } from "./errors.ts";
+import { draftFact } from "./facts.ts";
 import type { Log } from "./log/log.ts";
 import type { Person } from "./plugin.ts";
 
@@ -40,6 +42,11 @@ export type Administration = {
    * files yet. Throws `Reject` with `not-found` where there is none.
    */
   erase(id: string): Promise<{ messages: Erased[]; scrubbed: boolean }>;
+  /**
+   * Removes a node for good, on every node; `node` is its name, its id, or how its id begins. Throws `Reject` where that is
+   * none or several, it is up, or no node runs here that would know.
+   */
+  forget(node: string): Promise<{ id: string; name: string }>;
   close(): Promise<void>;
 };
 
@@ -51,12 +58,14 @@ export class LogAdministration implements Administration {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #name: string;
+  readonly #cluster: Pick<Cluster, "peers"> | undefined;
 
-  /** `name` is the node's. */
-  constructor(log: Log, clock: Clock, name: string) {
+  /** `name` is the node's; without a cluster no node runs on the log. */
+  constructor(log: Log, clock: Clock, name: string, cluster?: Pick<Cluster, "peers">) {
     this.#log = log;
     this.#clock = clock;
     this.#name = name;
+    this.#cluster = cluster;
   }
 
   async standing(): Promise<Standing> {
@@ -97,9 +106,38 @@ export class LogAdministration implements Administration {
     return { messages, scrubbed: await this.#log.scrub() };
   }
 
+  async forget(node: string): Promise<{ id: string; name: string }> {
+    if (!this.#cluster)
+      throw new Reject("unreachable", "no node runs here: only one that runs knows which others are up");
+    const { id, name, up } = findPeer(node, this.#cluster.peers());
+    if (up) throw new Reject("not-allowed", `${name} is up: stop it first`);
+    const [outcome] = await this.#log.append([draftFact("chat:forget", OPERATOR, { node: id }, this.#clock)]);
+    if (outcome?.status === "refused") throw new Reject(outcome.code, outcome.message);
+    return { id, name };
+  }
+
   close(): Promise<void> {
     return this.#log.close();
   }
+}
+
+/** The author of what an operator does in nobody's name. */
+const OPERATOR = { id: "chat:operator", name: "operator" };
+
+/** Characters of an id that stand for it: a name mistyped is not to be a beginning of one. */
+const MIN_BEGINNING = 4;
+
+/** The one peer that is meant; throws `Reject` with those that could be. */
+function findPeer<Peer extends { id: string; name: string }>(node: string, peers: readonly Peer[]): Peer {
+  const matches = [
+    peers.filter(({ id }) => id === node),
+    peers.filter(({ name }) => name === node),
+    peers.filter(({ id }) => node.length >= MIN_BEGINNING && id.startsWith(node)),
+  ].find(({ length }) => length > 0);
+  if (matches?.length === 1) return matches[0] as Peer;
+  const listed = (matches ?? peers).map(({ id, name }) => `${name} (${id})`).join(", ") || "none";
+  if (matches) throw new Reject("invalid", `“${node}” means several nodes, say the id of one: ${listed}`);
+  throw new Reject("not-found", `there is no other node “${node}” in this cluster; there are: ${listed}`);
 }
 
 /** One for each author and room: an erasure empties what its own author wrote, and tells those who read its own room. */

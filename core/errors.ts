@@ -36,6 +36,8 @@ export const CODES = {
   "native-dir": "no folder will do to unpack the native library into",
   "data-dir": "the data directory cannot be used",
   "data-dir-busy": "another node runs on that data directory",
+  "node-duplicate": "another node runs on a copy of that data directory",
+  "node-forgotten": "the node was removed from its cluster",
   "database-corrupt": "the database file is damaged",
   "database-newer": "the database was written by a newer version",
 } as const;

@@ -19,6 +19,8 @@ const BODIES = {
   "chat:room": v.object({ name }),
   /** A node gives up a branch of a stream. */
   [FORK]: forkBody,
+  /** An operator removed a node for good. */
+  "chat:forget": v.object({ node: v.pipe(v.string(), v.minLength(1), v.maxLength(64)) }),
 } as const;
 
 type Bodies = { [Type in keyof typeof BODIES]: v.InferOutput<(typeof BODIES)[Type]> };

@@ -88,6 +88,14 @@ program
     console.log(await erase(id, configured()));
   });
 program
+  .command("forget")
+  .argument("<node>", "its name, its id, or how its id begins")
+  .description("remove a node that is gone for good from the cluster")
+  .action(async (node: string) => {
+    const { forget } = await import("./commands/forget.ts");
+    console.log(await forget(node, configured()));
+  });
+program
   .command("digest")
   .description("one hash of everything the node holds: equal on two nodes that hold the same")
   .option("--json", "as JSON, with the end of each stream")

@@ -52,3 +52,6 @@ function foldOnce(name: string): string {
   // Upper case first, so that ß and ss, or the two small sigmas, come out alike.
   return name.replace(IGNORABLE, "").normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC").trim();
 }
+
+/** Names come from peers, too: a terminal is not to be told what to do by one. */
+export const printable = (text: string) => text.replace(/\p{C}/gu, "\ufffd");

@@ -11,6 +11,7 @@ import type { Config } from "./config.ts";
 import { openControl } from "./control/server.ts";
 import { asReject, Reject } from "./errors.ts";
 import { draftFact } from "./facts.ts";
+import { Forgotten } from "./forgotten.ts";
 import { FORK } from "./forks.ts";
 import { Gateway } from "./gateway.ts";
 import { answerHttp, pathBelow } from "./http.ts";
@@ -37,6 +38,8 @@ export type NodeOptions = {
   /** Directory of the built UI. */
   ui: string;
   logger: Logger;
+  /** The machine's own, unless given. */
+  time?: Time;
 };
 
 export type Logger = {
@@ -60,6 +63,8 @@ export type RunningNode = {
   authority: PublicAuthority | undefined;
   /** Resolves when the node has caught up with its cluster. */
   ready: Promise<void>;
+  /** Resolves with the reason where the cluster does not let this node go on; it takes nothing more then, and stops. */
+  refused: Promise<Reject>;
   /** Takes over a certificate that was renewed, where there is any. */
   reload(): void;
   /** Takes nothing more, commits what it took, tells the peers, and closes. */
@@ -89,6 +94,7 @@ type Ground = {
   time: Time;
   people: People;
   rooms: Rooms;
+  forgotten: Forgotten;
   report: Report;
   failed: (what: string, error: unknown) => void;
 };
@@ -102,7 +108,8 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
   open.defer(() => certificates?.close());
   const router = new Router({ ...ground, ack: config.ack, figures: () => report.figures() });
   await learnFacts(log, router);
-  const cluster: Cluster = await openCluster(options, ground, router);
+  const refused = Promise.withResolvers<Reject>();
+  const cluster: Cluster = await openCluster(options, ground, router, refused.resolve);
   open.defer(() => cluster.close());
   const listener = makeListener(options, ground, certificates);
   const gateway: Gateway = makeGateway(config, ground, { listener, router, cluster });
@@ -117,8 +124,15 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
   open.defer(() => clearInterval(ticker));
 
   const port = await listener.listen(config);
-  open.defer(await openAdministration(ground, logger));
+  open.defer(await openAdministration(ground, cluster, logger));
+  const reason = await Promise.race([refused.promise, undefined]);
+  if (reason) throw reason;
   let stopped: Promise<void> | undefined;
+  const stopOnce = () => {
+    stopped ??= stop({ gateway, router, log }, open);
+    return stopped;
+  };
+  void refused.promise.then(stopOnce).catch(error => ground.failed("stopping", error));
   return {
     url: `${certificates ? "https" : "http"}://localhost:${port}${config.basePath}`,
     port,
@@ -131,16 +145,14 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
     authority: certificates?.authority,
     ready: cluster.ready,
     reload: () => certificates?.reload(),
-    stop: () => {
-      stopped ??= stop({ gateway, router, log }, open);
-      return stopped;
-    },
+    refused: refused.promise,
+    stop: stopOnce,
   };
 }
 
 /** `late` are parts that stand on it, and that nobody asks for before they are there. */
 async function layGround(
-  { config, plugins, version, logger }: NodeOptions,
+  { config, plugins, version, logger, time = realTime }: NodeOptions,
   open: AsyncDisposableStack,
   late: Pick<ReportParts, "cluster" | "clients">,
 ): Promise<Ground> {
@@ -154,29 +166,33 @@ async function layGround(
     self,
     registry,
     log,
-    clock: await clockOf(log),
-    time: realTime,
+    clock: await clockOf(log, time),
+    time,
     people: new People(),
     rooms: new Rooms(),
+    forgotten: new Forgotten(),
     report,
     failed: (what, error) => logger.error({ what, err: error }, "something failed"),
   };
 }
 
 /** Later than what this node wrote, and, as far as that is believed, than what it took from others. */
-async function clockOf(log: Log): Promise<Clock> {
-  const clock = new Clock(realTime.wall, await log.lastHlc());
+async function clockOf(log: Log, time: Time): Promise<Clock> {
+  const clock = new Clock(time.wall, await log.lastHlc());
   clock.observe(await log.latestHlc());
   return clock;
 }
 
 async function openCluster(
   { config, logger }: NodeOptions,
-  { self, log, clock, time }: Ground,
+  { self, log, clock, time, forgotten }: Ground,
   router: Router,
+  refused: (reason: Reject) => void,
 ): Promise<Cluster> {
+  const isFixed = config.advertise.length > 0;
   return Cluster.open({
-    self: { ...self, boot: uuid(), hosts: config.advertise.length > 0 ? config.advertise : ownHosts() },
+    self: { ...self, boot: uuid(), startedAt: time.wall(), hosts: isFixed ? config.advertise : ownHosts() },
+    hosts: isFixed ? undefined : ownHosts,
     port: config.zmqPort,
     pubPort: config.zmqPubPort,
     keys: config.secrets.map(keysOf),
@@ -186,6 +202,7 @@ async function openCluster(
     time,
     log,
     heads: await log.heads(),
+    forgotten,
     logger,
     events: {
       signal: signal => router.signalled(signal),
@@ -195,6 +212,7 @@ async function openCluster(
         const [outcome] = await log.append([draftFact(FORK, self, fork, clock)]);
         if (outcome?.status === "refused") throw new Reject(outcome.code, outcome.message);
       },
+      refused,
     },
   });
 }
@@ -279,9 +297,10 @@ function startTicking(report: Report, router: Router): NodeJS.Timeout {
 /** Resolves with what ends it. A node that cannot be administered serves all the same. */
 async function openAdministration(
   { self, log, clock, report, failed }: Ground,
+  cluster: Cluster,
   logger: Logger,
 ): Promise<() => Promise<void>> {
-  const administration = new LogAdministration(log, clock, self.name);
+  const administration = new LogAdministration(log, clock, self.name, cluster);
   try {
     return await openControl({ dataDir: log.directory, administration, health: () => report.health(), failed });
   } catch (error) {
@@ -302,7 +321,7 @@ async function stop(
   await open.disposeAsync();
 }
 
-/** People and rooms, from what is in the log already. */
+/** People, rooms and forgotten nodes, from what is in the log already. */
 async function learnFacts(log: Log, router: Router): Promise<void> {
   for (let pos = 0; ; ) {
     const facts = await log.facts(pos, FACTS_PAGE);

@@ -104,6 +104,7 @@ export class People {
         return false;
       case "chat:room":
       case "chat:fork":
+      case "chat:forget":
         return true;
     }
   }

@@ -99,7 +99,15 @@ export type NodeFigures = {
   rssBytes: number;
   lagMs: number;
   busOpen: boolean;
-  peers: { id: string; name: string; up: boolean; rttMs: number | null; behind: number }[];
+  /** `behind` counts the envelopes that a peer lacks, `clockMs` is how far its clock is ahead. */
+  peers: {
+    id: string;
+    name: string;
+    up: boolean;
+    rttMs: number | null;
+    clockMs: number | null;
+    behind: number;
+  }[];
 };
 
 // client.tsx: how people see and make it

@@ -8,6 +8,7 @@ import { Copies } from "./copies.ts";
 import { type Draft, type Envelope, FACT, FACTS, keyOf } from "./envelope.ts";
 import { asReject, Reject } from "./errors.ts";
 import { readFact } from "./facts.ts";
+import type { Forgotten } from "./forgotten.ts";
 import { FORK } from "./forks.ts";
 import type { Committed, Log, Stored } from "./log/log.ts";
 import { toMessage } from "./messages.ts";
@@ -51,6 +52,7 @@ export type RouterParts = {
   people: People;
   rooms: Rooms;
   ack: AckMode;
+  forgotten: Forgotten;
   figures: () => NodeFigures;
   failed: (type: string, error: unknown) => void;
 };
@@ -256,10 +258,11 @@ export class Router {
     for (const [room, messages] of rooms) this.#outlet?.messages(room, messages);
   }
 
-  /** Folds the facts among them into people and rooms. */
+  /** Folds the facts among them into people, rooms and nodes that are forgotten. */
   learn(envelopes: readonly Stored[]): void {
     const facts = envelopes.flatMap(envelope => (envelope.role === FACT ? (readFact(envelope) ?? []) : []));
     if (facts.length === 0) return;
+    this.#cluster?.forget(this.#parts.forgotten.add(facts));
     for (const fact of facts) if (fact.type === FORK) this.#outlet?.reset(fact.body.rooms);
     const { renamed, ended } = this.#parts.people.add(facts);
     for (const person of renamed) this.#outlet?.renamed(person);

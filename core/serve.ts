@@ -33,7 +33,7 @@ export async function serve({ misspelt, open: opens, ...options }: Serving): Pro
     ...misspelt.map(({ name, meant }) => `${name} is no setting: ${meant} may be meant`),
   ];
   if (process.stdout.isTTY) {
-    await Promise.race([node.ready, sleep(GREET_WITHIN_MS)]);
+    await Promise.race([node.ready, node.refused, sleep(GREET_WITHIN_MS)]);
     process.stdout.write(greeting({ node, config, version, warnings, colour: process.stdout.hasColors() }));
   } else {
     const { url, zmqPort } = node;
@@ -46,7 +46,15 @@ export async function serve({ misspelt, open: opens, ...options }: Serving): Pro
     for (const warning of warnings) logger.warn({}, warning);
   }
   if (opens) await openPage(node.url, logger);
-  await node.ready;
+  const refusal = await Promise.race([node.ready, node.refused]);
+  if (refusal) {
+    await node.stop();
+    throw refusal;
+  }
+  void node.refused.then(({ code, message }) => {
+    logger.error({ code }, message);
+    end(node, logger, 1);
+  });
   logger.info({}, "ready");
   releaseMemory();
 }
@@ -95,23 +103,28 @@ function followSignals(node: RunningNode, logger: Logger): void {
     if (stopping) process.exit(1);
     stopping = true;
     logger.info({ signal }, "stopping");
-    setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
-    node.stop().then(
-      () => {
-        logger.info({}, "stopped");
-        process.exit(0);
-      },
-      error => {
-        logger.error({ err: error }, "could not stop in order");
-        process.exit(1);
-      },
-    );
+    end(node, logger, 0);
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
   // Node would open its debugger, through which every user of this machine could run what they like as this one.
   process.on("SIGUSR1", () => {});
   process.on("SIGHUP", signal => (isForsaken() ? stop(signal) : node.reload()));
+}
+
+/** Ends the process with that exit code, or with 1 where the node does not stop in order. */
+function end(node: RunningNode, logger: Logger, code: number): void {
+  setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
+  node.stop().then(
+    () => {
+      logger.info({}, "stopped");
+      process.exit(code);
+    },
+    error => {
+      logger.error({ err: error }, "could not stop in order");
+      process.exit(1);
+    },
+  );
 }
 
 /** SIGHUP asks a service to read its files again, and tells a program that its terminal was closed. */

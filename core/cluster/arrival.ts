@@ -1,74 +1,83 @@
 /** When a node that starts has arrived in its cluster: it has looked for its peers, and has what they have. */
 import { type Address, textOf } from "./membership.ts";
-import type { Seed } from "./seeds.ts";
 
 export type ArrivalPorts = {
-  /** All addresses that a seed means; rejects where its name does not resolve. */
-  resolve(seed: Seed): Promise<Address[]>;
-  /** Dials what a name stands for. */
-  found(addresses: Address[]): void;
   /** Whether everything that the peers were heard to hold is here. */
   isSettled(): boolean;
-  unresolved(host: string, why: string): void;
 };
 
 export class Arrival {
   readonly #ports: ArrivalPorts;
-  /** Addresses that neither answered nor refused yet. */
-  readonly #awaited = new Set<string>();
-  /** Names that did not resolve: they may later, since containers start in any order. */
-  readonly #unresolved = new Map<string, Seed>();
-  #isResolving = true;
-  #arrive: () => void = () => {};
+  /** Addresses that neither answered nor refused yet, and the peers that are expected there, where that is known. */
+  readonly #awaited = new Map<string, string | undefined>();
+  readonly #arrived = Promise.withResolvers<void>();
+  readonly #heard = Promise.withResolvers<void>();
+  #isSeeking = true;
   isReady = false;
-  readonly ready: Promise<void>;
 
   constructor(ports: ArrivalPorts) {
     this.#ports = ports;
-    this.ready = new Promise(resolve => {
-      this.#arrive = () => {
-        this.isReady = true;
-        resolve();
-      };
-    });
   }
 
-  async seek(seeds: readonly Seed[]): Promise<void> {
-    await Promise.all(seeds.map(seed => this.#resolve(seed)));
-    this.#isResolving = false;
+  /** Resolves when everything is here that peers have, or will not come in time. */
+  get ready(): Promise<void> {
+    return this.#arrived.promise;
+  }
+
+  /**
+   * Resolves when this node may write: it is ready, or the peers have been silent for too long. A restored database has to
+   * hear first how far its stream went on without it.
+   */
+  get mayWrite(): Promise<void> {
+    return this.#heard.promise;
+  }
+
+  /** Every peer that is named or remembered has been dialed, but for names that do not resolve. */
+  sought(): void {
+    this.#isSeeking = false;
     this.check();
   }
 
-  async #resolve(seed: Seed): Promise<void> {
-    try {
-      this.#ports.found(await this.#ports.resolve(seed));
-      this.#unresolved.delete(seed.host);
-    } catch (error) {
-      if (!this.#unresolved.has(seed.host)) this.#ports.unresolved(seed.host, (error as Error).message);
-      this.#unresolved.set(seed.host, seed);
-    }
+  /** `peer` is the one that is expected to answer there. */
+  dialed(address: Address, peer: string | undefined): void {
+    this.#awaited.set(textOf(address), peer);
   }
 
-  async seekAgain(): Promise<void> {
-    if (this.#unresolved.size > 0) await this.seek([...this.#unresolved.values()]);
-  }
-
-  dialed(address: Address): void {
-    this.#awaited.add(textOf(address));
-  }
-
-  /** It answered, refused, or is of no interest any more. */
-  heardFrom(address: Address): void {
-    if (this.#awaited.delete(textOf(address))) this.check();
+  /** It answered, refused, or is of no interest any more. A peer that answered need not do so at its other addresses. */
+  heardFrom(address: Address, peer?: string): void {
+    const before = this.#awaited.size;
+    this.#awaited.delete(textOf(address));
+    if (peer !== undefined)
+      for (const [other, expected] of this.#awaited) if (expected === peer) this.#awaited.delete(other);
+    if (this.#awaited.size < before) this.check();
   }
 
   /** Called whenever something came that could have been the last thing missing. */
   check(): void {
-    if (!this.isReady && !this.#isResolving && this.#awaited.size === 0 && this.#ports.isSettled()) this.#arrive();
+    if (!this.isReady && !this.#isSeeking && this.#awaited.size === 0 && this.#ports.isSettled()) this.#arrive();
+  }
+
+  /** Waits no longer for peers that nobody named, and returns their ids; writing begins whoever else is silent. */
+  passOver(): string[] {
+    const silent = new Set<string>();
+    for (const [address, peer] of this.#awaited) {
+      if (peer === undefined) continue;
+      silent.add(peer);
+      this.#awaited.delete(address);
+    }
+    this.#heard.resolve();
+    this.check();
+    return [...silent];
   }
 
   /** Whoever has not been found by now will be later: the node serves without. */
   giveUp(): void {
     this.#arrive();
+  }
+
+  #arrive(): void {
+    this.isReady = true;
+    this.#heard.resolve();
+    this.#arrived.resolve();
   }
 }

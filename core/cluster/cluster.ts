@@ -1,17 +1,23 @@
 /** The cluster as one node takes part in it: the bus, and on it membership, replication and state. */
 import { EMPTY_CHAIN } from "../chain.ts";
+import { MAX_DRIFT_MS } from "../clock.ts";
 import { type Envelope, frameBytes, MAX_FRAME_BYTES } from "../envelope.ts";
-import { asReject } from "../errors.ts";
+import { asReject, type Reject } from "../errors.ts";
 import type { Fork } from "../forks.ts";
 import type { Committed, Log } from "../log/log.ts";
+import type { NodeFigures } from "../plugin.ts";
 import type { Cancel, Time } from "../time.ts";
 import { Arrival } from "./arrival.ts";
 import type { Bus, Received } from "./bus.ts";
+import { clockAhead } from "./clocks.ts";
 import { Forks } from "./forks.ts";
 import { decodeFrame, encodeFrame, encodePulled, type Frame, MAX_STATE_ENTRIES, type Payload } from "./frames.ts";
 import type { KeyPair } from "./keys.ts";
-import { type Address, type Effect, Membership, type NodeInfo, type Peer, textOf } from "./membership.ts";
+import { type Address, type Effect, Membership, type NodeInfo, type Peer, type Twin, textOf } from "./membership.ts";
+import { duplicate, removed } from "./refusals.ts";
+import { Remembered } from "./remembered.ts";
 import { type Heads, Replication } from "./replication.ts";
+import { Resolver } from "./resolver.ts";
 import type { Seed } from "./seeds.ts";
 import { type Changed, ClusterState, type StateDelta } from "./state.ts";
 
@@ -19,12 +25,17 @@ const BEAT_MS = 1_000;
 const REPAIR_MS = 100;
 const STATE_FLUSH_MS = 20;
 const SNAPSHOT_RETRY_MS = 500;
-const RESOLVE_AGAIN_MS = 5_000;
+const LOOK_AROUND_MS = 5_000;
+/** Who is named may still be starting; who is silent for so long holds up neither readiness nor, before that, writes. */
 const READY_AFTER_MS = 5_000;
+const WRITE_AFTER_MS = 3_000;
+/** The name of the setting that holds the peers that were up once. */
+const PEERS = "peers";
 /** Envelopes in one published frame at most. */
 const MAX_BATCH = 256;
 const MAX_BATCH_BYTES = 1024 * 1024;
 
+export type PeerFigures = NodeFigures["peers"][number];
 export type Signal = Omit<Payload<"signal">, "id">;
 
 export type ClusterEvents = {
@@ -34,6 +45,8 @@ export type ClusterEvents = {
   held(peer: string, seq: number): void;
   /** Commits that a branch of a stream is given up. */
   giveUp(fork: Fork): Promise<void>;
+  /** This node must not go on, for that reason: whoever runs it has to stop it. */
+  refused(reason: Reject): void;
 };
 
 export type Logger = {
@@ -46,6 +59,8 @@ export type Transport = Pick<Bus, keyof Bus>;
 
 export type ClusterOptions = {
   self: Omit<NodeInfo, "port" | "pubPort">;
+  /** This node's addresses as they are now; those of `self` stay where it is missing. */
+  hosts?: (() => string[]) | undefined;
   port: number;
   pubPort: number;
   /** From the cluster's secret; the first serves. None leaves the bus open to private addresses. */
@@ -57,6 +72,8 @@ export type ClusterOptions = {
   time: Time;
   log: Log;
   heads: Heads;
+  /** Whether a node was removed for good. */
+  forgotten: { has(node: string): boolean };
   logger: Logger;
   events: ClusterEvents;
 };
@@ -65,6 +82,7 @@ export class Cluster {
   readonly #options: ClusterOptions;
   readonly #bus: Transport;
   readonly #membership: Membership;
+  readonly #remembered: Remembered;
   readonly #replication: Replication;
   readonly #forks: Forks;
   /** The peers that write a stream now, by stream. */
@@ -76,15 +94,18 @@ export class Cluster {
   readonly #subscribed = new Map<string, Address>();
   readonly #snapshotAskedAt = new Map<string, number>();
   readonly #arrival: Arrival;
+  readonly #resolver: Resolver;
   readonly #timers: Cancel[] = [];
   readonly #warnedAt = new Map<string, number>();
   #newHeads: Heads = {};
   #flushing: Cancel | undefined;
   #closed = false;
+  #isRefused = false;
 
   /** Opens the bus and looks for peers. Throws `Reject` where a port is in use. */
   static async open(options: ClusterOptions): Promise<Cluster> {
     let cluster: Cluster | undefined;
+    const remembered = await options.log.setting(PEERS);
     const early: Received[] = [];
     const bus = await options.openBus(
       {
@@ -101,17 +122,24 @@ export class Cluster {
       },
       options,
     );
-    cluster = new Cluster(options, bus);
+    cluster = new Cluster(options, bus, remembered);
     for (const frame of early) cluster.#received(frame);
     return cluster;
   }
 
-  private constructor(options: ClusterOptions, bus: Transport) {
+  private constructor(options: ClusterOptions, bus: Transport, remembered: string | undefined) {
     const { self, log, heads, events, logger, time } = options;
     this.#options = options;
     this.#bus = bus;
     this.self = { ...self, port: bus.port, pubPort: bus.pubPort };
     this.#membership = new Membership(this.self);
+    this.#remembered = new Remembered(
+      {
+        save: text => log.set(PEERS, text),
+        failed: why => this.#warnOften("remembering", { why }, "the peers could not be remembered for the next start"),
+      },
+      remembered,
+    );
     this.#heads = { ...heads };
     this.#replication = new Replication(
       {
@@ -138,21 +166,28 @@ export class Cluster {
       this.#flushState();
       events.stateChanged(type, key);
     });
-    this.#arrival = new Arrival({
-      resolve: seed => options.resolve(seed, bus.port),
-      found: addresses => this.#perform(this.#membership.seek(addresses)),
-      isSettled: () => this.#replication.settled,
-      unresolved: (host, why) =>
-        logger.warn(
-          { code: "host-unknown", host, why },
-          `ZMQ_HOST names ${host}, which does not resolve; trying again every ${RESOLVE_AGAIN_MS / 1_000} s`,
-        ),
-    });
-    void this.#arrival.seek(options.seeds);
+    this.#arrival = new Arrival({ isSettled: () => this.#replication.settled });
+    this.#resolver = new Resolver(
+      {
+        resolve: seed => options.resolve(seed, bus.port),
+        found: addresses => this.#perform(this.#membership.seek(addresses)),
+        unresolved: (host, why) =>
+          logger.warn(
+            { code: "host-unknown", host, why },
+            `ZMQ_HOST names ${host}, which does not resolve; trying again every ${LOOK_AROUND_MS / 1_000} s`,
+          ),
+      },
+      options.seeds,
+    );
+    log.writeAfter(this.#arrival.mayWrite);
+    this.forget([self, ...this.#remembered.all()].map(({ id }) => id).filter(id => options.forgotten.has(id)));
+    this.#perform(this.#membership.recall(this.#remembered.all()));
+    void this.#resolver.resolve().then(() => this.#arrival.sought());
     this.#timers.push(
       time.every(BEAT_MS, () => this.#beat()),
       time.every(REPAIR_MS, () => this.#repair()),
-      time.every(RESOLVE_AGAIN_MS, () => void this.#arrival.seekAgain()),
+      time.every(LOOK_AROUND_MS, () => this.#lookAround()),
+      time.after(WRITE_AFTER_MS, () => this.#passOverSilent()),
       time.after(READY_AFTER_MS, () => this.#giveUpWaiting()),
     );
   }
@@ -166,15 +201,14 @@ export class Cluster {
     return this.#arrival.ready;
   }
 
-  /** The peers as `status` shows them. */
-  peers(): { id: string; name: string; up: boolean; rttMs: number | null; behind: number }[] {
-    return [...this.#membership.peers.values()].map(({ info, up, rttMs }) => ({
-      id: info.id,
-      name: info.name,
-      up,
-      rttMs,
-      behind: up ? this.#replication.behind(info.id) : 0,
-    }));
+  /** The peers as `status` shows them, also those that have not been up since this start. */
+  peers(): PeerFigures[] {
+    const met = [...this.#membership.peers.values()].map(({ info: { id, name }, up, rttMs, clockMs }) => {
+      return { id, name, up, rttMs, clockMs, behind: up ? this.#replication.behind(id) : 0 };
+    });
+    const unmet = this.#remembered.all().filter(({ id }) => !this.#membership.peers.has(id));
+    const unknown = { up: false, rttMs: null, clockMs: null, behind: 0 };
+    return [...met, ...unmet.map(({ id, name }) => ({ id, name, ...unknown }))];
   }
 
   /** The nodes that are up, this one first. */
@@ -189,7 +223,8 @@ export class Cluster {
 
   /** A node's name, or its id where the name is not known. */
   nameOf(node: string): string {
-    return node === this.self.id ? this.self.name : (this.#membership.peers.get(node)?.info.name ?? node);
+    if (node === this.self.id) return this.self.name;
+    return this.#membership.peers.get(node)?.info.name ?? this.#remembered.get(node)?.name ?? node;
   }
 
   /** Whether a peer that is up has more of one of these streams than this node. */
@@ -200,6 +235,15 @@ export class Cluster {
   /** Frames that wait to be sent, and frames that were dropped. */
   get queues(): { queued: number; dropped: number } {
     return { queued: this.#bus.queued, dropped: this.#bus.dropped };
+  }
+
+  /** Nodes were removed for good. */
+  forget(nodes: readonly string[]): void {
+    for (const node of nodes) {
+      if (node === this.self.id) this.#refused(removed());
+      this.#remembered.forget(node);
+      this.#perform(this.#membership.forget(node));
+    }
   }
 
   /** Tells the peers of a commit. */
@@ -252,12 +296,28 @@ export class Cluster {
       else if (effect.do === "drop") this.#drop(effect.peer);
       else if (effect.do === "greet") this.#greet(effect.address);
       else if (effect.do === "hangUp") this.#hangUp(effect.address);
+      else if (effect.do === "giveWay") this.#refused(duplicate(effect.twin));
+      else if (effect.do === "outlast") this.#outlast(effect.twin);
       else {
-        this.#arrival.dialed(effect.address);
+        this.#arrival.dialed(effect.address, effect.of);
         this.#bus.dial(effect.address);
         this.#greet(effect.address);
       }
     }
+  }
+
+  #outlast({ info: { boot, name }, address }: Twin): void {
+    this.#warnOften(
+      `twin ${boot}`,
+      { code: "node-duplicate", peer: name, address: address && textOf(address) },
+      "a second node runs on a copy of this data directory; it was started later, and has to end",
+    );
+  }
+
+  #refused(reason: Reject): void {
+    if (this.#isRefused) return;
+    this.#isRefused = true;
+    this.#options.events.refused(reason);
   }
 
   #estranged(where: string, address: Address): void {
@@ -284,12 +344,21 @@ export class Cluster {
       this.#bus.subscribe(publications, address);
       this.#subscribed.set(info.id, publications);
     }
-    this.#ask(info.id, "snapshotPlease", {});
-    this.#options.logger.info({ peer: info.name, address: textOf(address) }, "a peer is up");
+    const { id, name } = info;
+    this.#remembered.saw({ id, name, addresses: this.#membership.addressesOf(peer) });
+    this.#ask(id, "snapshotPlease", {});
+    // To everybody: it may be new to them, or a second run of a node that they know.
+    this.#bus.publish(this.#hello(false));
+    this.#options.logger.info({ peer: name, address: textOf(address) }, "a peer is up");
   }
 
   #drop({ info, address }: Peer): void {
-    if (address) this.#bus.redial(address, this.#subscribed.get(info.id));
+    const publications = this.#subscribed.get(info.id);
+    if (address) this.#bus.redial(address, publications);
+    else if (publications) {
+      this.#bus.unsubscribe(publications);
+      this.#subscribed.delete(info.id);
+    }
     this.#replication.lost(info.id);
     this.#forks.lost(info.id);
     for (const [origin, writer] of this.#writers) if (writer === info.id) this.#writers.delete(origin);
@@ -315,6 +384,17 @@ export class Cluster {
     if (address) this.#bus.request(address, encodeFrame(kind, payload));
   }
 
+  #passOverSilent(): void {
+    if (this.isReady) return;
+    const silent = this.#arrival.passOver().filter(id => id !== this.self.id);
+    const peers = silent.map(id => this.nameOf(id));
+    if (peers.length > 0)
+      this.#options.logger.warn(
+        { peers },
+        `${peers.join(", ")} cannot be reached; going on without what is there: \`web-chat forget\` removes a node for good`,
+      );
+  }
+
   #giveUpWaiting(): void {
     if (this.isReady) return;
     this.#options.logger.warn({}, "not every peer has answered yet; serving without what they may have");
@@ -322,7 +402,7 @@ export class Cluster {
   }
 
   #beat(): void {
-    this.#perform(this.#membership.greet());
+    this.#perform(this.#membership.greet(this.#options.time.elapsed()));
     const { id, boot } = this.self;
     const { log } = this.#options;
     this.#bus.publish(
@@ -335,6 +415,12 @@ export class Cluster {
     this.#perform(this.#membership.watch(this.#options.time.elapsed()));
     this.#replication.tick();
     this.#forks.tick();
+  }
+
+  /** Addresses change, those of peers and this node's own. */
+  #lookAround(): void {
+    this.#perform(this.#membership.moved(this.#options.hosts?.() ?? []));
+    void this.#resolver.again(this.peers().some(({ up }) => !up) || this.#membership.isSomebodyMissing);
   }
 
   #flushState(): void {
@@ -375,6 +461,8 @@ export class Cluster {
 
   #dispatch({ kind, payload }: Frame, at: Address | undefined, answer: Received["answer"]): void {
     const now = this.#options.time.elapsed();
+    const sender = kind === "hello" ? payload.info.id : "id" in payload ? payload.id : undefined;
+    if (sender !== undefined && this.#options.forgotten.has(sender)) return this.#ignore(sender, at, answer);
     switch (kind) {
       case "hello":
         return this.#introduced(payload, now, at, answer);
@@ -409,19 +497,34 @@ export class Cluster {
         return;
       case "signal":
         return this.#options.events.signal(payload);
+      case "forgotten":
+        if (at && payload.node === this.self.id) this.#refused(removed());
+        return;
       case "ping":
-        return answer?.(encodeFrame("pong", { id: this.self.id, at: payload.at }));
+        return answer?.(encodeFrame("pong", { id: this.self.id, at: payload.at, wall: this.#wall() }));
       case "pong":
-        return this.#membership.measured(payload.id, Math.max(0, now - payload.at));
+        return this.#measured(payload, now);
     }
+  }
+
+  /** A node that was removed for good is told so, and nothing that it says is taken. */
+  #ignore(node: string, at: Address | undefined, answer: Received["answer"]): void {
+    answer?.(encodeFrame("forgotten", { node }));
+    if (at) this.#arrival.heardFrom(at);
+    this.#warnOften(
+      `forgotten ${node}`,
+      { node, address: at && textOf(at) },
+      "a node that was removed from the cluster still runs; nothing is taken from it: stop it",
+    );
   }
 
   #introduced(hello: Payload<"hello">, now: number, at: Address | undefined, answer: Received["answer"]): void {
     if (hello.asks) answer?.(this.#hello(false));
+    const known = hello.known.filter(({ id }) => !this.#options.forgotten.has(id));
     this.#perform(this.#membership.introduced(hello.info, now, at));
-    this.#perform(this.#membership.heardOf(hello.known));
+    this.#perform(this.#membership.heardOf(known, now));
     this.#heard(hello.info.id, hello.heads, { comparing: true, all: true, writes: hello.writes });
-    if (at) this.#arrival.heardFrom(at);
+    if (at) this.#arrival.heardFrom(at, hello.info.id);
     this.#arrival.check();
   }
 
@@ -431,6 +534,23 @@ export class Cluster {
     if (!peer?.up || peer.info.boot !== boot) return;
     this.#heard(id, heads, { all: true, writes });
     if (!this.state.isCurrent(id, boot, stateVersion)) this.#askSnapshot(id, now);
+  }
+
+  #measured({ id, at, wall }: Payload<"pong">, now: number): void {
+    const rttMs = Math.max(0, now - at);
+    const clockMs = wall === undefined ? null : clockAhead(wall, this.#wall(), rttMs);
+    this.#membership.measured(id, rttMs, clockMs);
+    if (clockMs === null || Math.abs(clockMs) <= MAX_DRIFT_MS) return;
+    this.#warnOften(
+      `clock ${id}`,
+      { peer: this.nameOf(id), clockMs },
+      `the clock of a peer and this node's are more than ${MAX_DRIFT_MS / 1_000} s apart: set the one that is wrong`,
+    );
+  }
+
+  /** Milliseconds since 1970, as frames take them. */
+  #wall(): number {
+    return Math.max(0, Math.round(this.#options.time.wall()));
   }
 
   #heard(

@@ -21,7 +21,17 @@ export const MAX_HOSTS = 32;
 /** Values in one delta or snapshot of a node's state. */
 export const MAX_STATE_ENTRIES = 16_384;
 
-const info = v.object({ id, boot: id, name: text, version: text, hosts: list(host, MAX_HOSTS), port, pubPort: port });
+const info = v.object({
+  id,
+  boot: id,
+  /** Nodes of the first version do not say it. */
+  startedAt: v.optional(count),
+  name: text,
+  version: text,
+  hosts: list(host, MAX_HOSTS),
+  port,
+  pubPort: port,
+});
 const chain = v.pipe(v.string(), v.maxLength(64));
 /** The running hash before the first envelope; missing where the sender does not know it. */
 const follows = v.optional(chain);
@@ -84,8 +94,11 @@ const PAYLOADS = {
     at: v.number(),
     body: bytes,
   }),
+  /** The answer to a node that was removed for good. */
+  forgotten: v.object({ node: id }),
   ping: v.object({ at: v.number() }),
-  pong: v.object({ id, at: v.number() }),
+  /** `wall` is what the clock of the one that answers shows, in milliseconds since 1970; the first version does not say it. */
+  pong: v.object({ id, at: v.number(), wall: v.optional(count) }),
 } as const;
 
 type Payloads = typeof PAYLOADS;

@@ -3,10 +3,11 @@
  * answers with what to do.
  */
 
-/** How a node introduces itself. `boot` is another one each time it starts. */
+/** How a node introduces itself. `boot` is another one each time it starts, at `startedAt` in milliseconds since 1970. */
 export type NodeInfo = {
   id: string;
   boot: string;
+  startedAt?: number | undefined;
   name: string;
   version: string;
   /** Addresses under which other hosts reach it, and its two ports: requests, and publications. */
@@ -26,22 +27,45 @@ export type Peer = {
   silent: boolean;
   lastHeardMs: number;
   rttMs: number | null;
+  /** How far its clock is ahead of this node's; null where that is not known. */
+  clockMs: number | null;
 };
 
 export type Effect =
-  | { do: "dial"; address: Address }
+  /** `of` is the peer that is expected to answer there. */
+  | { do: "dial"; address: Address; of: string | undefined }
   | { do: "hangUp"; address: Address }
   | { do: "greet"; address: Address }
   /** A peer came up, or came back as a new run of itself. */
   | { do: "welcome"; peer: Peer }
   /** A peer is down or has left. */
-  | { do: "drop"; peer: Peer };
+  | { do: "drop"; peer: Peer }
+  /** Another process runs on a copy of this node's data directory: the one that started first goes on. */
+  | { do: "giveWay"; twin: Twin }
+  | { do: "outlast"; twin: Twin };
 
-/** An address that was dialed, and the peer that answered there. One that a person named is kept whatever happens. */
-type Dialed = { address: Address; named: boolean; peer: string | undefined };
+/** Another run of this node, and an address of it, where one is known. */
+export type Twin = { info: NodeInfo; address: Address | undefined };
+
+/**
+ * An address that was dialed, the peer whose it is said to be, and the one that answered there. What a person named is kept
+ * while the name stands for it; `outdated` is what a name stood for before, and is kept while its peer is up.
+ */
+type Dialed = {
+  address: Address;
+  named: boolean;
+  outdated: boolean;
+  of: string | undefined;
+  peer: string | undefined;
+};
+
+/** A peer of before this start, and where it was. */
+export type Acquaintance = { id: string; addresses: readonly Address[] };
 
 /** Three heartbeats of one second, and a little for their way. */
 export const DOWN_AFTER_MS = 3_300;
+/** How long a node that was taken for another run of itself introduces itself to everybody again. */
+const MISTAKEN_MS = 10_000;
 
 export const textOf = ({ host, port }: Address): string => `${host}:${port}`;
 
@@ -51,38 +75,102 @@ export class Membership {
   /** Every address dialed, and the peer that answered there. */
   readonly #dialed = new Map<string, Dialed>();
   readonly #ownAddresses = new Set<string>();
+  /** When a peer last took another run for this node. */
+  #mistakenAt = Number.NEGATIVE_INFINITY;
 
   constructor(self: NodeInfo) {
     this.#self = self;
   }
 
-  /** Dials addresses that a person named. */
+  /** Dials what a person's names stand for now, and gives up what they stood for before, unless its peer is up there. */
   seek(addresses: readonly Address[]): Effect[] {
-    return addresses.flatMap(address => this.#dial(address, true));
+    const named = new Set(addresses.map(textOf));
+    const before = [...this.#dialed.values()].filter(dialed => dialed.named && !named.has(textOf(dialed.address)));
+    return [
+      ...addresses.flatMap(address => this.#dial(address, undefined, true)),
+      ...before.flatMap(dialed => this.#outdate(dialed)),
+    ];
   }
 
-  #dial(address: Address, named = false): Effect[] {
+  #outdate(dialed: Dialed): Effect[] {
+    dialed.named = false;
+    dialed.outdated = true;
+    return this.#isUpAt(dialed) ? [] : this.#giveUp(dialed);
+  }
+
+  #isUpAt({ address, peer: id }: Dialed): boolean {
+    const peer = id === undefined ? undefined : this.peers.get(id);
+    return peer?.up === true && peer.address !== undefined && textOf(peer.address) === textOf(address);
+  }
+
+  #giveUp({ address, peer: id }: Dialed): Effect[] {
+    const peer = id === undefined ? undefined : this.peers.get(id);
+    if (peer?.address && textOf(peer.address) === textOf(address)) peer.address = undefined;
+    this.#dialed.delete(textOf(address));
+    return [{ do: "hangUp", address }];
+  }
+
+  /** Whether somebody does not answer who is named or was up. */
+  get isSomebodyMissing(): boolean {
+    const isMissing = ({ named, peer }: Dialed) => named && !(peer !== undefined && this.peers.get(peer)?.up);
+    return [...this.#dialed.values()].some(isMissing) || [...this.peers.values()].some(({ up }) => !up);
+  }
+
+  /** This node has other addresses than before: the peers that are up are told. */
+  moved(hosts: string[]): Effect[] {
+    if (hosts.length === 0 || sameHosts(hosts, this.#self.hosts)) return [];
+    this.#self.hosts = hosts;
+    return this.up().flatMap(({ address }) => (address ? [{ do: "greet", address }] : []));
+  }
+
+  /** Dials the peers of before this start. */
+  recall(peers: readonly Acquaintance[]): Effect[] {
+    return peers.flatMap(({ id, addresses }) => addresses.flatMap(address => this.#dial(address, id)));
+  }
+
+  #dial(address: Address, of: string | undefined, named = false): Effect[] {
     const text = textOf(address);
-    if (this.#dialed.has(text) || this.#ownAddresses.has(text)) return [];
-    this.#dialed.set(text, { address, named, peer: undefined });
-    return [{ do: "dial", address }];
+    const known = this.#dialed.get(text);
+    if (known) {
+      known.named ||= named;
+      known.outdated &&= !named;
+      known.of ??= of;
+    }
+    if (known || this.#ownAddresses.has(text)) return [];
+    this.#dialed.set(text, { address, named, outdated: false, of, peer: undefined });
+    return [{ do: "dial", address, of }];
+  }
+
+  /** Every address where a peer may be found, the one that answered first. */
+  addressesOf({ info, address }: Peer): Address[] {
+    const addresses = [...(address ? [address] : []), ...this.#candidates(info)];
+    return [...new Map(addresses.map(address => [textOf(address), address])).values()];
   }
 
   /** A node introduced itself, in answer at an address that was dialed, or by a call of its own. */
   introduced(info: NodeInfo, nowMs: number, at?: Address): Effect[] {
-    if (info.id === this.#self.id) return at ? this.#isSelf(at) : [];
+    if (info.id === this.#self.id)
+      return info.boot === this.#self.boot ? this.#isSelf(at) : this.#twin(info, nowMs, at);
     const known = this.peers.get(info.id);
-    const peer = known ?? { info, address: undefined, up: false, silent: false, lastHeardMs: nowMs, rttMs: null };
+    const peer = known ?? {
+      info,
+      address: undefined,
+      up: false,
+      silent: false,
+      lastHeardMs: nowMs,
+      rttMs: null,
+      clockMs: null,
+    };
     this.peers.set(info.id, peer);
     const effects: Effect[] = [];
-    if (peer.info.boot !== info.boot && peer.up) effects.push(...this.#down(peer));
-    if (peer.info.boot !== info.boot) {
-      peer.silent = false;
-      effects.push(...this.#moved(peer, info, at));
-    }
+    const isRestarted = peer.info.boot !== info.boot;
+    const isElsewhere = this.#isElsewhere(peer, info, at);
+    if (peer.up && (isRestarted || isElsewhere)) effects.push(...this.#down(peer));
+    if (isRestarted) peer.silent = false;
+    if (isElsewhere) effects.push(...this.#leave(peer, info));
     peer.info = info;
     if (at) effects.push(...this.#answered(peer, at));
-    else if (!peer.address) effects.push(...this.#candidates(info).flatMap(address => this.#dial(address)));
+    else if (!peer.address) effects.push(...this.#candidates(info).flatMap(address => this.#dial(address, info.id)));
     if (peer.address && !peer.up && !peer.silent) {
       peer.up = true;
       peer.lastHeardMs = nowMs;
@@ -91,30 +179,55 @@ export class Membership {
     return effects;
   }
 
-  /** A new run of a peer may have other addresses than the one before. */
-  #moved(peer: Peer, { port, hosts }: NodeInfo, at: Address | undefined): Effect[] {
-    const { address, info } = peer;
-    if (!address || (at && textOf(at) === textOf(address))) return [];
-    if (info.port === port && sameHosts(info.hosts, hosts)) return [];
-    peer.address = undefined;
-    return this.#abandon(address, info.id);
+  /** Whether a peer has other addresses than before, and is not to be found where it was. */
+  #isElsewhere({ address, info: before, up }: Peer, info: NodeInfo, at: Address | undefined): boolean {
+    if (!address || (at && textOf(at) === textOf(address))) return false;
+    if (before.port === info.port && sameHosts(before.hosts, info.hosts)) return false;
+    // A network that this one does not use may have come or gone.
+    const isGone = before.hosts.includes(address.host) && !info.hosts.includes(address.host);
+    return before.boot !== info.boot || !up || isGone;
   }
 
-  #isSelf(at: Address): Effect[] {
+  /** Gives up where a peer was, and what of its addresses of before never answered. */
+  #leave(peer: Peer, info: NodeInfo): Effect[] {
+    const effects = peer.address ? this.#abandon(peer.address, info.id) : [];
+    peer.address = undefined;
+    const candidates = new Set(this.#candidates(info).map(textOf));
+    for (const dialed of [...this.#dialed.values()])
+      if (dialed.of === info.id && !dialed.named && !dialed.peer && !candidates.has(textOf(dialed.address)))
+        effects.push(...this.#giveUp(dialed));
+    return effects;
+  }
+
+  #isSelf(at: Address | undefined): Effect[] {
+    if (!at) return [];
     this.#ownAddresses.add(textOf(at));
     this.#dialed.delete(textOf(at));
     return [{ do: "hangUp", address: at }];
   }
 
-  /** One address a peer is enough; the first that answers stays. */
+  #twin(info: NodeInfo, nowMs: number, at: Address | undefined): Effect[] {
+    const twin = { info, address: at ?? this.#candidates(info)[0] };
+    this.#mistakenAt = nowMs;
+    if (isLater(this.#self, info)) return [{ do: "giveWay", twin }];
+    const effects: Effect[] = [{ do: "outlast", twin }];
+    // It has heard of this node by now, and ends.
+    if (!at || this.#dialed.get(textOf(at))?.named !== false) return effects;
+    this.#dialed.delete(textOf(at));
+    return [...effects, { do: "hangUp", address: at }];
+  }
+
+  /** One address a peer is enough: the first that answers stays while the peer is up. */
   #answered(peer: Peer, at: Address): Effect[] {
+    const { info, address, up } = peer;
     const dialed = this.#dialed.get(textOf(at));
-    if (dialed) dialed.peer = peer.info.id;
-    if (!peer.address || textOf(peer.address) === textOf(at)) {
-      peer.address = at;
-      return [];
-    }
-    return dialed?.named ? [] : this.#abandon(at, peer.info.id);
+    if (dialed) dialed.peer = info.id;
+    if (address && textOf(address) === textOf(at)) return [];
+    if (address && up) return dialed?.named ? [] : this.#abandon(at, info.id);
+    // That nothing was heard from where it was says nothing of here.
+    peer.silent = false;
+    peer.address = at;
+    return address ? this.#abandon(address, info.id) : [];
   }
 
   /** Gives an address up, unless a person named it or another peer answers there. */
@@ -128,11 +241,19 @@ export class Membership {
     return [{ do: "hangUp", address }];
   }
 
-  /** Nodes that a peer knows. */
-  heardOf(infos: readonly NodeInfo[]): Effect[] {
-    return infos
-      .filter(({ id }) => id !== this.#self.id && !this.peers.get(id)?.address)
-      .flatMap(info => this.#candidates(info).flatMap(address => this.#dial(address)));
+  /**
+   * Nodes that a peer knows. Another run of this very node may be the one before, which the peer has not missed yet: only who
+   * answers is a twin.
+   */
+  heardOf(infos: readonly NodeInfo[], nowMs: number): Effect[] {
+    const effects: Effect[] = [];
+    for (const info of infos) {
+      const isOwn = info.id === this.#self.id;
+      if (isOwn ? info.boot === this.#self.boot : this.peers.get(info.id)?.address) continue;
+      if (isOwn) this.#mistakenAt = nowMs;
+      effects.push(...this.#candidates(info).flatMap(address => this.#dial(address, info.id)));
+    }
+    return effects;
   }
 
   /** A node on this very host has the same addresses as this one, and is reached at the loopback one. */
@@ -151,15 +272,29 @@ export class Membership {
     return [];
   }
 
-  measured(id: string, rttMs: number): void {
+  measured(id: string, rttMs: number, clockMs: number | null): void {
     const peer = this.peers.get(id);
-    if (peer) peer.rttMs = rttMs;
+    if (peer) Object.assign(peer, { rttMs, clockMs });
   }
 
   /** A peer said goodbye. */
   left(id: string, boot: string): Effect[] {
     const peer = this.peers.get(id);
     return peer?.up && peer.info.boot === boot ? this.#down(peer) : [];
+  }
+
+  /** A peer was removed for good; what a person named is kept, as somebody else may come to live there. */
+  forget(id: string): Effect[] {
+    const peer = this.peers.get(id);
+    const effects = peer?.up ? this.#down(peer) : [];
+    for (const dialed of [...this.#dialed.values()]) {
+      if (dialed.peer !== id && dialed.of !== id) continue;
+      if (!dialed.named) effects.push(...this.#giveUp(dialed));
+      dialed.peer = undefined;
+      dialed.of = undefined;
+    }
+    this.peers.delete(id);
+    return effects;
   }
 
   /** Gives up the peers that have been silent for too long. Called a few times a second. */
@@ -173,24 +308,33 @@ export class Membership {
     return effects;
   }
 
-  /** Greets who has not answered, or is down. Called once a second. */
-  greet(): Effect[] {
+  /** Greets who has not answered, is down, or may take another run for this node. Called once a second. */
+  greet(nowMs: number): Effect[] {
+    const isMistaken = nowMs - this.#mistakenAt < MISTAKEN_MS;
     const effects: Effect[] = [];
     for (const { address, peer } of this.#dialed.values())
-      if (peer === undefined || !this.peers.get(peer)?.up) effects.push({ do: "greet", address });
+      if (isMistaken || peer === undefined || !this.peers.get(peer)?.up) effects.push({ do: "greet", address });
     return effects;
   }
 
   #down(peer: Peer): Effect[] {
     peer.up = false;
     peer.rttMs = null;
-    return [{ do: "drop", peer }];
+    peer.clockMs = null;
+    const outdated = peer.address && this.#dialed.get(textOf(peer.address));
+    return [{ do: "drop", peer }, ...(outdated?.outdated ? this.#giveUp(outdated) : [])];
   }
 
   /** The peers that are up. */
   up(): Peer[] {
     return [...this.peers.values()].filter(({ up }) => up);
   }
+}
+
+/** The same on both sides. A node that does not say when it started knows nothing of twins, and cannot give way. */
+function isLater(some: NodeInfo, other: NodeInfo): boolean {
+  const [since, otherSince] = [some.startedAt ?? 0, other.startedAt ?? 0];
+  return since === otherSince ? some.boot > other.boot : since > otherSince;
 }
 
 function sameHosts(some: readonly string[], others: readonly string[]): boolean {

@@ -1,4 +1,5 @@
 /** `web-chat erase`: empties a message on every node, whoever wrote it. */
+import { printable } from "../names.ts";
 import { administer, type Place } from "./administer.ts";
 
 /** Resolves with what to say of it: which messages they were, and never what they said. Throws `Reject`. */
@@ -10,6 +11,3 @@ export async function erase(id: string, place: Place): Promise<string> {
   if (!scrubbed) lines.push("its text leaves the files of this node when the backup that reads them is done");
   return lines.map(printable).join("\n");
 }
-
-/** Names come from peers, too: a terminal is not to be told what to do by one. */
-const printable = (text: string) => text.replace(/\p{C}/gu, "\ufffd");

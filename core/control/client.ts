@@ -59,6 +59,10 @@ export class RemoteAdministration implements Administration {
     return this.#call("erase", id);
   }
 
+  forget(node: string): Promise<{ id: string; name: string }> {
+    return this.#call("forget", node);
+  }
+
   async close(): Promise<void> {
     this.#agent.destroy();
     this.#place.release();

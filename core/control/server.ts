@@ -79,6 +79,7 @@ const CALLS = new Map<string, (on: Administration, input: unknown) => Promise<un
   ["append", (on, input) => on.append(...parse(v.tuple([envelopes]), input))],
   ["abandon", (on, input) => on.abandon(...parse(v.tuple([origin, count]), input))],
   ["erase", (on, input) => on.erase(...parse(v.tuple([v.string()]), input))],
+  ["forget", (on, input) => on.forget(...parse(v.tuple([v.string()]), input))],
 ]);
 
 function parse<Schema extends v.GenericSchema>(schema: Schema, input: unknown): v.InferOutput<Schema> {

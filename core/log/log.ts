@@ -59,6 +59,8 @@ export class Log {
   readonly #time: Time;
   readonly #parts: LogParts;
   readonly #queue: Job[] = [];
+  /** Own messages that came before this node may write; undefined once it may. */
+  #early: Job[] | undefined;
   readonly #timers: Cancel[];
   /** Where it is kept, and whatever else belongs to this node. */
   readonly directory: string;
@@ -133,16 +135,33 @@ export class Log {
   append(items: readonly (Draft | Envelope)[], follows?: Follows): Promise<Outcome[]> {
     if (this.#closing) return Promise.reject(new Reject("stopping"));
     if (!this.isSound) return Promise.reject(new Reject("storage-failed", LOST));
+    const isOwn = items.some(item => !("seq" in item));
     // Replication bounds by itself what it has under way, and must not be held up by a crowd at the door.
-    if (this.#waiting >= MAX_WAITING && items.some(item => !("seq" in item)))
+    if (this.#waiting >= MAX_WAITING && isOwn)
       return Promise.reject(new Reject("overloaded", "the disk does not keep up", { retryAfterMs: 1_000 }));
     return new Promise((resolve, reject) => {
-      this.#queue.push({ items, follows, resolve, reject });
       this.#waiting += items.length;
-      if (this.#busy) return;
-      this.#busy = true;
-      // Whatever else this turn of the loop brings shares the commit.
-      this.#time.soon(() => void this.#commit());
+      const job = { items, follows, resolve, reject };
+      if (isOwn && this.#early) this.#early.push(job);
+      else this.#enqueue(job);
+    });
+  }
+
+  #enqueue(job: Job): void {
+    this.#queue.push(job);
+    if (this.#busy) return;
+    this.#busy = true;
+    // Whatever else this turn of the loop brings shares the commit.
+    this.#time.soon(() => void this.#commit());
+  }
+
+  /** Own messages wait until that resolves, as do their acks; what peers wrote does not. */
+  writeAfter(mayWrite: Promise<void>): void {
+    this.#early = [];
+    void mayWrite.then(() => {
+      const early = this.#early ?? [];
+      this.#early = undefined;
+      for (const job of early) this.#enqueue(job);
     });
   }
 
@@ -354,6 +373,10 @@ export class Log {
   /** Takes nothing more; resolves when what waited is committed. */
   async drain(): Promise<void> {
     this.#closing = true;
+    for (const { items, reject } of this.#early?.splice(0) ?? []) {
+      this.#waiting -= items.length;
+      reject(new Reject("stopping"));
+    }
     if (this.#busy)
       await new Promise<void>(resolve => {
         this.#idle = resolve;

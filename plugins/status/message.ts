@@ -3,7 +3,15 @@ import { defineMessage, parseWith } from "../../core/plugin.ts";
 
 const amount = v.pipe(v.number(), v.minValue(0));
 const name = v.pipe(v.string(), v.maxLength(64));
-const peer = v.object({ id: name, name, up: v.boolean(), rttMs: v.nullable(amount), behind: amount });
+const peer = v.object({
+  id: name,
+  name,
+  up: v.boolean(),
+  rttMs: v.nullable(amount),
+  // Nodes of the first version do not say it.
+  clockMs: v.optional(v.nullable(v.number()), null),
+  behind: amount,
+});
 
 const figures = v.object({
   id: v.pipe(name, v.minLength(1)),

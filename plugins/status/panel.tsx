@@ -5,6 +5,8 @@ import { Graph } from "./graph.tsx";
 import { history, path } from "./history.ts";
 
 const MIB = 1024 * 1024;
+/** Further apart than this, clocks bring messages out of their order. */
+const MAX_APART_MS = 60_000;
 
 export type StatusShell = Shell<NodeFigures>;
 
@@ -19,6 +21,7 @@ export function System({ shell }: { shell: StatusShell }) {
       <Graph cluster={cluster} here={shell.node} words={{ label, down: shell.t("down"), here: shell.t("thisNode") }} />
       <Totals shell={shell} figures={figures} stored={cluster.stored} all={cluster.dots.length} />
       {figures.some(({ busOpen }) => busOpen) && <p class="status-warning">{shell.t("busOpen")}</p>}
+      <Clocks shell={shell} peers={figures.find(({ name }) => name === shell.node)?.peers ?? []} />
       {figures.map(node => (
         <Figures key={node.id} shell={shell} node={node} />
       ))}
@@ -33,6 +36,19 @@ export function System({ shell }: { shell: StatusShell }) {
         ))}
     </div>
   );
+}
+
+function Clocks({ shell, peers }: { shell: StatusShell; peers: NodeFigures["peers"] }) {
+  const apart = peers.filter(({ clockMs }) => clockMs !== null && Math.abs(clockMs) > MAX_APART_MS);
+  return apart.map(({ id, name, clockMs }) => {
+    const ahead = clockMs ?? 0;
+    const time = span(Math.abs(ahead), shell);
+    return (
+      <p key={id} class="status-warning">
+        {shell.t(ahead > 0 ? "clockAhead" : "clockBehind", { name, time })}
+      </p>
+    );
+  });
 }
 
 type TotalsProps = { shell: StatusShell; figures: NodeFigures[]; stored: number | undefined; all: number };

@@ -3,6 +3,7 @@ import test from "node:test";
 import { Clock } from "../../core/clock.ts";
 import { encode, FACT, FACTS, keyOf } from "../../core/envelope.ts";
 import { draftFact, readFact } from "../../core/facts.ts";
+import { Forgotten } from "../../core/forgotten.ts";
 import { at, draft, written } from "../suites/samples.ts";
 
 const ana = { id: "ana", name: "Ana" };
@@ -42,4 +43,20 @@ test("damaged facts are passed over", () => {
   assert.equal(factOf("chat:room", null, Buffer.from([0xdd, 1, 255, 255, 255])), undefined);
   assert.equal(factOf("chat:room", null, Buffer.alloc(0)), undefined);
   assert.equal(readFact({ ...at(written(draft({ type: "chat:room" })), 0), body: null }), undefined);
+});
+
+test("nodes that were removed are told of once, and stay removed", () => {
+  const forgotten = new Forgotten();
+  const operator = { id: "chat:operator", name: "operator" };
+  const facts = ["b", "c", "b"].flatMap(node => {
+    const draft = draftFact("chat:forget", operator, { node }, new Clock(() => 1_800_000_000_000));
+    return readFact(at(written(draft), 0)) ?? [];
+  });
+  assert.deepEqual(forgotten.add(facts), ["b", "c"]);
+  assert.deepEqual(forgotten.add(facts), []);
+  assert.deepEqual(
+    ["a", "b", "c"].map(node => forgotten.has(node)),
+    [false, true, true],
+  );
+  for (const node of ["", "x".repeat(65), 1, null]) assert.equal(factOf("chat:forget", { node }), undefined);
 });

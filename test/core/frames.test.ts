@@ -20,7 +20,10 @@ const host = fc.oneof(
   fc.domain(),
   fc.constantFrom("localhost", "chat-b", "LOCALHOST", "x".repeat(63)),
 );
-const info = record({ id, boot: id, name: text(256), version: text(256), hosts: some(host), port, pubPort: port });
+const info = fc.record(
+  { id, boot: id, startedAt: count, name: text(256), version: text(256), hosts: some(host), port, pubPort: port },
+  { requiredKeys: ["id", "boot", "name", "version", "hosts", "port", "pubPort"], noNullPrototype: true },
+);
 const heads = fc
   .array(fc.tuple(origins, record({ seq: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), chain: id })), {
     maxLength: 3,
@@ -66,8 +69,9 @@ const PAYLOADS: { [Kind in Frame["kind"]]: fc.Arbitrary<Extract<Frame, { kind: K
     at: at_,
     body: bytes,
   }),
+  forgotten: record({ node: id }),
   ping: record({ at: at_ }),
-  pong: record({ id, at: at_ }),
+  pong: fc.record({ id, at: at_, wall: count }, { requiredKeys: ["id", "at"], noNullPrototype: true }),
 };
 
 for (const kind of Object.keys(PAYLOADS) as Frame["kind"][])

@@ -156,6 +156,37 @@ test("what is committed is acked, whatever fails in telling of it", async t => {
   stored(await log.append([draft()]));
 });
 
+test("until a node may write its own messages wait, in their order, and what peers wrote does not", async t => {
+  const { log } = await newLog(t);
+  const arrived = Promise.withResolvers<void>();
+  log.writeAfter(arrived.promise);
+  let early = 0;
+  const own = [draft(), draft(), draft()].map(async draft => {
+    const outcomes = await log.append([draft]);
+    early++;
+    return stored(outcomes)[0]?.seq;
+  });
+  const [theirs] = stored(await log.append(written(draft())));
+  assert.equal(theirs?.pos, 1);
+  assert.equal(early, 0);
+  assert.equal(log.origin, undefined, "no stream is begun before");
+  arrived.resolve();
+  assert.deepEqual(await Promise.all(own), [1, 2, 3]);
+  assert.equal(stored(await log.append([draft()]))[0]?.seq, 4);
+});
+
+test("what waits until a node may write is bounded, and refused where the node stops before", async t => {
+  const { log } = await newLog(t);
+  log.writeAfter(new Promise(() => {}));
+  const waiting = Array.from({ length: 10 }, () => log.append(Array.from({ length: 1_000 }, () => draft())));
+  for (const outcome of waiting) outcome.catch(() => {});
+  await assert.rejects(log.append([draft()]), { code: "overloaded" });
+  await log.append(written(draft()));
+  await log.drain();
+  for (const outcome of waiting) await assert.rejects(outcome, { code: "stopping" });
+  assert.equal(log.waiting, 0);
+});
+
 test("more than may wait for the disk is refused at the door, and what waited is stored", async t => {
   const { log } = await newLog(t);
   const many = Array.from({ length: 12_000 }, () => draft({ body: null, alt: null }));

@@ -15,6 +15,7 @@ import type { TestContext } from "node:test";
 import { readConfig } from "../../core/config.ts";
 import { type Logger, type RunningNode, startNode } from "../../core/node.ts";
 import type { Given } from "../../core/settings.ts";
+import { realTime, type Time } from "../../core/time.ts";
 import plugins from "../../plugins/server.ts";
 import { cleanUp } from "./cleanup.ts";
 
@@ -37,11 +38,12 @@ export async function newNode(
   settings: Given = {},
   types = plugins,
   logger: Logger = quiet,
+  time: Time = realTime,
 ): Promise<TestNode> {
   const dataDir = settings.DATA_DIR ?? temporaryDirectory(t);
   const given = { PORT: "0", HOST: "127.0.0.1", RATE_LIMIT: "0", CLAIM_LIMIT: "0", NODE_NAME: "node", ...settings };
   const config = readConfig({ ...given, DATA_DIR: dataDir });
-  const node = await startNode({ config, plugins: types, version: "test", ui: join(ROOT, "dist/ui"), logger });
+  const node = await startNode({ config, plugins: types, version: "test", ui: join(ROOT, "dist/ui"), logger, time });
   cleanUp(t, () => node.stop());
   return node;
 }

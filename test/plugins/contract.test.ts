@@ -16,8 +16,8 @@ const status = {
   lagMs: 1.5,
   busOpen: true,
   peers: [
-    { id: "node-2", name: "hall", up: true, rttMs: 0.4, behind: 0 },
-    { id: "node-3", name: "cellar", up: false, rttMs: null, behind: 12 },
+    { id: "node-2", name: "hall", up: true, rttMs: 0.4, clockMs: 120_000, behind: 0 },
+    { id: "node-3", name: "cellar", up: false, rttMs: null, clockMs: null, behind: 12 },
   ],
 };
 

@@ -15,8 +15,8 @@ test("clients cannot speak for a node", () => {
 });
 
 test("figures that no node has are refused", () => {
-  const peer = { id: "node-2", name: "hall", up: true, rttMs: 1, behind: 0 };
-  status.parse({ ...figures, peers: [peer] });
+  const peer = { id: "node-2", name: "hall", up: true, rttMs: 1, clockMs: -7.5, behind: 0 };
+  status.parse({ ...figures, peers: [peer, { ...peer, clockMs: null }] });
   for (const changes of [
     { clients: -1 },
     { clients: Number.NaN },
@@ -27,6 +27,7 @@ test("figures that no node has are refused", () => {
     { peers: {} },
     { peers: [{ ...peer, rttMs: -1 }] },
     { peers: [{ ...peer, behind: undefined }] },
+    { peers: [{ ...peer, clockMs: "far" }] },
     { peers: Array(257).fill(peer) },
   ])
     assert.throws(
@@ -34,6 +35,11 @@ test("figures that no node has are refused", () => {
       { name: "Reject", code: "invalid" },
       JSON.stringify(changes),
     );
+});
+
+test("figures of a node that does not compare clocks are taken, without any", () => {
+  const { clockMs: _, ...peer } = { id: "node-2", name: "hall", up: true, rttMs: 1, clockMs: 0, behind: 0 };
+  assert.deepEqual(status.parse({ ...figures, peers: [peer] }).peers, [{ ...peer, clockMs: null }]);
 });
 
 test("the summary says how many are there and how much is written", () => {

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { json } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { v7 as uuid } from "uuid";
@@ -67,7 +68,7 @@ test("the control socket is its owner's alone, says what the public port does no
   assert.deepEqual(rest, open);
   assert.equal(digest, await node.log.digest());
   assert.deepEqual(heads, await node.log.heads());
-  for (const name of ["standing", "page", "append", "erase"]) {
+  for (const name of ["standing", "page", "append", "erase", "forget"]) {
     assert.equal((await fetch(`${node.url}/${name}`, { method: "POST" })).status, 405);
     assert.equal((await fetch(`${node.url}/${name}`)).status, 404);
   }
@@ -138,7 +139,7 @@ test("a node that hangs is called unreachable, one without a database by what to
   assert.equal(hangs.code, 1);
   assert.match(hangs.error, /^web-chat: the node on .* runs, and does not answer \[unreachable\]\n$/);
   const nothing = join(temporaryDirectory(t), "nothing");
-  for (const words of [["digest"], ["export", "-"], ["erase", "x"], ["backup", join(nothing, "b")]]) {
+  for (const words of [["digest"], ["export", "-"], ["erase", "x"], ["forget", "x"], ["backup", join(nothing, "b")]]) {
     const { code, error } = await command(nothing, ...words);
     assert.equal(code, 1);
     assert.match(error, /^web-chat: .* holds no database: set PORT or DATA_DIR \[data-dir\]\n$/);
@@ -147,6 +148,24 @@ test("a node that hangs is called unreachable, one without a database by what to
   const unknown = await command(node.dataDir, "export");
   assert.equal(unknown.code, 1);
   assert.match(unknown.error, /^web-chat: missing required argument 'file'/);
+});
+
+test("a database of a newer version is left alone by every command that reads or writes messages", async t => {
+  const dataDir = temporaryDirectory(t);
+  const path = join(dataDir, "log.db");
+  const db = new DatabaseSync(path);
+  db.exec("PRAGMA journal_mode = WAL; PRAGMA user_version = 4711");
+  db.close();
+  const before = readFileSync(path);
+  for (const words of [["digest"], ["export", "-"], ["erase", "x"]]) {
+    const { code, out, error } = await command(dataDir, ...words);
+    assert.deepEqual([code, out], [1, ""], words.join(" "));
+    assert.match(
+      error,
+      /^web-chat: the database has version 4711, .* run a newer web-chat on it \[database-newer\]\n$/,
+    );
+  }
+  assert.deepEqual(readFileSync(path), before);
 });
 
 test("of a folder/* the one node that is there is meant, of several the one of that name, or one has to be named", async t => {

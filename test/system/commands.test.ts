@@ -23,7 +23,18 @@ test("the help fits a terminal of 80 columns, and lists every command", async ()
   const { code, output } = await runCommand(["help"]);
   assert.equal(code, 0);
   for (const line of output.split("\n")) assert.ok(line.length <= 80, line);
-  for (const command of ["serve", "health", "version", "export", "import", "backup", "erase", "digest", "help"])
+  for (const command of [
+    "serve",
+    "health",
+    "version",
+    "export",
+    "import",
+    "backup",
+    "erase",
+    "forget",
+    "digest",
+    "help",
+  ])
     assert.match(output, new RegExp(`^  ${command}\\b`, "m"));
 });
 

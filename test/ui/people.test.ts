@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
+import { realTime } from "../../core/time.ts";
 import { composer, join, row, say } from "../helpers/chat.ts";
 import { connect } from "../helpers/client.ts";
 import { newNode, peer } from "../helpers/node.ts";
@@ -148,3 +149,25 @@ test("panels can be put away, and stay so", async t => {
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
 });
+
+for (const [language, name, ahead, behind] of [
+  [
+    "en",
+    "System",
+    /^The clock of node-b is 59 min \d+ s ahead of this node's\.$/,
+    /node-c is 1 h 3\d min behind this node's/,
+  ],
+  ["zh-CN", "系统", /^node-b 的时钟比当前节点快 59 分 \d+ 秒。$/, /node-c 的时钟比当前节点慢 1 小时 3\d 分/],
+] as const)
+  test(`nodes whose clocks are far apart are named in the panel, in ${language}`, async t => {
+    const shifted = (ms: number) => ({ ...realTime, wall: () => Date.now() + ms });
+    const a = await newNode(t, { NODE_NAME: "node-a" });
+    const b = await newNode(t, { NODE_NAME: "node-b", ...peer(a) }, undefined, undefined, shifted(3_590_000));
+    const c = await newNode(t, { NODE_NAME: "node-c", ...peer(a) }, undefined, undefined, shifted(-5_700_000));
+    await Promise.all([b.ready, c.ready]);
+    const page = await join(t, a.url, "Ana", { language });
+    const system = page.getByRole("region", { name });
+    await system.getByText(ahead).waitFor();
+    await system.getByText(behind).waitFor();
+    assert.equal(await system.getByText(/clock|时钟/).count(), 2);
+  });

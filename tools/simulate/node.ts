@@ -6,6 +6,7 @@ import type { AckMode } from "../../core/config.ts";
 import { placeOf } from "../../core/envelope.ts";
 import { asReject, Reject } from "../../core/errors.ts";
 import { draftFact } from "../../core/facts.ts";
+import { Forgotten } from "../../core/forgotten.ts";
 import { FORK } from "../../core/forks.ts";
 import { Log } from "../../core/log/log.ts";
 import { People } from "../../core/people.ts";
@@ -84,6 +85,7 @@ export class Node {
     clock.observe(await log.latestHlc());
     const registry = new Registry([text, presence] as AnyServerPlugin[]);
     const rooms = new Rooms();
+    const forgotten = new Forgotten();
     const self = { id: host, name: host, version: "0" };
     const router = new Router({
       registry,
@@ -92,6 +94,7 @@ export class Node {
       time,
       ack,
       people: new People(),
+      forgotten,
       rooms,
       figures: () => ({
         ...self,
@@ -108,7 +111,7 @@ export class Node {
     const guests = new Set<Guest>();
     const audience = new Audience(hallOf(guests));
     const cluster = await Cluster.open({
-      self: { ...self, boot: `${host} ${boot}`, hosts: [host] },
+      self: { ...self, boot: `${host} ${boot}`, startedAt: time.wall(), hosts: [host] },
       port: PORT,
       pubPort: 0,
       keys: [],
@@ -118,6 +121,7 @@ export class Node {
       time,
       log,
       heads: await log.heads(),
+      forgotten,
       logger: {
         info: () => {},
         warn: (details, message) => world.trace(() => `${host} warns: ${message} ${JSON.stringify(details)}`),
@@ -125,6 +129,7 @@ export class Node {
       events: {
         signal: signal => router.signalled(signal),
         stateChanged: (type, key) => router.stateChanged(type, key),
+        refused: reason => failed("going on", reason),
         held: (peer, seq) => router.held(peer, seq),
         giveUp: async fork => {
           const [outcome] = await log.append([draftFact(FORK, self, fork, clock)]);

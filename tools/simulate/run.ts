@@ -155,9 +155,8 @@ export class Run {
     const { random } = this.#world;
     const { host, disk, skewMs } = berth;
     this.#world.trace(() => `${host} starts`);
-    const others = this.#berths.map(({ host }) => host).filter(other => other !== host);
-    // One address is enough; who starts again knows the others.
-    const seeds = berth.boots === 0 ? [this.#berths[0]?.host ?? host] : others;
+    // One address is enough; who starts again remembers the others.
+    const seeds = [this.#berths[0]?.host ?? host];
     const starting = Node.start(this.#world, this.#network, disk, {
       host,
       seeds,
