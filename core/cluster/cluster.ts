@@ -1,4 +1,5 @@
 /** The cluster as one node takes part in it: the bus, and on it membership, replication and state. */
+import { networkOf } from "../addresses.ts";
 import { EMPTY_CHAIN } from "../chain.ts";
 import { type Envelope, frameBytes, MAX_FRAME_BYTES } from "../envelope.ts";
 import { asReject } from "../errors.ts";
@@ -14,6 +15,8 @@ import { type Address, type Effect, Membership, type NodeInfo, type Peer, textOf
 import { type Heads, Replication } from "./replication.ts";
 import type { Seed } from "./seeds.ts";
 import { type Changed, ClusterState, type StateDelta } from "./state.ts";
+import { Turns } from "./turns.ts";
+import { Warnings } from "./warnings.ts";
 
 const BEAT_MS = 1_000;
 const REPAIR_MS = 100;
@@ -77,7 +80,8 @@ export class Cluster {
   readonly #snapshotAskedAt = new Map<string, number>();
   readonly #arrival: Arrival;
   readonly #timers: Cancel[] = [];
-  readonly #warnedAt = new Map<string, number>();
+  readonly #warnings: Warnings;
+  readonly #turns: Turns;
   #newHeads: Heads = {};
   #flushing: Cancel | undefined;
   #closed = false;
@@ -93,7 +97,10 @@ export class Cluster {
           if (cluster) cluster.#arrival.heardFrom(address);
         },
         refused: address => {
-          if (cluster) cluster.#warnOften(`refused ${address}`, { address }, "a stranger knocked at the bus");
+          if (cluster) cluster.#refused(address);
+        },
+        shut: why => {
+          if (cluster) cluster.#shut(why);
         },
         estranged: address => {
           if (cluster) cluster.#estranged(textOf(address), address);
@@ -110,6 +117,8 @@ export class Cluster {
     const { self, log, heads, events, logger, time } = options;
     this.#options = options;
     this.#bus = bus;
+    this.#warnings = new Warnings((details, message) => logger.warn(details, message), time.elapsed);
+    this.#turns = new Turns(time.soon);
     this.self = { ...self, port: bus.port, pubPort: bus.pubPort };
     this.#membership = new Membership(this.self);
     this.#heads = { ...heads };
@@ -120,7 +129,7 @@ export class Cluster {
         differs: (peer, origin, head) => this.#forks.differs(peer, origin, head),
         outgrown: origin => void this.#outgrown(origin),
         now: time.elapsed,
-        warn: (what, details) => this.#warnOften(what, details, what),
+        warn: (what, details) => this.#warnings.say("replication", what, details, what),
       },
       heads,
     );
@@ -260,10 +269,35 @@ export class Cluster {
     }
   }
 
+  #refused(address: string | undefined): void {
+    const why =
+      this.#options.keys.length > 0
+        ? "it is no node, or has another CLUSTER_SECRET or none"
+        : "it is no node, or has a public address: those are admitted only with a CLUSTER_SECRET";
+    this.#warnings.say(
+      "stranger",
+      networkOf(address ?? ""),
+      { code: "stranger", ...(address !== undefined && { address }) },
+      `refused a connection to the bus from ${address ?? "an address that the system does not tell"}: ${why}`,
+    );
+  }
+
+  #shut(why: string | undefined): void {
+    if (why === undefined) this.#options.logger.info({}, "the bus admits nodes again");
+    else
+      this.#warnings.say(
+        "shut",
+        why,
+        { code: "bus-shut", why },
+        "the bus admits nobody who is not connected already: what checks them has failed, and is started anew",
+      );
+  }
+
   #estranged(where: string, address: Address): void {
     this.#arrival.heardFrom(address);
-    this.#warnOften(
-      `estranged ${where}`,
+    this.#warnings.say(
+      "estranged",
+      where,
       { code: "secret-differs", address: where },
       `what listens at ${where} is no node of this cluster: CLUSTER_SECRET differs, or is set on one side alone`,
     );
@@ -355,25 +389,26 @@ export class Cluster {
     const frame = encodeFrame(kind, { id: this.self.id, delta });
     const [values, bytes] = [delta.entries.length, frame.byteLength];
     if (bytes > MAX_FRAME_BYTES || values > MAX_STATE_ENTRIES)
-      this.#warnOften(
+      this.#warnings.say(
         "state",
+        "",
         { values, bytes, maxBytes: MAX_FRAME_BYTES },
         "the state of this node is too large for its peers: plugins hold too many or too large values",
       );
     return frame;
   }
 
-  #received({ bytes, at, answer }: Received): void {
+  #received(received: Received): void {
     if (this.#closed) return;
     try {
-      this.#dispatch(decodeFrame(bytes), at, answer);
+      this.#dispatch(decodeFrame(received.bytes), received);
     } catch (error) {
       const { code, message } = asReject(error);
-      this.#warnOften(message, { code, why: message }, "a frame was refused");
+      this.#warnings.say("frame", message, { code, why: message }, "a frame was refused");
     }
   }
 
-  #dispatch({ kind, payload }: Frame, at: Address | undefined, answer: Received["answer"]): void {
+  #dispatch({ kind, payload }: Frame, { at, from, answer }: Received): void {
     const now = this.#options.time.elapsed();
     switch (kind) {
       case "hello":
@@ -387,13 +422,13 @@ export class Cluster {
       case "heads":
         return this.#heard(payload.id, payload.heads);
       case "pull":
-        return void this.#serve(payload, answer);
+        return this.#serve(payload, from, answer);
       case "pulled":
         return this.#replication.pulled(payload.id, payload.origin, payload.envelopes, payload.follows);
       case "differs":
         return void this.#forks.told(payload.id, payload.origin, payload).catch(error => this.#unanswered(error));
       case "chainsPlease":
-        return void this.#tellChains(payload, answer);
+        return this.#tellChains(payload, from, answer);
       case "chains":
         return void this.#forks
           .answered(payload.id, payload.origin, payload.chains)
@@ -402,8 +437,7 @@ export class Cluster {
         if (!this.state.apply(payload.id, payload.delta)) this.#askSnapshot(payload.id, now);
         return;
       case "snapshotPlease":
-        this.#publishState();
-        return answer?.(this.#stateFrame("snapshot", this.state.snapshot()));
+        return this.#answer(from ?? "", kind, async () => this.#describe(answer));
       case "snapshot":
         if (this.#membership.peers.get(payload.id)?.up) this.state.replace(payload.id, payload.delta);
         return;
@@ -447,31 +481,38 @@ export class Cluster {
   }
 
   #askSnapshot(peer: string, now: number): void {
+    if (!this.#membership.peers.get(peer)?.up) return;
     if (now - (this.#snapshotAskedAt.get(peer) ?? Number.NEGATIVE_INFINITY) < SNAPSHOT_RETRY_MS) return;
     this.#snapshotAskedAt.set(peer, now);
     this.#ask(peer, "snapshotPlease", {});
   }
 
-  async #serve({ origin, after }: Payload<"pull">, answer: Received["answer"]): Promise<void> {
-    try {
+  #serve({ origin, after }: Payload<"pull">, from = "", answer: Received["answer"]): void {
+    this.#answer(from, `pull ${origin} ${after}`, async () => {
       const { follows, packed } = await this.#replication.answer(origin, after);
       if (!this.#closed) answer?.(encodePulled({ id: this.self.id, origin, follows }, packed));
-    } catch (error) {
-      this.#unanswered(error);
-    }
+    });
   }
 
-  async #tellChains({ origin, seqs }: Payload<"chainsPlease">, answer: Received["answer"]): Promise<void> {
-    try {
+  #tellChains({ origin, seqs }: Payload<"chainsPlease">, from = "", answer: Received["answer"]): void {
+    this.#answer(from, `chains ${origin} ${seqs}`, async () => {
       const chains = await this.#options.log.chains(origin, seqs);
       if (!this.#closed) answer?.(encodeFrame("chains", { id: this.self.id, origin, chains }));
-    } catch (error) {
-      this.#unanswered(error);
-    }
+    });
+  }
+
+  #answer(from: string, what: string, run: () => Promise<void>): void {
+    this.#turns.take(from, what, () => run().catch(error => this.#unanswered(error)));
+  }
+
+  #describe(answer: Received["answer"]): void {
+    if (this.#closed) return;
+    this.#publishState();
+    answer?.(this.#stateFrame("snapshot", this.state.snapshot()));
   }
 
   #unanswered(error: unknown): void {
-    this.#warnOften("unanswered", { why: (error as Error).message }, "a peer's request could not be answered");
+    this.#warnings.say("unanswered", "", { why: (error as Error).message }, "a peer's request could not be answered");
   }
 
   /**
@@ -486,15 +527,6 @@ export class Cluster {
       { origin },
       "this node's database was restored: it goes on in a new stream, and gets back what it lacks",
     );
-  }
-
-  /** One line a minute for each cause: a hostile peer must not fill the disk with words. */
-  #warnOften(cause: string, details: object, message: string): void {
-    const now = this.#options.time.elapsed();
-    if (now - (this.#warnedAt.get(cause) ?? Number.NEGATIVE_INFINITY) < 60_000) return;
-    if (this.#warnedAt.size > 1_000) this.#warnedAt.clear();
-    this.#warnedAt.set(cause, now);
-    this.#options.logger.warn(details, message);
   }
 }
 
