@@ -3,6 +3,8 @@
  * answers with what to do.
  */
 
+import { isElsewhere } from "../addresses.ts";
+
 /** How a node introduces itself. `boot` is another one each time it starts. */
 export type NodeInfo = {
   id: string;
@@ -37,11 +39,20 @@ export type Effect =
   /** A peer is down or has left. */
   | { do: "drop"; peer: Peer };
 
-/** An address that was dialed, and the peer that answered there. One that a person named is kept whatever happens. */
-type Dialed = { address: Address; named: boolean; peer: string | undefined };
+/**
+ * An address that was dialed, the peer that answered there, and how often it was greeted until then. One that a person
+ * named is kept whatever happens.
+ */
+type Dialed = { address: Address; named: boolean; peer: string | undefined; greeted: number };
 
 /** Three heartbeats of one second, and a little for their way. */
 export const DOWN_AFTER_MS = 3_300;
+
+/** Nodes that are remembered, and addresses that peers told of: whoever is in can make nodes up. */
+const MAX_PEERS = 256;
+const MAX_LEARNED = 256;
+/** An address that was greeted so often without an answer makes room for another. */
+const GREETED_IN_VAIN = 3;
 
 export const textOf = ({ host, port }: Address): string => `${host}:${port}`;
 
@@ -64,14 +75,27 @@ export class Membership {
   #dial(address: Address, named = false): Effect[] {
     const text = textOf(address);
     if (this.#dialed.has(text) || this.#ownAddresses.has(text)) return [];
-    this.#dialed.set(text, { address, named, peer: undefined });
-    return [{ do: "dial", address }];
+    const effects = named ? [] : this.#makeRoom();
+    if (!effects) return [];
+    this.#dialed.set(text, { address, named, peer: undefined, greeted: 0 });
+    return [...effects, { do: "dial", address }];
+  }
+
+  /** Room for one more learned address, and whom to hang up for it; undefined where there is none. */
+  #makeRoom(): Effect[] | undefined {
+    const learned = [...this.#dialed.values()].filter(({ named }) => !named);
+    if (learned.length < MAX_LEARNED) return [];
+    const silent = learned.find(({ peer, greeted }) => peer === undefined && greeted >= GREETED_IN_VAIN);
+    if (!silent) return undefined;
+    this.#dialed.delete(textOf(silent.address));
+    return [{ do: "hangUp", address: silent.address }];
   }
 
   /** A node introduced itself, in answer at an address that was dialed, or by a call of its own. */
   introduced(info: NodeInfo, nowMs: number, at?: Address): Effect[] {
     if (info.id === this.#self.id) return at ? this.#isSelf(at) : [];
     const known = this.peers.get(info.id);
+    if (!known && !this.#remembersOneMore()) return [];
     const peer = known ?? { info, address: undefined, up: false, silent: false, lastHeardMs: nowMs, rttMs: null };
     this.peers.set(info.id, peer);
     const effects: Effect[] = [];
@@ -89,6 +113,14 @@ export class Membership {
       effects.push({ do: "welcome", peer });
     }
     return effects;
+  }
+
+  /** Forgets who never answered, else who is gone, where there are too many; false where all are here. */
+  #remembersOneMore(): boolean {
+    if (this.peers.size < MAX_PEERS) return true;
+    const all = [...this.peers.values()];
+    const least = all.find(({ address }) => !address) ?? all.find(({ up }) => !up);
+    return least !== undefined && this.peers.delete(least.info.id);
   }
 
   /** A new run of a peer may have other addresses than the one before. */
@@ -137,7 +169,8 @@ export class Membership {
 
   /** A node on this very host has the same addresses as this one, and is reached at the loopback one. */
   #candidates({ hosts, port }: NodeInfo): Address[] {
-    return (sameHosts(hosts, this.#self.hosts) ? ["127.0.0.1"] : hosts).map(host => ({ host, port }));
+    const reachable = sameHosts(hosts, this.#self.hosts) ? ["127.0.0.1"] : hosts.filter(isElsewhere);
+    return reachable.map(host => ({ host, port }));
   }
 
   /** A heartbeat. */
@@ -176,8 +209,11 @@ export class Membership {
   /** Greets who has not answered, or is down. Called once a second. */
   greet(): Effect[] {
     const effects: Effect[] = [];
-    for (const { address, peer } of this.#dialed.values())
+    for (const dialed of this.#dialed.values()) {
+      const { address, peer } = dialed;
+      if (peer === undefined) dialed.greeted++;
       if (peer === undefined || !this.peers.get(peer)?.up) effects.push({ do: "greet", address });
+    }
     return effects;
   }
 
