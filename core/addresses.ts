@@ -24,10 +24,36 @@ PRIVATE.addAddress("::1", "ipv6");
 PRIVATE.addSubnet("fc00::", 7, "ipv6");
 PRIVATE.addSubnet("fe80::", 10, "ipv6");
 
+/** An address without its zone; one of IPv4 in that form, also where a socket for both families gave it. */
+export function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, "").replace(/%.*$/, "");
+}
+
 /** Loopback, private (RFC 1918, RFC 4193) and link-local addresses. */
 export function isPrivate(address: string): boolean {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, "").replace(/%.*$/, "");
+  const plain = plainAddress(address);
   return PRIVATE.check(plain, isIPv6(plain) ? "ipv6" : "ipv4");
+}
+
+const NOWHERE_ELSE = new BlockList();
+for (const [net, prefix, family] of [
+  ["0.0.0.0", 8, "ipv4"],
+  ["127.0.0.0", 8, "ipv4"],
+  ["224.0.0.0", 3, "ipv4"],
+  ["::", 127, "ipv6"],
+  ["ff00::", 8, "ipv6"],
+] as const)
+  NOWHERE_ELSE.addSubnet(net, prefix, family);
+// Where clouds answer their machines, with credentials among other things.
+NOWHERE_ELSE.addAddress("169.254.169.254", "ipv4");
+NOWHERE_ELSE.addAddress("fd00:ec2::254", "ipv6");
+
+/** Whether another machine could be meant: no loopback, multicast or unspecified address, nor that of a cloud's metadata. */
+export function isElsewhere(host: string): boolean {
+  const plain = plainAddress(host);
+  const family = isIP(plain);
+  if (family === 0) return !/(^|\.)localhost$/i.test(plain);
+  return !NOWHERE_ELSE.check(plain, family === 6 ? "ipv6" : "ipv4");
 }
 
 /** Where an address comes from: an IPv6 household has a /64 to itself, and could be a new address each time. */

@@ -33,6 +33,8 @@ export const CODES = {
   "port-in-use": "another program listens on that port",
   "host-unknown": "a host name does not resolve",
   "secret-differs": "another node has another cluster secret, or none",
+  stranger: "a connection to the bus was refused",
+  "bus-shut": "what checks who may enter the bus has failed; nobody else may until it works again",
   "native-dir": "no folder will do to unpack the native library into",
   "data-dir": "the data directory cannot be used",
   "data-dir-busy": "another node runs on that data directory",

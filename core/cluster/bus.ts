@@ -3,26 +3,37 @@ import * as zmq from "zeromq";
 import { isIP, isPrivate } from "../addresses.ts";
 import { MAX_FRAME_BYTES } from "../envelope.ts";
 import { Reject } from "../errors.ts";
+import { Answers } from "./answers.ts";
+import { type Caller, Doorkeeper, openDoor } from "./doorkeeper.ts";
 import { type KeyPair, z85 } from "./keys.ts";
 import type { Address } from "./membership.ts";
 import { textOf } from "./membership.ts";
 import { MAX_QUEUED, Sender } from "./sender.ts";
+import { Strangers } from "./strangers.ts";
 
 const COMMON = { linger: 0, maxMessageSize: MAX_FRAME_BYTES + 1024, ipv6: true };
 const DIALING = { ...COMMON, reconnectInterval: 200, reconnectMaxInterval: 2_000, connectTimeout: 2_000 };
 const DOMAIN = "web-chat";
+/** How long somebody who connects may take to prove that he may; ZeroMQ's own 30 s keep more of them waiting. */
+const HANDSHAKE_MS = 5_000;
+const SERVING = { ...COMMON, zapDomain: DOMAIN, zapEnforceDomain: true, handshakeInterval: HANDSHAKE_MS };
+/** Requests that wait unread, and answers that wait to be read, for each peer: they may be large, and are asked for again. */
+const MAX_WAITING = 64;
+const ANSWER_AGAIN_MS = 10;
 /** ZeroMQ gives up an address where a handshake failed; that node may have restarted with the right secret since. */
 const TRY_AGAIN_MS = 2_000;
 
-/** What arrived, and how to answer it. `at` is the address where this node had asked. */
-export type Received = { bytes: Uint8Array; at?: Address; answer?: (bytes: Uint8Array) => void };
+/** What arrived, and how to answer it. `at` is the address where this node had asked, `from` the connection that asks. */
+export type Received = { bytes: Uint8Array; at?: Address; from?: string; answer?: (bytes: Uint8Array) => void };
 
 export type BusEvents = {
   received(frame: Received): void;
   /** Nobody listens at an address that was dialed. */
   unreachable(address: Address): void;
-  /** A stranger's connection was refused. */
-  refused(address: string): void;
+  /** A stranger's connection was refused; the address is known where ZeroMQ or the system says it. */
+  refused(address: string | undefined): void;
+  /** Nobody is let in any more, and why; undefined once the door is kept again. */
+  shut(why: string | undefined): void;
   /** The node at an address that was dialed has another secret, or none, or this one has none. */
   estranged(address: Address): void;
 };
@@ -40,19 +51,15 @@ export class Bus {
   // A context of its own: the doorkeeper's address is one a context, and a process may hold several nodes.
   readonly #context = new zmq.Context();
   readonly #router = new zmq.Router({
-    ...COMMON,
+    ...SERVING,
     context: this.#context,
-    zapDomain: DOMAIN,
-    zapEnforceDomain: true,
+    // What cannot be sent at once is kept by peer, in `Answers`.
+    mandatory: true,
     sendTimeout: 0,
+    sendHighWaterMark: MAX_WAITING,
+    receiveHighWaterMark: MAX_WAITING,
   });
-  readonly #publisher = new zmq.Publisher({
-    ...COMMON,
-    context: this.#context,
-    zapDomain: DOMAIN,
-    zapEnforceDomain: true,
-    sendHighWaterMark: MAX_QUEUED,
-  });
+  readonly #publisher = new zmq.Publisher({ ...SERVING, context: this.#context, sendHighWaterMark: MAX_QUEUED });
   /** One for each key: ZeroMQ has a socket's keys fixed once it is in use. */
   readonly #subscribers: readonly zmq.Subscriber[];
   /** By the address of the publications; `node` is the one that was dialed. */
@@ -61,9 +68,10 @@ export class Bus {
   /** By address: how many keys have failed there. */
   readonly #failures = new Map<string, number>();
   readonly #retries = new Set<NodeJS.Timeout>();
-  readonly #doorkeeper = new zmq.Router({ linger: 0, context: this.#context });
+  #doorkeeper: Doorkeeper | undefined;
+  readonly #strangers: Strangers;
   readonly #publish = new Sender(this.#publisher);
-  readonly #answers = new Sender(this.#router);
+  readonly #answers = new Answers(this.#router, run => void setTimeout(run, ANSWER_AGAIN_MS).unref());
   #ports = { requests: 0, publications: 0 };
   /** Frames that dealers dropped which are hung up by now: a count must not fall. */
   #droppedBefore = 0;
@@ -71,6 +79,7 @@ export class Bus {
   private constructor(events: BusEvents, keys: readonly KeyPair[]) {
     this.#events = events;
     this.#keys = keys;
+    this.#strangers = new Strangers(events.refused);
     const dialing = keys.length === 0 ? [{}] : keys.map(dialingWith);
     this.#subscribers = dialing.map(
       security =>
@@ -84,14 +93,18 @@ export class Bus {
 
   /**
    * Opens the bus: requests on `port`, publications on `pubPort` (0 takes a free one). Throws `Reject` where a port is in
-   * use.
+   * use. `door` opens the socket at which ZeroMQ asks who may enter.
    */
-  static async open(events: BusEvents, { port, pubPort, keys }: BusOptions): Promise<Bus> {
+  static async open(events: BusEvents, { port, pubPort, keys }: BusOptions, door = openDoor): Promise<Bus> {
     const bus = new Bus(events, keys);
     try {
-      // The doorkeeper first: without one ZeroMQ admits everybody.
-      await bus.#doorkeeper.bind("inproc://zeromq.zap.01");
-      void bus.#keepDoor();
+      // The doorkeeper first: nobody is to be asked about before he is there.
+      bus.#doorkeeper = await Doorkeeper.open({
+        open: () => door(bus.#context),
+        admits: caller => bus.#admits(caller),
+        shut: events.shut,
+      });
+      bus.#watchDoor();
       await bind(bus.#router, port);
       await bind(bus.#publisher, pubPort);
     } catch (error) {
@@ -99,6 +112,7 @@ export class Bus {
       throw error;
     }
     bus.#ports = { requests: portOf(bus.#router), publications: portOf(bus.#publisher) };
+    bus.#strangers.watch(Object.values(bus.#ports));
     for (const subscriber of bus.#subscribers) {
       subscriber.subscribe();
       void bus.#listen(subscriber);
@@ -150,26 +164,32 @@ export class Bus {
 
   dial(address: Address): void {
     const key = this.#keys[this.#keyAt(address)];
-    const socket = new zmq.Dealer({
-      ...DIALING,
-      ...(key && dialingWith(key)),
-      context: this.#context,
-      immediate: true,
-      sendHighWaterMark: 1_000,
-    });
-    socket.events.on("connect:retry", () => this.#events.unreachable(address));
-    for (const event of ["handshake:error:protocol", "handshake:error:auth", "handshake:error:other"] as const)
-      socket.events.on(event, () => this.#estranged(address, socket));
+    let socket: zmq.Dealer | undefined;
     try {
+      socket = new zmq.Dealer({
+        ...DIALING,
+        ...(key && dialingWith(key)),
+        context: this.#context,
+        immediate: true,
+        sendHighWaterMark: 1_000,
+        receiveHighWaterMark: MAX_WAITING,
+      });
+      this.#watch(socket, address);
       socket.connect(endpoint(address));
     } catch {
-      // No address at all: nobody will ever answer there.
-      socket.close();
+      // No address at all, or no socket is left: nobody will ever answer there.
+      socket?.close();
       this.#events.unreachable(address);
       return;
     }
     this.#dealers.set(textOf(address), { socket, send: new Sender(socket, 1_000) });
     void this.#listen(socket, address);
+  }
+
+  #watch(socket: zmq.Dealer, address: Address): void {
+    socket.events.on("connect:retry", () => this.#events.unreachable(address));
+    for (const event of ["handshake:error:protocol", "handshake:error:auth", "handshake:error:other"] as const)
+      socket.events.on(event, () => this.#estranged(address, socket));
   }
 
   /** Which key to dial with: the next one after each that failed there. */
@@ -199,6 +219,11 @@ export class Bus {
   }
 
   hangUp(address: Address): void {
+    this.#failures.delete(textOf(address));
+    this.#close(address);
+  }
+
+  #close(address: Address): void {
     const dealer = this.#dealers.get(textOf(address));
     this.#dealers.delete(textOf(address));
     this.#droppedBefore += dealer?.send.dropped ?? 0;
@@ -218,7 +243,7 @@ export class Bus {
 
   /** Dials and subscribes anew: ZeroMQ gives a connection up for good after a frame that it does not admit. */
   redial(address: Address, publications: Address | undefined): void {
-    this.hangUp(address);
+    this.#close(address);
     this.dial(address);
     if (!publications) return;
     this.unsubscribe(publications);
@@ -232,10 +257,12 @@ export class Bus {
 
   close(): void {
     for (const retry of this.#retries) clearTimeout(retry);
+    this.#strangers.close();
     for (const { socket } of this.#dealers.values()) socket.close();
     // What is still to be heard of them is nobody's concern: it would have them dialed again.
     this.#dealers.clear();
-    for (const socket of [...this.#subscribers, this.#publisher, this.#router, this.#doorkeeper]) socket.close();
+    for (const socket of [...this.#subscribers, this.#publisher, this.#router]) socket.close();
+    this.#doorkeeper?.close();
   }
 
   async #listen(socket: zmq.Subscriber | zmq.Router | zmq.Dealer, at?: Address): Promise<void> {
@@ -246,7 +273,10 @@ export class Bus {
         this.#events.received({
           bytes,
           ...(at && { at }),
-          ...(sender && { answer: answer => this.#answers.push([sender, answer]) }),
+          ...(sender && {
+            from: sender.toString("latin1"),
+            answer: answer => this.#answers.push(sender, answer),
+          }),
         });
       }
     } catch (error) {
@@ -254,24 +284,24 @@ export class Bus {
     }
   }
 
-  /** ZAP (rfc.zeromq.org/spec/27): says for each connection whether it may enter. */
-  async #keepDoor(): Promise<void> {
-    try {
-      for await (const [from, empty, version, request, , address, , mechanism, key] of this.#doorkeeper) {
-        const admitted =
-          this.#keys.length === 0
-            ? isPrivate(String(address))
-            : String(mechanism) === "CURVE" && key !== undefined && this.#holds(key as Buffer);
-        if (!admitted) this.#events.refused(String(address));
-        const status = admitted ? ["200", "OK"] : ["400", "not admitted"];
-        await this.#doorkeeper.send([from, empty, version, request, ...status, "", ""] as zmq.MessageLike[]);
-      }
-    } catch (error) {
-      if (!this.#doorkeeper.closed) throw error;
+  #admits({ address, mechanism, key }: Caller): boolean {
+    const admitted =
+      this.#keys.length === 0 ? isPrivate(address) : mechanism === "CURVE" && key !== undefined && this.#holds(key);
+    if (admitted) this.#strangers.admitted(address);
+    else this.#strangers.refused(address);
+    return admitted;
+  }
+
+  /** The doorkeeper is not asked about those who have no key that fits, or are no nodes at all. */
+  #watchDoor(): void {
+    for (const { events } of [this.#router, this.#publisher]) {
+      for (const event of ["accept", "disconnect"] as const) events.on(event, () => this.#strangers.changed());
+      for (const event of ["handshake:error:protocol", "handshake:error:other"] as const)
+        events.on(event, () => this.#strangers.changed(true));
     }
   }
 
-  #holds(key: Buffer): boolean {
+  #holds(key: Uint8Array): boolean {
     const text = key.length === 32 ? z85(key) : "";
     return this.#keys.some(({ publicKey }) => publicKey === text);
   }

@@ -1,4 +1,5 @@
 /** The cluster as one node takes part in it: the bus, and on it membership, replication and state. */
+import { networkOf } from "../addresses.ts";
 import { EMPTY_CHAIN } from "../chain.ts";
 import { MAX_DRIFT_MS } from "../clock.ts";
 import { type Envelope, frameBytes, MAX_FRAME_BYTES } from "../envelope.ts";
@@ -20,6 +21,8 @@ import { type Heads, Replication } from "./replication.ts";
 import { Resolver } from "./resolver.ts";
 import type { Seed } from "./seeds.ts";
 import { type Changed, ClusterState, type StateDelta } from "./state.ts";
+import { Turns } from "./turns.ts";
+import { Warnings } from "./warnings.ts";
 
 const BEAT_MS = 1_000;
 const REPAIR_MS = 100;
@@ -96,7 +99,8 @@ export class Cluster {
   readonly #arrival: Arrival;
   readonly #resolver: Resolver;
   readonly #timers: Cancel[] = [];
-  readonly #warnedAt = new Map<string, number>();
+  readonly #warnings: Warnings;
+  readonly #turns: Turns;
   #newHeads: Heads = {};
   #flushing: Cancel | undefined;
   #closed = false;
@@ -114,7 +118,10 @@ export class Cluster {
           if (cluster) cluster.#arrival.heardFrom(address);
         },
         refused: address => {
-          if (cluster) cluster.#warnOften(`refused ${address}`, { address }, "a stranger knocked at the bus");
+          if (cluster) cluster.#strange(address);
+        },
+        shut: why => {
+          if (cluster) cluster.#shut(why);
         },
         estranged: address => {
           if (cluster) cluster.#estranged(textOf(address), address);
@@ -131,12 +138,15 @@ export class Cluster {
     const { self, log, heads, events, logger, time } = options;
     this.#options = options;
     this.#bus = bus;
+    this.#warnings = new Warnings((details, message) => logger.warn(details, message), time.elapsed);
+    this.#turns = new Turns(time.soon);
     this.self = { ...self, port: bus.port, pubPort: bus.pubPort };
     this.#membership = new Membership(this.self);
     this.#remembered = new Remembered(
       {
         save: text => log.set(PEERS, text),
-        failed: why => this.#warnOften("remembering", { why }, "the peers could not be remembered for the next start"),
+        failed: why =>
+          this.#warnings.say("remembering", "", { why }, "the peers could not be remembered for the next start"),
       },
       remembered,
     );
@@ -148,7 +158,7 @@ export class Cluster {
         differs: (peer, origin, head) => this.#forks.differs(peer, origin, head),
         outgrown: origin => void this.#outgrown(origin),
         now: time.elapsed,
-        warn: (what, details) => this.#warnOften(what, details, what),
+        warn: (what, details) => this.#warnings.say("replication", what, details, what),
       },
       heads,
     );
@@ -307,8 +317,9 @@ export class Cluster {
   }
 
   #outlast({ info: { boot, name }, address }: Twin): void {
-    this.#warnOften(
-      `twin ${boot}`,
+    this.#warnings.say(
+      "twin",
+      boot,
       { code: "node-duplicate", peer: name, address: address && textOf(address) },
       "a second node runs on a copy of this data directory; it was started later, and has to end",
     );
@@ -320,10 +331,35 @@ export class Cluster {
     this.#options.events.refused(reason);
   }
 
+  #strange(address: string | undefined): void {
+    const why =
+      this.#options.keys.length > 0
+        ? "it is no node, or has another CLUSTER_SECRET or none"
+        : "it is no node, or has a public address: those are admitted only with a CLUSTER_SECRET";
+    this.#warnings.say(
+      "stranger",
+      networkOf(address ?? ""),
+      { code: "stranger", ...(address !== undefined && { address }) },
+      `refused a connection to the bus from ${address ?? "an address that the system does not tell"}: ${why}`,
+    );
+  }
+
+  #shut(why: string | undefined): void {
+    if (why === undefined) this.#options.logger.info({}, "the bus admits nodes again");
+    else
+      this.#warnings.say(
+        "shut",
+        why,
+        { code: "bus-shut", why },
+        "the bus admits nobody who is not connected already: what checks them has failed, and is started anew",
+      );
+  }
+
   #estranged(where: string, address: Address): void {
     this.#arrival.heardFrom(address);
-    this.#warnOften(
-      `estranged ${where}`,
+    this.#warnings.say(
+      "estranged",
+      where,
       { code: "secret-differs", address: where },
       `what listens at ${where} is no node of this cluster: CLUSTER_SECRET differs, or is set on one side alone`,
     );
@@ -441,25 +477,26 @@ export class Cluster {
     const frame = encodeFrame(kind, { id: this.self.id, delta });
     const [values, bytes] = [delta.entries.length, frame.byteLength];
     if (bytes > MAX_FRAME_BYTES || values > MAX_STATE_ENTRIES)
-      this.#warnOften(
+      this.#warnings.say(
         "state",
+        "",
         { values, bytes, maxBytes: MAX_FRAME_BYTES },
         "the state of this node is too large for its peers: plugins hold too many or too large values",
       );
     return frame;
   }
 
-  #received({ bytes, at, answer }: Received): void {
+  #received(received: Received): void {
     if (this.#closed) return;
     try {
-      this.#dispatch(decodeFrame(bytes), at, answer);
+      this.#dispatch(decodeFrame(received.bytes), received);
     } catch (error) {
       const { code, message } = asReject(error);
-      this.#warnOften(message, { code, why: message }, "a frame was refused");
+      this.#warnings.say("frame", message, { code, why: message }, "a frame was refused");
     }
   }
 
-  #dispatch({ kind, payload }: Frame, at: Address | undefined, answer: Received["answer"]): void {
+  #dispatch({ kind, payload }: Frame, { at, from, answer }: Received): void {
     const now = this.#options.time.elapsed();
     const sender = kind === "hello" ? payload.info.id : "id" in payload ? payload.id : undefined;
     if (sender !== undefined && this.#options.forgotten.has(sender)) return this.#ignore(sender, at, answer);
@@ -475,13 +512,13 @@ export class Cluster {
       case "heads":
         return this.#heard(payload.id, payload.heads);
       case "pull":
-        return void this.#serve(payload, answer);
+        return this.#serve(payload, from, answer);
       case "pulled":
         return this.#replication.pulled(payload.id, payload.origin, payload.envelopes, payload.follows);
       case "differs":
         return void this.#forks.told(payload.id, payload.origin, payload).catch(error => this.#unanswered(error));
       case "chainsPlease":
-        return void this.#tellChains(payload, answer);
+        return this.#tellChains(payload, from, answer);
       case "chains":
         return void this.#forks
           .answered(payload.id, payload.origin, payload.chains)
@@ -490,8 +527,7 @@ export class Cluster {
         if (!this.state.apply(payload.id, payload.delta)) this.#askSnapshot(payload.id, now);
         return;
       case "snapshotPlease":
-        this.#publishState();
-        return answer?.(this.#stateFrame("snapshot", this.state.snapshot()));
+        return this.#answer(from ?? "", kind, async () => this.#describe(answer));
       case "snapshot":
         if (this.#membership.peers.get(payload.id)?.up) this.state.replace(payload.id, payload.delta);
         return;
@@ -511,8 +547,9 @@ export class Cluster {
   #ignore(node: string, at: Address | undefined, answer: Received["answer"]): void {
     answer?.(encodeFrame("forgotten", { node }));
     if (at) this.#arrival.heardFrom(at);
-    this.#warnOften(
-      `forgotten ${node}`,
+    this.#warnings.say(
+      "forgotten",
+      node,
       { node, address: at && textOf(at) },
       "a node that was removed from the cluster still runs; nothing is taken from it: stop it",
     );
@@ -541,8 +578,9 @@ export class Cluster {
     const clockMs = wall === undefined ? null : clockAhead(wall, this.#wall(), rttMs);
     this.#membership.measured(id, rttMs, clockMs);
     if (clockMs === null || Math.abs(clockMs) <= MAX_DRIFT_MS) return;
-    this.#warnOften(
-      `clock ${id}`,
+    this.#warnings.say(
+      "clock",
+      id,
       { peer: this.nameOf(id), clockMs },
       `the clock of a peer and this node's are more than ${MAX_DRIFT_MS / 1_000} s apart: set the one that is wrong`,
     );
@@ -567,31 +605,38 @@ export class Cluster {
   }
 
   #askSnapshot(peer: string, now: number): void {
+    if (!this.#membership.peers.get(peer)?.up) return;
     if (now - (this.#snapshotAskedAt.get(peer) ?? Number.NEGATIVE_INFINITY) < SNAPSHOT_RETRY_MS) return;
     this.#snapshotAskedAt.set(peer, now);
     this.#ask(peer, "snapshotPlease", {});
   }
 
-  async #serve({ origin, after }: Payload<"pull">, answer: Received["answer"]): Promise<void> {
-    try {
+  #serve({ origin, after }: Payload<"pull">, from = "", answer: Received["answer"]): void {
+    this.#answer(from, `pull ${origin} ${after}`, async () => {
       const { follows, packed } = await this.#replication.answer(origin, after);
       if (!this.#closed) answer?.(encodePulled({ id: this.self.id, origin, follows }, packed));
-    } catch (error) {
-      this.#unanswered(error);
-    }
+    });
   }
 
-  async #tellChains({ origin, seqs }: Payload<"chainsPlease">, answer: Received["answer"]): Promise<void> {
-    try {
+  #tellChains({ origin, seqs }: Payload<"chainsPlease">, from = "", answer: Received["answer"]): void {
+    this.#answer(from, `chains ${origin} ${seqs}`, async () => {
       const chains = await this.#options.log.chains(origin, seqs);
       if (!this.#closed) answer?.(encodeFrame("chains", { id: this.self.id, origin, chains }));
-    } catch (error) {
-      this.#unanswered(error);
-    }
+    });
+  }
+
+  #answer(from: string, what: string, run: () => Promise<void>): void {
+    this.#turns.take(from, what, () => run().catch(error => this.#unanswered(error)));
+  }
+
+  #describe(answer: Received["answer"]): void {
+    if (this.#closed) return;
+    this.#publishState();
+    answer?.(this.#stateFrame("snapshot", this.state.snapshot()));
   }
 
   #unanswered(error: unknown): void {
-    this.#warnOften("unanswered", { why: (error as Error).message }, "a peer's request could not be answered");
+    this.#warnings.say("unanswered", "", { why: (error as Error).message }, "a peer's request could not be answered");
   }
 
   /**
@@ -606,15 +651,6 @@ export class Cluster {
       { origin },
       "this node's database was restored: it goes on in a new stream, and gets back what it lacks",
     );
-  }
-
-  /** One line a minute for each cause: a hostile peer must not fill the disk with words. */
-  #warnOften(cause: string, details: object, message: string): void {
-    const now = this.#options.time.elapsed();
-    if (now - (this.#warnedAt.get(cause) ?? Number.NEGATIVE_INFINITY) < 60_000) return;
-    if (this.#warnedAt.size > 1_000) this.#warnedAt.clear();
-    this.#warnedAt.set(cause, now);
-    this.#options.logger.warn(details, message);
   }
 }
 

@@ -14,6 +14,11 @@ const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 const origin = v.pipe(v.string(), v.regex(ORIGIN));
 const host = v.pipe(v.string(), v.check(isHost));
 const bytes = v.custom<Uint8Array>(value => value instanceof Uint8Array);
+/** A copy: what is kept for long must not keep the whole frame with it. */
+const kept = v.pipe(
+  bytes,
+  v.transform((bytes): Uint8Array => new Uint8Array(bytes)),
+);
 const list = <Item extends v.GenericSchema>(item: Item, max: number) => v.pipe(v.array(item), v.maxLength(max));
 
 /** Addresses of one node. */
@@ -52,7 +57,7 @@ const delta = v.object({
   base: count,
   version: count,
   entries: list(
-    v.object({ type: id, key: text, version: count, body: v.nullable(bytes), at: v.number() }),
+    v.object({ type: id, key: text, version: count, body: v.nullable(kept), at: v.number() }),
     MAX_STATE_ENTRIES,
   ),
 });
@@ -152,6 +157,10 @@ export function decodeFrame(bytes: Uint8Array): Frame {
   if (typeof kind !== "string" || !Object.hasOwn(PAYLOADS, kind))
     throw new Reject("invalid", "an unknown kind of frame");
   const parsed = v.safeParse(PAYLOADS[kind as keyof Payloads], payload, { abortEarly: true });
-  if (!parsed.success) throw new Reject("invalid", `a ${kind} frame: ${parsed.issues[0].message}`);
+  if (!parsed.success) {
+    // Not the issue's own message, which has in it what came, and goes to the log.
+    const where = v.getDotPath(parsed.issues[0]);
+    throw new Reject("invalid", `a ${kind} frame without its form${where ? `, at ${where}` : ""}`);
+  }
   return { kind, payload: parsed.output } as Frame;
 }

@@ -3,6 +3,8 @@
  * answers with what to do.
  */
 
+import { isElsewhere } from "../addresses.ts";
+
 /** How a node introduces itself. `boot` is another one each time it starts, at `startedAt` in milliseconds since 1970. */
 export type NodeInfo = {
   id: string;
@@ -48,8 +50,9 @@ export type Effect =
 export type Twin = { info: NodeInfo; address: Address | undefined };
 
 /**
- * An address that was dialed, the peer whose it is said to be, and the one that answered there. What a person named is kept
- * while the name stands for it; `outdated` is what a name stood for before, and is kept while its peer is up.
+ * An address that was dialed, the peer whose it is said to be, the one that answered there, and how often it was greeted
+ * until then. What a person named is kept while the name stands for it; `outdated` is what a name stood for before, and is
+ * kept while its peer is up.
  */
 type Dialed = {
   address: Address;
@@ -57,6 +60,7 @@ type Dialed = {
   outdated: boolean;
   of: string | undefined;
   peer: string | undefined;
+  greeted: number;
 };
 
 /** A peer of before this start, and where it was. */
@@ -66,6 +70,12 @@ export type Acquaintance = { id: string; addresses: readonly Address[] };
 export const DOWN_AFTER_MS = 3_300;
 /** How long a node that was taken for another run of itself introduces itself to everybody again. */
 const MISTAKEN_MS = 10_000;
+
+/** Nodes that are remembered, and addresses that peers told of: whoever is in can make nodes up. */
+const MAX_PEERS = 256;
+const MAX_LEARNED = 256;
+/** An address that was greeted so often without an answer makes room for another. */
+const GREETED_IN_VAIN = 3;
 
 export const textOf = ({ host, port }: Address): string => `${host}:${port}`;
 
@@ -137,8 +147,20 @@ export class Membership {
       known.of ??= of;
     }
     if (known || this.#ownAddresses.has(text)) return [];
-    this.#dialed.set(text, { address, named, outdated: false, of, peer: undefined });
-    return [{ do: "dial", address, of }];
+    const effects = named ? [] : this.#makeRoom();
+    if (!effects) return [];
+    this.#dialed.set(text, { address, named, outdated: false, of, peer: undefined, greeted: 0 });
+    return [...effects, { do: "dial", address, of }];
+  }
+
+  /** Room for one more learned address, and whom to hang up for it; undefined where there is none. */
+  #makeRoom(): Effect[] | undefined {
+    const learned = [...this.#dialed.values()].filter(({ named }) => !named);
+    if (learned.length < MAX_LEARNED) return [];
+    const silent = learned.find(({ peer, greeted }) => peer === undefined && greeted >= GREETED_IN_VAIN);
+    if (!silent) return undefined;
+    this.#dialed.delete(textOf(silent.address));
+    return [{ do: "hangUp", address: silent.address }];
   }
 
   /** Every address where a peer may be found, the one that answered first. */
@@ -152,6 +174,7 @@ export class Membership {
     if (info.id === this.#self.id)
       return info.boot === this.#self.boot ? this.#isSelf(at) : this.#twin(info, nowMs, at);
     const known = this.peers.get(info.id);
+    if (!known && !this.#remembersOneMore()) return [];
     const peer = known ?? {
       info,
       address: undefined,
@@ -164,10 +187,10 @@ export class Membership {
     this.peers.set(info.id, peer);
     const effects: Effect[] = [];
     const isRestarted = peer.info.boot !== info.boot;
-    const isElsewhere = this.#isElsewhere(peer, info, at);
-    if (peer.up && (isRestarted || isElsewhere)) effects.push(...this.#down(peer));
+    const hasMoved = this.#hasMoved(peer, info, at);
+    if (peer.up && (isRestarted || hasMoved)) effects.push(...this.#down(peer));
     if (isRestarted) peer.silent = false;
-    if (isElsewhere) effects.push(...this.#leave(peer, info));
+    if (hasMoved) effects.push(...this.#leave(peer, info));
     peer.info = info;
     if (at) effects.push(...this.#answered(peer, at));
     else if (!peer.address) effects.push(...this.#candidates(info).flatMap(address => this.#dial(address, info.id)));
@@ -179,8 +202,16 @@ export class Membership {
     return effects;
   }
 
+  /** Forgets who never answered, else who is gone, where there are too many; false where all are here. */
+  #remembersOneMore(): boolean {
+    if (this.peers.size < MAX_PEERS) return true;
+    const all = [...this.peers.values()];
+    const least = all.find(({ address }) => !address) ?? all.find(({ up }) => !up);
+    return least !== undefined && this.peers.delete(least.info.id);
+  }
+
   /** Whether a peer has other addresses than before, and is not to be found where it was. */
-  #isElsewhere({ address, info: before, up }: Peer, info: NodeInfo, at: Address | undefined): boolean {
+  #hasMoved({ address, info: before, up }: Peer, info: NodeInfo, at: Address | undefined): boolean {
     if (!address || (at && textOf(at) === textOf(address))) return false;
     if (before.port === info.port && sameHosts(before.hosts, info.hosts)) return false;
     // A network that this one does not use may have come or gone.
@@ -258,7 +289,8 @@ export class Membership {
 
   /** A node on this very host has the same addresses as this one, and is reached at the loopback one. */
   #candidates({ hosts, port }: NodeInfo): Address[] {
-    return (sameHosts(hosts, this.#self.hosts) ? ["127.0.0.1"] : hosts).map(host => ({ host, port }));
+    const reachable = sameHosts(hosts, this.#self.hosts) ? ["127.0.0.1"] : hosts.filter(isElsewhere);
+    return reachable.map(host => ({ host, port }));
   }
 
   /** A heartbeat. */
@@ -312,8 +344,11 @@ export class Membership {
   greet(nowMs: number): Effect[] {
     const isMistaken = nowMs - this.#mistakenAt < MISTAKEN_MS;
     const effects: Effect[] = [];
-    for (const { address, peer } of this.#dialed.values())
+    for (const dialed of this.#dialed.values()) {
+      const { address, peer } = dialed;
+      if (peer === undefined) dialed.greeted++;
       if (isMistaken || peer === undefined || !this.peers.get(peer)?.up) effects.push({ do: "greet", address });
+    }
     return effects;
   }
 

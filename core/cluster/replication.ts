@@ -4,7 +4,7 @@
  */
 
 import { EMPTY_CHAIN } from "../chain.ts";
-import { type Envelope, isGenuine } from "../envelope.ts";
+import { type Envelope, frameBytes, isGenuine } from "../envelope.ts";
 import type { Head, Log } from "../log/log.ts";
 
 export type Heads = Record<string, Head>;
@@ -50,6 +50,12 @@ const MAX_AHEAD = 512;
 /** Envelopes handed to the log and not committed yet, for each stream: beyond it pulling waits. */
 const MAX_IN_FLIGHT = 8_192;
 
+/** Bytes kept because they came too early, of all streams. */
+const MAX_AHEAD_BYTES = 64 * 1024 * 1024;
+/** Streams of which nothing has come yet, for each peer that says it has them, and of all. */
+const MAX_UNSEEN = 1_024;
+const MAX_ALL_UNSEEN = 8_192;
+
 export const PULL_MAX_COUNT = 1_000;
 export const PULL_MAX_BYTES = 512 * 1024;
 
@@ -60,6 +66,7 @@ export class Replication {
   readonly #holders = new Map<string, Map<string, number>>();
   /** The running hashes before envelopes that came, as far as they were told. */
   readonly #before = new WeakMap<Envelope, string>();
+  #aheadBytes = 0;
 
   constructor(ports: ReplicationPorts, heads: Heads) {
     this.#ports = ports;
@@ -93,7 +100,7 @@ export class Replication {
       // Whoever was of no use for the branch that was cut may be for the other.
       if (cut.includes(origin)) stream.shunned.clear();
       // An import may have brought what was waited for.
-      for (const early of stream.ahead.keys()) if (early <= stream.queued) stream.ahead.delete(early);
+      for (const early of stream.ahead.keys()) if (early <= stream.queued) this.#takeAhead(stream, early);
       this.#seek(origin, stream, HOLE_GRACE_MS);
     }
   }
@@ -105,7 +112,9 @@ export class Replication {
   heard(peer: string, heads: Heads, { comparing = false, all = false } = {}): void {
     const held = (!all && this.#holders.get(peer)) || new Map<string, number>();
     this.#holders.set(peer, held);
+    let room = this.#roomFor(held);
     for (const [origin, { seq, chain }] of Object.entries(heads)) {
+      if (!this.#streams.has(origin) && room-- <= 0) continue;
       held.set(origin, seq);
       const stream = this.#stream(origin);
       if (seq === stream.seq && chain !== stream.chain) this.#ports.differs(peer, origin, { seq, chain: stream.chain });
@@ -116,10 +125,22 @@ export class Replication {
     }
   }
 
+  /** How many streams more a peer may make known by its word alone. */
+  #roomFor(held: ReadonlyMap<string, number>): number {
+    const isUnseen = (origin: string) => (this.#streams.get(origin)?.queued ?? 0) === 0;
+    if (this.#streams.size >= MAX_ALL_UNSEEN) this.#forgetUnheld();
+    const ofAll = this.#streams.size < MAX_ALL_UNSEEN ? 0 : [...this.#streams.keys()].filter(isUnseen).length;
+    const ofPeer = held.size < MAX_UNSEEN ? held.size : [...held.keys()].filter(isUnseen).length;
+    return Math.min(MAX_UNSEEN - ofPeer, MAX_ALL_UNSEEN - ofAll);
+  }
+
   /** A peer's live batch, and the running hash before it. */
   live(peer: string, envelopes: readonly Envelope[], follows?: string): void {
     this.#precede(envelopes, follows);
+    const room = this.#roomFor(new Map());
     for (const [origin, batch] of byOrigin(envelopes)) {
+      // Nobody else writes this node's stream.
+      if (origin === this.#ports.log.origin || (room <= 0 && !this.#streams.has(origin))) continue;
       const last = batch.at(-1) as Envelope;
       const held = this.#holders.get(peer);
       held?.set(origin, Math.max(held.get(origin) ?? 0, last.seq));
@@ -132,8 +153,8 @@ export class Replication {
   /** A peer's answer to `pull`. */
   pulled(peer: string, origin: string, envelopes: readonly Envelope[], follows?: string): void {
     this.#precede(envelopes, follows);
-    const stream = this.#stream(origin);
-    if (stream.pull?.peer !== peer) return;
+    const stream = this.#streams.get(origin);
+    if (stream?.pull?.peer !== peer) return;
     const { after } = stream.pull;
     stream.pull = undefined;
     this.#apply(
@@ -164,6 +185,13 @@ export class Replication {
       stream.pull = undefined;
       this.#seek(origin, stream, 0);
     }
+  }
+
+  /** A stream that nobody says he has, and of which nothing came, was only ever somebody's word. */
+  #forgetUnheld(): void {
+    const held = new Set([...this.#holders.values()].flatMap(streams => [...streams.keys()]));
+    for (const [origin, { queued, seq, ahead }] of this.#streams)
+      if (queued === 0 && seq === 0 && ahead.size === 0 && !held.has(origin)) this.#streams.delete(origin);
   }
 
   /** Asks again for what did not come. Called a few times a second. */
@@ -218,10 +246,10 @@ export class Replication {
         break;
       }
       if (envelope.seq === stream.queued + 1) take(envelope);
-      else if (stream.ahead.size < MAX_AHEAD) stream.ahead.set(envelope.seq, envelope);
+      else this.#keepAhead(stream, envelope);
     }
     for (let early = stream.ahead.get(stream.queued + 1); early; early = stream.ahead.get(stream.queued + 1)) {
-      stream.ahead.delete(early.seq);
+      this.#takeAhead(stream, early.seq);
       take(early);
     }
     if (next.length > 0) void this.#commit(stream, next, peer);
@@ -230,6 +258,20 @@ export class Replication {
       next.push(envelope);
       stream.queued = envelope.seq;
     }
+  }
+
+  #keepAhead(stream: Stream, envelope: Envelope): void {
+    const bytes = frameBytes(envelope);
+    if (stream.ahead.size >= MAX_AHEAD || this.#aheadBytes + bytes > MAX_AHEAD_BYTES) return;
+    const kept = compact(envelope);
+    stream.ahead.set(envelope.seq, kept);
+    this.#precede([kept], this.#before.get(envelope));
+    this.#aheadBytes += bytes;
+  }
+
+  #takeAhead(stream: Stream, seq: number): void {
+    const early = stream.ahead.get(seq);
+    if (early && stream.ahead.delete(seq)) this.#aheadBytes -= frameBytes(early);
   }
 
   async #commit(stream: Stream, envelopes: Envelope[], peer: string): Promise<void> {
@@ -246,7 +288,7 @@ export class Replication {
     }
     // Begin again behind what is committed; the next tick asks for the rest.
     stream.queued = stream.seq;
-    stream.ahead.clear();
+    for (const early of [...stream.ahead.keys()]) this.#takeAhead(stream, early);
     stream.missingSince = this.#ports.now();
   }
 
@@ -284,6 +326,19 @@ export class Replication {
     stream.pull = { peer, after: stream.queued, at: now };
     this.#ports.pull(peer, origin, stream.queued);
   }
+}
+
+/** Without the frame that it came in, which may be larger by far. */
+function compact(envelope: Envelope): Envelope {
+  const { body, salt, contentHash, extra } = envelope;
+  const copy = (bytes: Uint8Array | null) => bytes && new Uint8Array(bytes);
+  return {
+    ...envelope,
+    body: copy(body),
+    salt: copy(salt),
+    contentHash: new Uint8Array(contentHash),
+    extra: copy(extra),
+  };
 }
 
 function byOrigin(envelopes: readonly Envelope[]): Map<string, Envelope[]> {

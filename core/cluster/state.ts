@@ -2,6 +2,8 @@
  * Ephemeral state of the cluster: each node owns its values and numbers their versions, the others keep a copy while the
  * owner lives. After Phoenix Tracker: one writer a value, deltas by version, a snapshot where one is missing.
  */
+import { MAX_FRAME_BYTES } from "../envelope.ts";
+import { MAX_STATE_ENTRIES } from "./frames.ts";
 
 /** `body` is what the type's plugin packed; null says that the value ended. `at` orders owners' values, in ms. */
 export type StateEntry = { type: string; key: string; version: number; body: Uint8Array | null; at: number };
@@ -10,7 +12,13 @@ export type StateDelta = { boot: string; base: number; version: number; entries:
 export type Held = { node: string; version: number; body: Uint8Array; at: number };
 export type Changed = (type: string, key: string) => void;
 
-type Replica = { boot: string; version: number; values: Map<string, StateEntry> };
+type Replica = { boot: string; version: number; values: Map<string, StateEntry>; bytes: number };
+
+/** What is kept of one peer: some frames' worth, since a state that has outgrown one still arrives change by change. */
+const MAX_VALUES = 4 * MAX_STATE_ENTRIES;
+const MAX_BYTES = 8 * MAX_FRAME_BYTES;
+
+const sizeOf = ({ type, key, body }: StateEntry) => type.length + key.length + (body?.byteLength ?? 0);
 
 const idOf = (type: string, key: string) => `${type}\n${key}`;
 
@@ -27,7 +35,7 @@ export class ClusterState {
     this.#self = self;
     this.#boot = boot;
     this.#changed = changed;
-    this.#replicas.set(self, { boot, version: 0, values: new Map() });
+    this.#replicas.set(self, { boot, version: 0, values: new Map(), bytes: 0 });
   }
 
   get version(): number {
@@ -75,12 +83,19 @@ export class ClusterState {
     if (replica.version >= delta.version) return true;
     for (const entry of delta.entries) {
       const id = idOf(entry.type, entry.key);
+      const before = replica.values.get(id);
+      if (before) replica.bytes -= sizeOf(before);
       if (entry.body === null) replica.values.delete(id);
-      else replica.values.set(id, entry);
+      else {
+        replica.values.set(id, entry);
+        replica.bytes += sizeOf(entry);
+      }
       this.#changed(entry.type, entry.key);
     }
     replica.version = delta.version;
-    return true;
+    if (replica.values.size <= MAX_VALUES && replica.bytes <= MAX_BYTES) return true;
+    this.drop(node);
+    return false;
   }
 
   /** Puts a peer's snapshot in place of what was known of it. */
@@ -88,7 +103,8 @@ export class ClusterState {
     const before = this.#replicas.get(node);
     if (before?.boot === snapshot.boot && before.version > snapshot.version) return;
     const values = new Map(snapshot.entries.map(entry => [idOf(entry.type, entry.key), entry]));
-    this.#replicas.set(node, { boot: snapshot.boot, version: snapshot.version, values });
+    const bytes = [...values.values()].reduce((sum, entry) => sum + sizeOf(entry), 0);
+    this.#replicas.set(node, { boot: snapshot.boot, version: snapshot.version, values, bytes });
     for (const [id, entry] of values) {
       const known = before?.values.get(id)?.body;
       if (!known || !entry.body || Buffer.compare(known, entry.body) !== 0) this.#changed(entry.type, entry.key);

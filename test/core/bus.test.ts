@@ -24,6 +24,7 @@ test("a frame above the limit that comes all the same costs its sender the conne
       },
       unreachable: () => {},
       refused: address => assert.fail(`refused ${address}`),
+      shut: why => assert.fail(why),
       estranged: () => assert.fail("estranged"),
     },
     { port: 0, pubPort: 0, keys: [] },
@@ -65,6 +66,7 @@ test("who gave a connection up over a frame above the limit has it back once it 
       received: ({ bytes }) => heard.push(Buffer.from(bytes).subarray(0, 64).toString()),
       unreachable: () => {},
       refused: address => assert.fail(`refused ${address}`),
+      shut: why => assert.fail(why),
       estranged: () => assert.fail("estranged"),
     },
     { port: 0, pubPort: 0, keys: [] },
@@ -97,7 +99,9 @@ test("what was subscribed before a node's key was found is heard once it is", as
       heard = Buffer.from(bytes).toString();
     },
     unreachable: () => {},
-    refused: (address: string) => assert.fail(`refused ${address}`),
+    // Its first key is another one.
+    refused: () => {},
+    shut: (why: string | undefined) => assert.fail(why),
     estranged: () => assert.fail("estranged"),
   };
   const node = await Bus.open(events, { port: 0, pubPort: 0, keys: [fresh] });

@@ -2,77 +2,10 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import { CLUSTER_PROTOCOL, decodeFrame, encodeFrame, type Frame } from "../../core/cluster/frames.ts";
-import { encode, toWire } from "../../core/envelope.ts";
-import { at, draft, envelopes, holds, origins, record, written } from "../suites/samples.ts";
-
-const text = (maxLength: number, minLength = 0) =>
-  fc.string({ unit: "grapheme", minLength, maxLength }).map(text => text.slice(0, maxLength).toWellFormed());
-const id = text(64, 1);
-const count = fc.maxSafeNat();
-const at_ = fc.double({ noNaN: true, noDefaultInfinity: true }).map(at => (at === 0 ? 0 : at));
-const port = fc.integer({ min: 1, max: 65_535 });
-const bytes = fc.uint8Array({ maxLength: 64 });
-const some = <Item>(item: fc.Arbitrary<Item>) => fc.array(item, { maxLength: 3 });
-
-const host = fc.oneof(
-  fc.ipV4(),
-  fc.ipV6(),
-  fc.domain(),
-  fc.constantFrom("localhost", "chat-b", "LOCALHOST", "x".repeat(63)),
-);
-const info = fc.record(
-  { id, boot: id, startedAt: count, name: text(256), version: text(256), hosts: some(host), port, pubPort: port },
-  { requiredKeys: ["id", "boot", "name", "version", "hosts", "port", "pubPort"], noNullPrototype: true },
-);
-const heads = fc
-  .array(fc.tuple(origins, record({ seq: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), chain: id })), {
-    maxLength: 3,
-  })
-  .map(entries => Object.fromEntries(entries));
-const delta = record({
-  boot: id,
-  base: count,
-  version: count,
-  entries: some(record({ type: id, key: text(256), version: count, body: fc.option(bytes), at: at_ })),
-});
-
-const chain = fc.stringMatching(/^[0-9a-f]{32}$/);
-/** A record some of whose fields may be missing. */
-const partly = <All, Some>(
-  all: { [Key in keyof All]: fc.Arbitrary<All[Key]> },
-  some: { [Key in keyof Some]: fc.Arbitrary<Some[Key]> },
-): fc.Arbitrary<All & Partial<Some>> =>
-  fc.record({ ...all, ...some }, { requiredKeys: Object.keys(all) as never, noNullPrototype: true }) as never;
-
-/** One arbitrary payload for every kind; a kind that is missing here does not compile. */
-const PAYLOADS: { [Kind in Frame["kind"]]: fc.Arbitrary<Extract<Frame, { kind: Kind }>["payload"]> } = {
-  hello: partly({ info, known: some(info), heads, asks: fc.boolean() }, { writes: origins }),
-  beat: partly({ id, boot: id, heads, stateVersion: count }, { writes: origins }),
-  bye: record({ id, boot: id }),
-  batch: partly({ id, envelopes: some(envelopes) }, { follows: chain }),
-  heads: record({ id, heads }),
-  pull: record({ origin: origins, after: count }),
-  pulled: partly({ id, origin: origins, envelopes: some(envelopes) }, { follows: chain }),
-  differs: record({ id, origin: origins, seq: count, chain }),
-  chainsPlease: record({ origin: origins, seqs: some(count) }),
-  chains: record({ id, origin: origins, chains: some(fc.tuple(count, chain)).map(Object.fromEntries<string>) }),
-  state: record({ id, delta }),
-  snapshotPlease: fc.constant({}),
-  snapshot: record({ id, delta }),
-  signal: record({
-    id,
-    type: id,
-    version: count,
-    room: text(256),
-    author: id,
-    authorName: text(256),
-    at: at_,
-    body: bytes,
-  }),
-  forgotten: record({ node: id }),
-  ping: record({ at: at_ }),
-  pong: fc.record({ id, at: at_, wall: count }, { requiredKeys: ["id", "at"], noNullPrototype: true }),
-};
+import { decode, encode, MAX_FRAME_BYTES, toWire } from "../../core/envelope.ts";
+import { Reject } from "../../core/errors.ts";
+import { NASTY, PAYLOADS, rubbish } from "../suites/frames.ts";
+import { at, draft, holds, written } from "../suites/samples.ts";
 
 for (const kind of Object.keys(PAYLOADS) as Frame["kind"][])
   test(`a ${kind} frame comes out as it went in`, async t => {
@@ -164,4 +97,50 @@ test("a node is introduced with addresses that a socket can connect to, or not a
 test("names that JavaScript objects have already are names like others", () => {
   const frame = decodeFrame(encode([CLUSTER_PROTOCOL, "bye", { id: "__proto__", boot: "constructor" }]));
   assert.deepEqual(frame.payload, { id: "__proto__", boot: "constructor" });
+});
+
+test("whatever a frame is made into, it is one with the form of its kind, or is refused under a code", async t => {
+  let made = 0;
+  let refused = 0;
+  const kinds = new Set<string>();
+  await holds(
+    t,
+    fc.property(rubbish(64), ({ kind, frames }) => {
+      kinds.add(kind);
+      for (const bytes of frames()) {
+        made++;
+        try {
+          const { kind, payload } = decodeFrame(bytes);
+          assert.ok(Object.hasOwn(PAYLOADS, kind));
+          assert.equal(typeof payload, "object");
+        } catch (error) {
+          refused++;
+          if (!(error instanceof Reject)) throw error;
+          assert.ok(error.message.length < 1_000, error.message);
+        }
+      }
+    }),
+    { numRuns: 1_700, endOnFailure: true },
+  );
+  t.diagnostic(`${made} frames, ${refused} refused`);
+  assert.ok(made >= 100_000 && refused > made / 2);
+  assert.deepEqual([...kinds].sort(), Object.keys(PAYLOADS).sort());
+  assert.equal(Object.keys(Object.prototype).length, 0);
+  assert.equal(({} as { id?: unknown }).id, undefined);
+});
+
+test("no text of MessagePack is larger when it is decoded than its bytes allow", () => {
+  for (const bytes of NASTY) {
+    const before = process.memoryUsage().heapUsed;
+    try {
+      decodeFrame(bytes);
+    } catch (error) {
+      assert.ok(error instanceof Reject, String(error));
+    }
+    assert.ok(
+      process.memoryUsage().heapUsed - before < 32 * 1024 * 1024,
+      Buffer.from(bytes.subarray(0, 16)).toString("hex"),
+    );
+  }
+  assert.throws(() => decode(new Uint8Array(MAX_FRAME_BYTES + 1)), { code: "too-large" });
 });

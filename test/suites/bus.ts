@@ -35,7 +35,11 @@ const AGAIN_MS = 10;
 /** Cases for a bus; `maxFrameBytes` is the longest frame that it takes. */
 export function busSuite(name: string, open: Open, { maxFrameBytes }: { maxFrameBytes: number }): void {
   /** A bus that remembers what came, and answers requests that begin with `?` with the rest of them. */
-  async function newBus(t: TestContext, ports = { port: 0, pubPort: 0 }) {
+  async function newBus(
+    t: TestContext,
+    ports = { port: 0, pubPort: 0 },
+    refused: BusEvents["refused"] = address => assert.fail(`refused ${address}`),
+  ) {
     const received: (Received & { text: string })[] = [];
     const unreachable: string[] = [];
     const waiting = new Set<() => void>();
@@ -53,7 +57,8 @@ export function busSuite(name: string, open: Open, { maxFrameBytes }: { maxFrame
         unreachable.push(`${address.host}:${address.port}`);
         changed();
       },
-      refused: address => assert.fail(`refused ${address}`),
+      refused,
+      shut: why => assert.fail(why),
       estranged: ({ host, port }) => assert.fail(`estranged from ${host}:${port}`),
     };
     const bus = await open(events, ports);
@@ -276,7 +281,7 @@ export function busSuite(name: string, open: Open, { maxFrameBytes }: { maxFrame
   });
 
   test(`${name}: strangers that send rubbish, or nothing, do no harm`, async t => {
-    const [server, asker] = [await newBus(t), await newBus(t)];
+    const [server, asker] = [await newBus(t, undefined, () => {}), await newBus(t)];
     const greeting = Buffer.from([0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0]);
     const junk = [
       Buffer.from("GET / HTTP/1.1\r\nHost: chat\r\n\r\n"),

@@ -4,9 +4,11 @@ import { type TestContext, test } from "node:test";
 import { Dealer, Subscriber } from "zeromq";
 import { keysOf } from "../../core/cluster/keys.ts";
 import type { Logger } from "../../core/node.ts";
+import type { Given } from "../../core/settings.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { connect } from "../helpers/client.ts";
 import { converged, newNode, peer, type TestNode } from "../helpers/node.ts";
+import { at } from "../suites/samples.ts";
 
 const SECRET = "the one secret of this cluster";
 const OTHER = "the secret of another cluster";
@@ -83,14 +85,87 @@ test("a node that comes back with the right secret is let in", async t => {
   await hears(t, again, a);
 });
 
-test("while a secret is changed node by node, all stay one chat", async t => {
-  // Each knows both, and serves with one: what a change looks like half-way.
-  const a = await newNode(t, { CLUSTER_SECRET: `${SECRET},${OTHER}` });
-  const b = await newNode(t, { CLUSTER_SECRET: `${OTHER},${SECRET}`, ...peer(a) });
-  const c = await newNode(t, { CLUSTER_SECRET: OTHER, ...peer(b) });
+test("while a secret is changed node by node, all stay one chat, and nothing of it is lost", async t => {
+  const settings: Given[] = ["a", "b", "c"].map(name => ({ NODE_NAME: name, CLUSTER_SECRET: OTHER }));
+  const nodes: TestNode[] = [];
+  for (const own of settings) {
+    const node = await newNode(t, { ...own, ...peer(...nodes) });
+    Object.assign(own, { DATA_DIR: node.dataDir, ZMQ_PORT: String(node.zmqPort) });
+    nodes.push(node);
+  }
+  const sent: string[] = [];
+  for (const secrets of [`${OTHER},${SECRET}`, `${SECRET},${OTHER}`, SECRET])
+    for (const [index, own] of settings.entries()) {
+      await at(nodes, index).stop();
+      const others = nodes.filter((_, other) => other !== index);
+      const [writer, reader] = await Promise.all(others.map(node => connect(t, node, { name: `person ${people++}` })));
+      assert.ok(writer && reader);
+      await Promise.all([writer.join("lobby"), reader.join("lobby")]);
+      // The two that run are one chat while the third restarts.
+      const { id } = await writer.say(`while ${own.NODE_NAME} takes ${secrets}`);
+      sent.push(id);
+      await reader.until(() => reader.messages().find(message => message.id === id));
+      nodes[index] = await newNode(t, { ...own, CLUSTER_SECRET: secrets, ...peer(...others) });
+      await at(nodes, index).ready;
+      await converged(...nodes);
+      for (const node of others) await hears(t, at(nodes, index), node);
+      await hears(t, at(others, 0), at(others, 1));
+      writer.socket.disconnect();
+      reader.socket.disconnect();
+    }
+  await converged(...nodes);
+  for (const node of nodes) {
+    const { join } = await connect(t, node, { name: `person ${people++}` });
+    const seen = (await join("lobby")).messages.map(({ id }) => id);
+    assert.deepEqual(
+      sent.filter(id => !seen.includes(id)),
+      [],
+    );
+    assert.equal(new Set(seen).size, seen.length);
+  }
+  // Who still has the old one alone is out, and is told by name.
+  const { logger, warned } = listener();
+  await at(nodes, 0).stop();
+  nodes[0] = await newNode(t, { ...at(settings, 0), CLUSTER_SECRET: SECRET }, undefined, logger);
+  const revoked = await newNode(t, { CLUSTER_SECRET: OTHER, ...peer(at(nodes, 0)) });
+  await warned("stranger");
+  await revoked.ready;
+  assert.deepEqual(revoked.nodes().length, 1);
+});
+
+test("a node that was in with a secret that is given up is not let in again", async t => {
+  const a = await newNode(t, { CLUSTER_SECRET: `${OTHER},${SECRET}` });
+  const { logger, warned } = listener();
+  const b = await newNode(t, { CLUSTER_SECRET: OTHER, ...peer(a) }, undefined, logger);
   await hears(t, a, b);
-  await hears(t, b, c);
-  await converged(a, b, c);
+  await a.stop();
+  const again = await newNode(t, {
+    CLUSTER_SECRET: SECRET,
+    DATA_DIR: a.dataDir,
+    ZMQ_PORT: String(a.zmqPort),
+    ...peer(b),
+  });
+  await warned("secret-differs");
+  const [ana, bo] = [await connect(t, again, { name: "Ana" }), await connect(t, b, { name: "Bo" })];
+  await Promise.all([ana.join("lobby"), bo.join("lobby")]);
+  await bo.say("who hears this?");
+  const { id } = await ana.say("nobody of old");
+  await ana.until(() => ana.messages().find(message => message.id === id));
+  assert.deepEqual([again.nodes().length, b.nodes().length], [1, 1]);
+  assert.notEqual(await again.log.digest(), await b.log.digest());
+});
+
+test("a node with a secret and one without, whoever dials, both say it, and no frame gets through", async t => {
+  for (const [serving, dialing] of [
+    [{ CLUSTER_SECRET: SECRET }, {}],
+    [{}, { CLUSTER_SECRET: SECRET }],
+  ]) {
+    const [of, by] = [listener(), listener()];
+    const a = await newNode(t, serving, undefined, of.logger);
+    const b = await newNode(t, { ...dialing, ...peer(a) }, undefined, by.logger);
+    await Promise.all([of.warned("stranger"), by.warned("secret-differs")]);
+    assert.deepEqual([a.nodes().length, b.nodes().length], [1, 1]);
+  }
 });
 
 test("a stranger's sockets get and give nothing: without keys, and with keys of their own", async t => {

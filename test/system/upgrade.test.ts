@@ -1,8 +1,10 @@
 /** Nodes of other versions in one cluster: played by hand over a real bus, since no other version runs here. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { EMPTY_CHAIN, hashChain } from "../../core/chain.ts";
 import { Bus } from "../../core/cluster/bus.ts";
 import { CLUSTER_PROTOCOL } from "../../core/cluster/frames.ts";
+import { ownHosts } from "../../core/cluster/seeds.ts";
 import { decode, type Envelope, encode, toWire } from "../../core/envelope.ts";
 import { defineMessage, defineServer } from "../../core/plugin.ts";
 import plugins from "../../plugins/server.ts";
@@ -41,13 +43,25 @@ async function stranger(
       unreachable() {},
       refused() {},
       estranged() {},
+      shut() {},
     },
     { port: 0, pubPort: 0, keys: [] },
   );
   const [id, boot, origin] = ["stranger", "its only run", at(stream, 0).origin];
-  const info = { id, boot, name: id, version: "9", hosts: [HOST], port: bus.port, pubPort: bus.pubPort, ...changes };
+  const info = {
+    id,
+    boot,
+    name: id,
+    version: "9",
+    hosts: ownHosts(),
+    port: bus.port,
+    pubPort: bus.pubPort,
+    ...changes,
+  };
   let held = 1;
-  const heads = () => [[origin, held, "c"]];
+  const chains: string[] = [];
+  for (const envelope of stream) chains.push(hashChain(chains.at(-1) ?? EMPTY_CHAIN, envelope));
+  const heads = () => [[origin, held, at(chains, held - 1)]];
   const hello = (asks: boolean) => frame("hello", { info, known: [], heads: heads(), asks });
   const address = { host: HOST, port: node.zmqPort };
   bus.dial(address);
@@ -135,7 +149,7 @@ test("a kind of frame that a node does not know is passed over, with one line, a
   const ana = await connect(t, a, { name: "Ana" });
   await ana.join("lobby");
   while (!newer.heard.includes("pull")) await new Promise(resolve => setTimeout(resolve, 20));
-  for (let count = 0; count < 50; count++) newer.publish("chains", { id: "stranger", chains: [count] });
+  for (let count = 0; count < 50; count++) newer.publish("later", { id: "stranger", later: [count] });
   newer.write();
   await ana.until(() => ana.messages().find(({ id }) => id === at(stream, 1).id));
   const lines = a.lines.filter(line => line.includes("unknown kind of frame"));
