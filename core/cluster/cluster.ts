@@ -7,6 +7,7 @@ import type { Fork } from "../forks.ts";
 import type { Committed, Log } from "../log/log.ts";
 import type { NodeFigures } from "../plugin.ts";
 import type { Cancel, Time } from "../time.ts";
+import type { KnownNode } from "../urls.ts";
 import { Arrival } from "./arrival.ts";
 import type { Bus, Received } from "./bus.ts";
 import { clockAhead } from "./clocks.ts";
@@ -47,6 +48,8 @@ export type ClusterEvents = {
   giveUp(fork: Fork): Promise<void>;
   /** This node must not go on, for that reason: whoever runs it has to stop it. */
   refused(reason: Reject): void;
+  /** Perhaps other nodes are up than before, or they say other things of themselves. */
+  nodesChanged(): void;
 };
 
 export type Logger = {
@@ -212,8 +215,25 @@ export class Cluster {
   }
 
   /** The nodes that are up, this one first. */
-  nodes(): { id: string; name: string }[] {
-    return [this.self, ...this.#membership.up().map(({ info }) => info)].map(({ id, name }) => ({ id, name }));
+  nodes(): KnownNode[] {
+    return [this.self, ...this.#membership.up().map(({ info }) => info)].map(({ id, name, hosts, urls = [] }) => ({
+      id,
+      name,
+      urls,
+      isHere: this.#membership.isHere({ hosts }),
+    }));
+  }
+
+  /** The addresses of the other nodes' pages, of those that are away, too. */
+  siblings(): string[] {
+    return [...this.#membership.peers.values()].flatMap(({ info }) => info.urls ?? []);
+  }
+
+  /** Tells the peers where this node's page is. */
+  servesAt(urls: string[]): void {
+    this.self.urls = urls;
+    this.#perform(this.#membership.up().flatMap(({ address }) => (address ? [{ do: "greet", address }] : [])));
+    this.#options.events.nodesChanged();
   }
 
   /** The peers that are up and hold a stream up to `seq`. */
@@ -349,6 +369,7 @@ export class Cluster {
     this.#ask(id, "snapshotPlease", {});
     // To everybody: it may be new to them, or a second run of a node that they know.
     this.#bus.publish(this.#hello(false));
+    this.#options.events.nodesChanged();
     this.#options.logger.info({ peer: name, address: textOf(address) }, "a peer is up");
   }
 
@@ -363,6 +384,7 @@ export class Cluster {
     this.#forks.lost(info.id);
     for (const [origin, writer] of this.#writers) if (writer === info.id) this.#writers.delete(origin);
     this.state.drop(info.id);
+    this.#options.events.nodesChanged();
     this.#options.logger.warn({ peer: info.name }, "a peer is down");
   }
 
@@ -523,6 +545,7 @@ export class Cluster {
     const known = hello.known.filter(({ id }) => !this.#options.forgotten.has(id));
     this.#perform(this.#membership.introduced(hello.info, now, at));
     this.#perform(this.#membership.heardOf(known, now));
+    this.#options.events.nodesChanged();
     this.#heard(hello.info.id, hello.heads, { comparing: true, all: true, writes: hello.writes });
     if (at) this.#arrival.heardFrom(at, hello.info.id);
     this.#arrival.check();
@@ -563,7 +586,8 @@ export class Cluster {
     this.#replication.heard(peer, heads, { comparing, all });
     const own = this.#options.log.origin;
     const held = own === undefined ? undefined : heads[own];
-    if (held) this.#options.events.held(peer, held.seq);
+    // A peer that has more of it than was ever written here has it of another branch.
+    if (held && held.seq <= (this.#heads[own as string]?.seq ?? 0)) this.#options.events.held(peer, held.seq);
   }
 
   #askSnapshot(peer: string, now: number): void {

@@ -20,8 +20,24 @@ const host = fc.oneof(
   fc.domain(),
   fc.constantFrom("localhost", "chat-b", "LOCALHOST", "x".repeat(63)),
 );
+const url = fc.constantFrom(
+  "http://localhost:5002",
+  "https://chat.example/chat",
+  "http://[fd00::5]:5002",
+  "http://10.0.0.1",
+);
 const info = fc.record(
-  { id, boot: id, startedAt: count, name: text(256), version: text(256), hosts: some(host), port, pubPort: port },
+  {
+    id,
+    boot: id,
+    startedAt: count,
+    name: text(256),
+    version: text(256),
+    hosts: some(host),
+    port,
+    pubPort: port,
+    urls: some(url),
+  },
   { requiredKeys: ["id", "boot", "name", "version", "hosts", "port", "pubPort"], noNullPrototype: true },
 );
 const heads = fc
@@ -159,6 +175,16 @@ test("a node is introduced with addresses that a socket can connect to, or not a
   for (const host of ["192.0.2.1", "::1", "chat-b.example"]) hello(host);
   for (const host of ["", "a b", "*", "-x", "ho/st", "x".repeat(64)])
     assert.throws(() => hello(host), invalid, JSON.stringify(host));
+});
+
+test("a node is introduced with addresses that its page can have, or not at all", () => {
+  const hello = (url: string) => {
+    const info = { id: "node", boot: "boot", name: "", version: "", hosts: [], port: 1, pubPort: 1, urls: [url] };
+    return decodeFrame(encode([CLUSTER_PROTOCOL, "hello", { info, known: [], heads: [], asks: true }]));
+  };
+  for (const url of ["http://192.0.2.1:5002", "https://chat.example/chat"]) hello(url);
+  for (const url of ["", "chat.example", "ftp://chat.example", "javascript:alert(1)", "http://a/?b", "http://u:p@a"])
+    assert.throws(() => hello(url), invalid, JSON.stringify(url));
 });
 
 test("names that JavaScript objects have already are names like others", () => {

@@ -7,7 +7,7 @@ import type { Page, WebSocketRoute } from "playwright-core";
 import { composer, join, row, rows, say } from "../helpers/chat.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { connect } from "../helpers/client.ts";
-import { newNode, peer } from "../helpers/node.ts";
+import { newNode, peer, spawnNode } from "../helpers/node.ts";
 
 const AWAY = [/net::ERR_/, /WebSocket connection/];
 
@@ -125,6 +125,111 @@ test("who was renamed while away is told on coming back", async t => {
     );
   line.mend();
   await page.getByText("Your name was taken on another node first. You are Ana 2 now.").waitFor();
+});
+
+test("when its node goes, a page goes on at another one, and back when that one goes: nothing lost, doubled or out of order", async t => {
+  const a = await spawnNode(t, { NODE_NAME: "attic" });
+  const b = await spawnNode(t, { NODE_NAME: "kitchen", ...peer(a) });
+  await b.ready();
+  const raj = await connect(t, b, { name: "Raj" });
+  await raj.join("lobby");
+  const page = await join(t, a.url, "Ana", { ignore: AWAY });
+  const at = (name: string) => page.getByText(`Connected to ${name}`);
+  await say(page, "one");
+  await row(page, "one").getByText("Stored on another node too").waitFor({ state: "attached" });
+  assert.equal(await at("attic").count(), 0, "nothing is said while all is well");
+  await a.kill("SIGKILL");
+  const goneAt = performance.now();
+  await say(page, "two");
+  await raj.say("from the kitchen");
+  await at("kitchen").waitFor();
+  t.diagnostic(`at another node after ${(performance.now() - goneAt).toFixed(0)} ms`);
+  await say(page, "three");
+  await row(page, "three").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+  await row(page, "from the kitchen").waitFor();
+  const texts = async () => (await raj.join("lobby")).messages.map(({ body }) => (body as { text: string }).text);
+  assert.deepEqual(await rows(page), await texts());
+  assert.deepEqual(
+    (await texts()).filter(text => !text.startsWith("from")),
+    ["one", "two", "three"],
+  );
+
+  const back = await spawnNode(t, { NODE_NAME: "attic", PORT: String(a.port), DATA_DIR: a.dataDir, ...peer(b) });
+  await back.ready();
+  const mia = await connect(t, back, { name: "Mia" });
+  await mia.join("lobby");
+  await b.kill("SIGKILL");
+  await say(page, "four");
+  await mia.say("from the attic");
+  await at("kitchen").waitFor({ state: "detached" });
+  await row(page, "four").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+  await row(page, "from the attic").waitFor();
+  const there = (await mia.join("lobby")).messages.map(({ body }) => (body as { text: string }).text);
+  assert.deepEqual(await rows(page), there);
+  assert.deepEqual(
+    there.filter(text => !text.startsWith("from")),
+    ["one", "two", "three", "four"],
+  );
+});
+
+test("a page that is opened anew while it was at another node remembers that one", async t => {
+  const a = await spawnNode(t, { NODE_NAME: "attic" });
+  const b = await spawnNode(t, { NODE_NAME: "kitchen", ...peer(a) });
+  await b.ready();
+  const page = await join(t, a.url, "Ana", { ignore: AWAY });
+  await say(page, "one");
+  await row(page, "one").getByText("Stored on another node too").waitFor({ state: "attached" });
+  // The page itself comes from the browser's cache, as it does where somebody goes back to it.
+  await page.routeWebSocket(
+    url => url.port === String(a.port),
+    route => void route.close(),
+  );
+  await page.reload();
+  await page.getByText("Connected to kitchen").waitFor();
+  await row(page, "one").waitFor();
+});
+
+/** A node that knows nobody, at every address that is not the one given. */
+async function withStrangers(page: Page, { port }: { port: number }): Promise<() => number> {
+  let asked = 0;
+  await page.routeWebSocket(
+    url => url.port !== String(port),
+    route => {
+      route.send('0{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100000}');
+      route.onMessage(message => {
+        if (!String(message).startsWith("40")) return;
+        asked++;
+        const data = { code: "session-unknown", message: "the session's token is not, or no longer, valid" };
+        route.send(`44${JSON.stringify({ message: data.message, data })}`);
+      });
+    },
+  );
+  return () => asked;
+}
+
+test("a node that does not know the person yet logs nobody out", async t => {
+  const a = await spawnNode(t, { NODE_NAME: "attic" });
+  const b = await spawnNode(t, { NODE_NAME: "kitchen", ...peer(a) });
+  await b.ready();
+  const page = await join(t, a.url, "Ana", { ignore: AWAY });
+  await page.waitForFunction(() => Object.values(localStorage).some(value => value.includes("kitchen")));
+  const asked = await withStrangers(page, a);
+  await a.kill("SIGKILL");
+  await bar(page).waitFor();
+  while (asked() < 2) await page.waitForTimeout(50);
+  await say(page, "still me");
+  const again = await spawnNode(t, { NODE_NAME: "attic", PORT: String(a.port), DATA_DIR: a.dataDir });
+  await again.ready();
+  await row(page, "still me").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+});
+
+test("a session that has ended where the person was last is over, whatever other nodes there are", async t => {
+  const a = await newNode(t, { NODE_NAME: "attic" });
+  await (await newNode(t, { NODE_NAME: "kitchen", ...peer(a) })).ready;
+  const page = await join(t, a.url, "Ana");
+  const token = await page.evaluate(() => Object.entries(localStorage).find(([key]) => key.endsWith("token"))?.[1]);
+  await (await connect(t, a, { token })).ask("chat:logout");
+  await page.getByText("You are signed out here. Please join again.").waitFor();
 });
 
 /** Lets the test speak for the node, over the page's own connection. */
