@@ -1,13 +1,14 @@
 /** What a person sees of a connection that breaks, and of what the node has to say about it. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { cpSync, rmSync } from "node:fs";
 import { createServer, connect as dial, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import type { Page, WebSocketRoute } from "playwright-core";
 import { composer, join, row, rows, say } from "../helpers/chat.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { connect } from "../helpers/client.ts";
-import { newNode, peer, spawnNode } from "../helpers/node.ts";
+import { newNode, peer, spawnNode, temporaryDirectory } from "../helpers/node.ts";
 
 const AWAY = [/net::ERR_/, /WebSocket connection/];
 
@@ -214,6 +215,8 @@ test("a node that does not know the person yet logs nobody out", async t => {
   const page = await join(t, a.url, "Ana", { ignore: AWAY });
   await page.waitForFunction(() => Object.values(localStorage).some(value => value.includes("kitchen")));
   const asked = await withStrangers(page, a);
+  await page.reload();
+  await page.getByRole("log").waitFor();
   await a.kill("SIGKILL");
   await bar(page).waitFor();
   while (asked() < 2) await page.waitForTimeout(50);
@@ -272,6 +275,36 @@ test("a room whose cursor says nothing any more is loaded anew", async t => {
   tell('["nonsense",null]');
   await raj.say("three");
   await row(page, "three").waitFor();
+});
+
+test("where a node was put back to an earlier state, a page shows what stands there now, and still sends what it had to say", async t => {
+  const node = await spawnNode(t, { NODE_NAME: "attic" });
+  const page = await join(t, node.url, "Ana", { ignore: AWAY });
+  const raj = await connect(t, node, { name: "Raj" });
+  await raj.join("lobby");
+  await raj.say("kept");
+  await row(page, "kept").waitFor();
+  await node.kill("SIGTERM");
+  const backup = temporaryDirectory(t);
+  cpSync(node.dataDir, backup, { recursive: true });
+  const restart = () => spawnNode(t, { NODE_NAME: "attic", PORT: String(node.port), DATA_DIR: node.dataDir });
+  const second = await restart();
+  await bar(page).waitFor({ state: "detached" });
+  await say(page, "lost");
+  await row(page, "lost").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+  await page.context().setOffline(true);
+  await second.kill("SIGTERM");
+  rmSync(node.dataDir, { recursive: true });
+  cpSync(backup, node.dataDir, { recursive: true });
+  const third = await restart();
+  const again = await connect(t, third, { token: raj.welcome.token });
+  await again.join("lobby");
+  for (const text of ["other", "more"]) await again.say(text);
+  await bar(page).waitFor();
+  await say(page, "waiting");
+  await page.context().setOffline(false);
+  await row(page, "waiting").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+  assert.deepEqual(await rows(page), ["kept", "other", "more", "waiting"]);
 });
 
 test("a page that is cut off because it lagged comes back by itself, and misses nothing", async t => {
