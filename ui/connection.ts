@@ -63,6 +63,7 @@ let worry: ReturnType<typeof setTimeout> | undefined;
 let timer: ReturnType<typeof setTimeout> | undefined;
 /** What is still to be tried in this round. */
 let ahead: string[] = [];
+/** Since the last welcome, this one included. */
 let rounds = 0;
 /** A node asked not to be tried again sooner, in milliseconds. */
 let askedPauseMs = 0;
@@ -71,7 +72,7 @@ export function connect(handlers: Handlers): void {
   hangUp();
   worryLater();
   ahead = round(home);
-  rounds = 0;
+  rounds = 1;
   tryNext(handlers);
 }
 
@@ -101,7 +102,7 @@ function dial(url: string, handlers: Handlers): void {
   });
   socket = made;
   const isOnly = round(home).length === 1;
-  timer = setTimeout(tryNext, isOnly ? MAX_TRY_MS : Math.min(TRY_MS * 2 ** rounds, MAX_TRY_MS), handlers);
+  timer = setTimeout(tryNext, isOnly ? MAX_TRY_MS : Math.min(TRY_MS * 2 ** (rounds - 1), MAX_TRY_MS), handlers);
   followConnection(made, url, handlers);
   made.on("batch", handlers.batch);
   for (const [event, handle] of Object.entries(handlers.events)) made.on(event, handle as (payload: unknown) => void);

@@ -173,6 +173,77 @@ test("when its node goes, a page goes on at another one, and back when that one 
   );
 });
 
+test("a node that does not answer is left for the next one, and each is tried before any is tried again", async t => {
+  const a = await spawnNode(t, { NODE_NAME: "attic" });
+  const b = await spawnNode(t, { NODE_NAME: "bath", ...peer(a) });
+  const c = await spawnNode(t, { NODE_NAME: "cellar", ...peer(a) });
+  await Promise.all([b.ready(), c.ready()]);
+  const page = await join(t, a.url, "Ana", { ignore: AWAY });
+  const knows = (name: string) =>
+    page.waitForFunction(name => Object.values(localStorage).some(value => value.includes(name)), name);
+  await Promise.all([knows("bath"), knows("cellar")]);
+  const tried: string[] = [];
+  page.on("websocket", socket => tried.push(new URL(socket.url()).host));
+  process.kill(b.process.pid as number, "SIGSTOP");
+  await a.kill("SIGKILL");
+  await page.getByText("Connected to cellar").waitFor();
+  assert.ok(tried.includes(`localhost:${b.port}`), String(tried));
+  tried.length = 0;
+  await c.kill("SIGKILL");
+  while (new Set(tried).size === tried.length) await page.waitForTimeout(50);
+  for (const { port } of [a, b, c]) assert.ok(tried.slice(0, -1).includes(`localhost:${port}`), String(tried));
+  process.kill(b.process.pid as number, "SIGCONT");
+  await page.getByText("Connected to bath").waitFor();
+});
+
+test("a page that came encrypted goes on at a node that is encrypted, too", async t => {
+  const tls = { TLS: "self-signed" };
+  const a = await newNode(t, { ...tls, NODE_NAME: "attic" });
+  const b = await newNode(t, { ...tls, NODE_NAME: "kitchen", ...peer(a) });
+  await newNode(t, { NODE_NAME: "plain", ...peer(a, b) });
+  await b.ready;
+  const page = await join(t, a.url, "Ana", { ignore: [...AWAY, /403/], trust: true });
+  await page.waitForFunction(() => Object.values(localStorage).some(value => value.includes("kitchen")));
+  await a.stop();
+  await page.getByText("Connected to kitchen").waitFor();
+  await say(page, "over TLS");
+  await row(page, "over TLS")
+    .getByText(/^S(ent|tored)/)
+    .waitFor({ state: "attached" });
+  const said = await connect(t, b, { name: "Raj" }, { url: b.url, ca: b.authority?.certificate ?? "" });
+  assert.deepEqual(
+    (await said.join("lobby")).messages.map(({ body }) => body),
+    [{ text: "over TLS" }],
+  );
+});
+
+test("what no second node had confirmed is given to the next one, and stands there once when the first is back", async t => {
+  const a = await spawnNode(t, { NODE_NAME: "attic", ACK: "peer" });
+  const b = await spawnNode(t, { NODE_NAME: "kitchen", ACK: "peer", ...peer(a) });
+  await b.ready();
+  const page = await join(t, a.url, "Ana", { ignore: AWAY });
+  await say(page, "zero");
+  await row(page, "zero").getByText("Stored on another node too").waitFor({ state: "attached" });
+  const raj = await connect(t, b, { name: "Raj" });
+  await raj.join("lobby");
+  process.kill(b.process.pid as number, "SIGSTOP");
+  for (const text of ["one", "two"]) {
+    await say(page, text);
+    await row(page, text).getByText("Kept on this node").waitFor({ state: "attached" });
+  }
+  await a.kill("SIGKILL");
+  process.kill(b.process.pid as number, "SIGCONT");
+  await page.getByText("Connected to kitchen").waitFor();
+  await raj.until(() => raj.messages().some(({ body }) => (body as { text: string }).text === "two"));
+  await say(page, "three");
+  await spawnNode(t, { NODE_NAME: "attic", ACK: "peer", PORT: String(a.port), DATA_DIR: a.dataDir, ...peer(b) });
+  for (const text of ["one", "two", "three"])
+    await row(page, text).getByText("Stored on another node too").waitFor({ state: "attached" });
+  assert.deepEqual(await rows(page), ["zero", "one", "two", "three"]);
+  const texts = (await raj.join("lobby")).messages.map(({ body }) => (body as { text: string }).text);
+  assert.deepEqual(texts, ["zero", "one", "two", "three"]);
+});
+
 test("a page that is opened anew while it was at another node remembers that one", async t => {
   const a = await spawnNode(t, { NODE_NAME: "attic" });
   const b = await spawnNode(t, { NODE_NAME: "kitchen", ...peer(a) });
