@@ -224,9 +224,14 @@ export class Cluster {
     }));
   }
 
-  /** The addresses of the other nodes' pages, of those that are away, too. */
+  /** The addresses of the other nodes' pages, of those that are away, too, and were when this node started. */
   siblings(): string[] {
-    return [...this.#membership.peers.values()].flatMap(({ info }) => info.urls ?? []);
+    return this.#remembered.all().flatMap(({ urls }) => urls ?? []);
+  }
+
+  #remember(peer: Peer): void {
+    const { id, name, urls } = peer.info;
+    this.#remembered.saw({ id, name, addresses: this.#membership.addressesOf(peer), urls });
   }
 
   /** Tells the peers where this node's page is. */
@@ -365,7 +370,7 @@ export class Cluster {
       this.#subscribed.set(info.id, publications);
     }
     const { id, name } = info;
-    this.#remembered.saw({ id, name, addresses: this.#membership.addressesOf(peer) });
+    this.#remember(peer);
     this.#ask(id, "snapshotPlease", {});
     // To everybody: it may be new to them, or a second run of a node that they know.
     this.#bus.publish(this.#hello(false));
@@ -545,6 +550,8 @@ export class Cluster {
     const known = hello.known.filter(({ id }) => !this.#options.forgotten.has(id));
     this.#perform(this.#membership.introduced(hello.info, now, at));
     this.#perform(this.#membership.heardOf(known, now));
+    const peer = this.#membership.peers.get(hello.info.id);
+    if (peer?.up) this.#remember(peer);
     this.#options.events.nodesChanged();
     this.#heard(hello.info.id, hello.heads, { comparing: true, all: true, writes: hello.writes });
     if (at) this.#arrival.heardFrom(at, hello.info.id);

@@ -5,6 +5,7 @@ import { Clock } from "../../core/clock.ts";
 import { ACK_WITHIN_MS } from "../../core/confirmations.ts";
 import type { Draft } from "../../core/envelope.ts";
 import type { Reject } from "../../core/errors.ts";
+import { Forgotten } from "../../core/forgotten.ts";
 import type { Log } from "../../core/log/log.ts";
 import { People } from "../../core/people.ts";
 import { Registry } from "../../core/registry.ts";
@@ -31,6 +32,7 @@ function newRouter() {
     time: still.time,
     people: new People(),
     rooms: new Rooms(),
+    forgotten: new Forgotten(),
     ack: "peer",
     figures: () => assert.fail("nobody asked"),
     failed: (type, error) => assert.fail(`${type}: ${error}`),
