@@ -56,6 +56,23 @@ export function isElsewhere(host: string): boolean {
   return !NOWHERE_ELSE.check(plain, family === 6 ? "ipv6" : "ipv4");
 }
 
+/** Whether that may be the address of a node's page: with http or https, and nothing behind the path. */
+export function isPageUrl(text: string): boolean {
+  return text.length <= 256 && asPageUrl(text) === text;
+}
+
+/** The one way to write the address of a page; undefined where the text is none. */
+export function asPageUrl(text: string): string | undefined {
+  const url = URL.parse(text);
+  if (!url || !/^https?:$/.test(url.protocol)) return undefined;
+  return `${url.origin}${url.pathname}`.replace(/\/+$/, "");
+}
+
+/** Whether that means the machine that it is used on. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^(::ffff:)?127\.\d+\.\d+\.\d+$/i.test(host);
+}
+
 /** Where an address comes from: an IPv6 household has a /64 to itself, and could be a new address each time. */
 export function networkOf(address: string): string {
   if (!isIPv6(address) || address.startsWith("::ffff:")) return address;

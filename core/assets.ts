@@ -20,6 +20,7 @@ const TYPES: Record<string, string> = {
 
 const POLICY = [
   "default-src 'self'",
+  // A page goes on at another node when its own is away, and which there are changes while it is open.
   "connect-src 'self' ws: wss:",
   "img-src 'self' data: blob:",
   "media-src 'self' blob:",

@@ -15,6 +15,7 @@ import type { Registry } from "./registry.ts";
 import type { Room, Rooms } from "./rooms.ts";
 import type { Input, Outlet, Router, SignalMessage, SignalTarget } from "./router.ts";
 import { Auth, type SignedIn, type SignIn } from "./signin.ts";
+import type { ReachableNode, Visitor } from "./urls.ts";
 import type { StateValue } from "./values.ts";
 
 /** Largest frame that a client may send, in bytes; the connection of a larger one is closed. */
@@ -24,6 +25,8 @@ const MAX_BUFFERED_PACKETS = 2_000;
 /** Requests of one client that wait for one before them. */
 const MAX_WAITING_REQUESTS = 256;
 const ASKING: Rate = { perSecond: 20, burst: 100 };
+/** Kinds of visitors whose addresses of nodes are remembered. */
+const MAX_KINDS = 256;
 const SWEEP_MS = 1_000;
 const CLOSE_WITHIN_MS = 1_000;
 
@@ -44,7 +47,9 @@ export type GatewayParts = {
   /** Whether a request may come in, by the page that it comes from. */
   isFromOwnPage: (request: IncomingMessage) => boolean;
   node: () => { id: string; name: string; version: string };
-  nodes: () => { id: string; name: string }[];
+  visitorOf: (request: IncomingMessage) => Visitor;
+  /** The nodes that are up, this one first, with the addresses that this visitor can use. */
+  nodes: (visitor: Visitor) => ReachableNode[];
   failed: (what: string, error: unknown) => void;
   count: (what: "received" | "refused" | "delivered" | "cut", amount: number) => void;
 };
@@ -60,11 +65,15 @@ type Reply = (answer: object) => void;
 
 type Entered = SignedIn & { auth: Auth; address: string };
 
+type Told = { nodes: ReachableNode[]; text: string };
+
 type Client = {
   socket: Socket;
   session: Session;
   token: string;
   address: string;
+  visitor: Visitor;
+  told: Told;
   dialect: Dialect;
   joined: Set<string>;
   messages: Bucket;
@@ -83,6 +92,8 @@ export class Gateway implements Outlet {
   readonly #byPerson = new Map<string, Set<Client>>();
   readonly #audience: Audience;
   readonly #sweeper: NodeJS.Timeout;
+  readonly #told = new Map<string, Told>();
+  #telling: NodeJS.Immediate | undefined;
   #paused = false;
 
   constructor(parts: GatewayParts) {
@@ -136,6 +147,8 @@ export class Gateway implements Outlet {
       session: { id: socket.id, person },
       token,
       address,
+      visitor: this.#parts.visitorOf(socket.request),
+      told: { nodes: [], text: "" },
       dialect: this.#audience.enter(
         auth.batch,
         auth.types.filter(type => this.#parts.registry.get(type)),
@@ -163,20 +176,35 @@ export class Gateway implements Outlet {
     this.#welcome(client);
   }
 
-  #welcome({ socket, session, token }: Client): void {
-    const { node, nodes, registry, rooms, router, rate, ack } = this.#parts;
+  #welcome(client: Client): void {
+    const { socket, session, token } = client;
+    client.told = this.#nodesFor(client);
+    const { node, registry, rooms, router, rate, ack } = this.#parts;
     socket.emit("welcome", {
       protocol: 1,
       you: session.person,
       token,
       node: node(),
-      nodes: nodes(),
+      nodes: client.told.nodes,
       types: registry.versions(),
       rooms: rooms.all(),
       state: router.state(),
       ack,
       limits: { messagesPerSecond: rate.perSecond, burst: rate.burst, frameBytes: MAX_CLIENT_FRAME_BYTES },
     });
+  }
+
+  /** What visitors of one kind are told of the nodes is worked out once for all of them. */
+  #nodesFor({ visitor }: Client): Told {
+    const kind = JSON.stringify(visitor);
+    let told = this.#told.get(kind);
+    if (!told) {
+      const nodes = this.#parts.nodes(visitor);
+      told = { nodes, text: JSON.stringify(nodes) };
+      if (this.#told.size >= MAX_KINDS) this.#told.clear();
+      this.#told.set(kind, told);
+    }
+    return told;
   }
 
   /** A request is handled after those before it of the same client have been given their place. */
@@ -328,6 +356,19 @@ export class Gateway implements Outlet {
 
   rooms(rooms: Room[]): void {
     this.#io.emit("chat:rooms", rooms);
+  }
+
+  /** Once for whatever this turn of the loop brings. */
+  nodes(): void {
+    this.#telling ??= setImmediate(() => {
+      this.#telling = undefined;
+      this.#told.clear();
+      for (const client of this.#clients.values()) {
+        const told = this.#nodesFor(client);
+        if (told.text !== client.told.text) client.socket.emit("chat:nodes", told.nodes);
+        client.told = told;
+      }
+    });
   }
 
   renamed(person: Person): void {

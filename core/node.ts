@@ -30,6 +30,7 @@ import { realTime, type Time } from "./time.ts";
 import { type Certificates, openCertificates, type PublicAuthority } from "./tls/certificates.ts";
 import { isForStrangers, withAuthority } from "./tls/install.ts";
 import { answerPlain } from "./tls/plain.ts";
+import { ownUrls, urlsFor } from "./urls.ts";
 
 export type NodeOptions = {
   config: Config;
@@ -124,6 +125,7 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
   open.defer(() => clearInterval(ticker));
 
   const port = await listener.listen(config);
+  cluster.servesAt(ownUrls(config, { port, secure: certificates !== undefined }));
   open.defer(await openAdministration(ground, cluster, logger));
   const reason = await Promise.race([refused.promise, undefined]);
   if (reason) throw reason;
@@ -213,6 +215,7 @@ async function openCluster(
         if (outcome?.status === "refused") throw new Reject(outcome.code, outcome.message);
       },
       refused,
+      nodesChanged: () => router.nodesChanged(),
     },
   });
 }
@@ -250,7 +253,8 @@ function makeGateway(
     http: listener.http,
     path: `${config.basePath}/socket.io/`,
     addressOf: request => proxies.addressOf(request),
-    isFromOwnPage: request => proxies.isFromOwnPage(request, publicHosts),
+    isFromOwnPage: request => proxies.isFromOwnPage(request, publicHosts, () => cluster.siblings()),
+    visitorOf: request => proxies.visitorOf(request),
     router,
     reading: new Reading({
       log,
@@ -260,14 +264,14 @@ function makeGateway(
       copiesOf: envelope => router.copiesOf(envelope),
       lags: origins => cluster.lags(origins),
     }),
-    signIn: new SignIn({ people, rooms, log, clock, claims }),
+    signIn: new SignIn({ people, rooms, log, clock, claims, isReady: () => cluster.isReady }),
     registry,
     rooms,
     log,
     rate: { perSecond: config.rateLimit, burst: config.rateLimit * 3 },
     ack: config.ack,
     node: () => self,
-    nodes: () => cluster.nodes(),
+    nodes: visitor => urlsFor(visitor, cluster.nodes()),
     failed,
     count: (what, amount) => report.count(what, amount),
   });

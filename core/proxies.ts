@@ -2,7 +2,8 @@
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import proxyAddr from "proxy-addr";
-import { isIP } from "./addresses.ts";
+import { isIP, isLoopback, isPrivate } from "./addresses.ts";
+import type { Visitor } from "./urls.ts";
 
 export class Proxies {
   readonly #trusts: (address: string, distance: number) => boolean;
@@ -24,8 +25,14 @@ export class Proxies {
    * Whether a request comes from a page of this node, or from no page at all: pages of other hosts must not speak for
    * their visitors, and CORS does not cover WebSocket. `publicHosts` are this node's own, whatever proxies say. Which
    * protocol the page itself came by is not looked at: clients that are no browsers write http there over TLS, too.
+   * A page that another node of the cluster served may come as well: `siblings` are the addresses which those say of
+   * themselves.
    */
-  isFromOwnPage(request: IncomingMessage, publicHosts: readonly string[]): boolean {
+  isFromOwnPage(
+    request: IncomingMessage,
+    publicHosts: readonly string[],
+    siblings: () => readonly string[] = () => [],
+  ): boolean {
     const { origin, host } = request.headers;
     if (origin === undefined) return true;
     const page = URL.parse(origin)?.host;
@@ -34,7 +41,20 @@ export class Proxies {
     const protocol = this.#said(request, "x-forwarded-proto") ?? (encrypted ? "https" : "http");
     // A browser leaves out the port that its protocol has anyway, and not every proxy does.
     const asked = [host, this.#said(request, "x-forwarded-host")].filter(name => name !== undefined);
-    return [...asked.map(name => URL.parse(`${protocol}://${name}`)?.host), ...publicHosts].includes(page);
+    const own = [...asked.map(name => URL.parse(`${protocol}://${name}`)?.host), ...publicHosts];
+    return own.includes(page) || siblings().some(url => URL.parse(url)?.origin === origin);
+  }
+
+  /** How whoever sent a request came here. */
+  visitorOf(request: IncomingMessage): Visitor {
+    const { host = "", origin } = request.headers;
+    const address = this.addressOf(request);
+    const asked = URL.parse(`http://${this.#said(request, "x-forwarded-host") ?? host}`)?.hostname ?? "";
+    return {
+      host: asked.replace(/^\[|\]$/g, ""),
+      from: isLoopback(address) ? "here" : address !== "" && isPrivate(address) ? "inside" : "outside",
+      encrypted: origin?.startsWith("https:") ?? false,
+    };
   }
 
   /** What the first proxy wrote, if the last one is trusted. */

@@ -33,6 +33,8 @@ export type Outlet = {
   /** More nodes hold messages of that author, who is told at every session here: the sending one may be gone. */
   stored(author: string, messages: { id: string; copies: number }[]): void;
   rooms(rooms: Room[]): void;
+  /** Perhaps other nodes are up than before. */
+  nodes(): void;
   /** What clients hold of these rooms is not what the log holds any more: they have to join anew. */
   reset(rooms: readonly string[]): void;
   renamed(person: Person): void;
@@ -347,6 +349,10 @@ export class Router {
     if (type?.kind !== "signal") return;
     const signal = { type: name, room, author: { id: author, name: authorName }, at, body: type.unpack(body, version) };
     this.#outlet?.signal(room === "" ? "all" : { room }, signal);
+  }
+
+  nodesChanged(): void {
+    this.#outlet?.nodes();
   }
 
   /** A value of the cluster's state is another one now. */

@@ -26,7 +26,17 @@ export type Auth = v.InferOutput<typeof Auth>;
 const MIN_TOKEN_CHARACTERS = 22;
 
 export type SignedIn = { person: Person; token: string };
-type Parts = { people: People; rooms: Rooms; log: Log; clock: Clock; claims: Rate };
+type Parts = {
+  people: People;
+  rooms: Rooms;
+  log: Log;
+  clock: Clock;
+  claims: Rate;
+  /** Whether this node has what the others know. */
+  isReady: () => boolean;
+};
+
+const READY_SOON_MS = 500;
 
 export class SignIn {
   readonly #parts: Parts;
@@ -49,6 +59,9 @@ export class SignIn {
     if (token !== undefined) {
       const person = this.#parts.people.ofToken(token);
       if (person) return { person, token };
+      // Who signed in on another node while this one was away must not be taken for a stranger.
+      if (name === undefined && !this.#parts.isReady())
+        throw new Reject("not-ready", undefined, { retryAfterMs: READY_SOON_MS });
       if (name === undefined || token.length < MIN_TOKEN_CHARACTERS) throw new Reject("session-unknown");
     }
     if (link !== undefined) return this.#enterByLink(link, address);

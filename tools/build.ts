@@ -59,6 +59,12 @@ const UNUSED: { filter: RegExp; contents: string }[] = [
       export const transports = { websocket: WS, polling: XHR };`,
   },
   {
+    // The page itself decides when it tries which node again.
+    filter: /socket\.io-client\/build\/esm\/contrib\/backo2\.js$/,
+    contents: `const none = () => {}; export const Backoff = function () { this.attempts = 0; };
+      Object.assign(Backoff.prototype, { reset: none, setMin: none, setMax: none, setJitter: none });`,
+  },
+  {
     // The protocol is JSON; files go over HTTP.
     filter: /socket\.io-parser\/build\/esm\/is-binary\.js$/,
     contents: "export const isBinary = () => false, hasBinary = () => false;",

@@ -16,7 +16,7 @@ import { type Key, t } from "./i18n.ts";
 import { keep, kept } from "./keep.ts";
 import { clearOutbox, loadOutbox } from "./outbox.ts";
 import { types } from "./registry.ts";
-import { join, receive } from "./resume.ts";
+import { receive, reset } from "./resume.ts";
 import { forgetRooms, heldRoom, joinVisited, learn, open, unjoinAll } from "./rooms.ts";
 import { arrived, startSending, stopWaiting, stored } from "./sender.ts";
 import {
@@ -63,9 +63,7 @@ const handlers: Handlers = {
     renamed: tellRenamed,
     reset({ room: id }: { room: string }) {
       const room = heldRoom(id);
-      if (!room) return;
-      room.cursor = undefined;
-      join(room);
+      if (room) reset(room);
     },
     "chat:rooms": (named: Named[]) => learn(named),
   },

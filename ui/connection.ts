@@ -1,10 +1,17 @@
-/** The Socket.IO connection to one node: kept up, asked and listened to. The only file that imports socket.io-client. */
+/** The Socket.IO connection to a node: kept up, asked and listened to. The only file that imports socket.io-client. */
 import { signal } from "@preact/signals";
 import { io, type Socket } from "socket.io-client";
 import type { Message, Person } from "../core/plugin.ts";
+import { arrive, home, lastPlace, learnPlaces, nameAt, type Reachable, round } from "./places.ts";
 
 const ANSWER_TIMEOUT_MS = 10_000;
 const RETRY_MS = 2_000;
+/** Between two rounds through all places: the shortest, and the longest. */
+const PAUSE_MS = 300;
+const MAX_PAUSE_MS = 5_000;
+/** What a place has to let us in where there are others; more in each round, should it be the way that is slow. */
+const TRY_MS = 2_500;
+const MAX_TRY_MS = 20_000;
 /** A break shorter than this is nobody's business. */
 const PATIENCE_MS = 300;
 
@@ -15,6 +22,7 @@ export type Welcome = {
   you: Person;
   token: string;
   node: Named & { version: string };
+  nodes: Reachable[];
   rooms: Named[];
   state: StateValue[];
   limits: Limits;
@@ -44,59 +52,99 @@ export const limits = signal<Limits>({ messagesPerSecond: 0, burst: 0, frameByte
 /** The node acks what another one has committed, too. */
 export const acksLate = signal(false);
 
+/** The name of the node that is tried, or is connected. */
+export const nodeName = signal("");
+/** Connected to another node than the one that this page came from. */
+export const elsewhere = signal(false);
+
 let socket: Socket | undefined;
 let worry: ReturnType<typeof setTimeout> | undefined;
+/** Calls the next try: after its time, or when this one takes too long. */
+let timer: ReturnType<typeof setTimeout> | undefined;
+/** What is still to be tried in this round. */
+let ahead: string[] = [];
+/** Since the last welcome, this one included. */
+let rounds = 0;
+/** A node asked not to be tried again sooner, in milliseconds. */
+let askedPauseMs = 0;
 
 export function connect(handlers: Handlers): void {
   hangUp();
   worryLater();
-  const base = new URL(".", document.baseURI);
-  socket = io(base.origin, {
-    path: `${base.pathname}socket.io/`,
-    // Away from localhost a proxy may break WebSocket; then polling is tried.
-    transports: ["websocket", "polling"],
+  ahead = round(home);
+  rounds = 1;
+  tryNext(handlers);
+}
+
+/** Every place once before any of them twice. */
+function tryNext(handlers: Handlers): void {
+  drop();
+  const pause = ahead.length > 0 ? 0 : Math.max(askedPauseMs, Math.min(PAUSE_MS * 2 ** rounds++, MAX_PAUSE_MS));
+  if (pause > 0) {
+    ahead = round(lastPlace());
+    askedPauseMs = 0;
+  }
+  // Those whom one node lost do not all come to the next in the same moment.
+  timer = setTimeout(() => dial(ahead.shift() ?? home, handlers), pause * (0.75 + Math.random() / 2));
+}
+
+function dial(url: string, handlers: Handlers): void {
+  const { origin, pathname } = new URL(`${url}/socket.io/`);
+  nodeName.value = nameAt(url);
+  const made = io(origin, {
+    path: pathname,
+    // Away from localhost a proxy may break WebSocket; then polling is tried. Another node answers no page but by WebSocket.
+    transports: url === home ? ["websocket", "polling"] : ["websocket"],
     tryAllTransports: true,
     forceNew: true,
-    reconnectionDelay: 300,
-    reconnectionDelayMax: 5_000,
+    reconnection: false,
     auth: give => give(handlers.auth()),
   });
-  followConnection(socket, handlers);
-  socket.on("batch", handlers.batch);
-  for (const [event, handle] of Object.entries(handlers.events)) socket.on(event, handle as (payload: unknown) => void);
-  socket.onAny((event: string, payload: unknown) => {
-    if (event !== "welcome" && event !== "batch" && !Object.hasOwn(handlers.events, event))
-      handlers.signal(event, payload);
+  socket = made;
+  const isOnly = round(home).length === 1;
+  timer = setTimeout(tryNext, isOnly ? MAX_TRY_MS : Math.min(TRY_MS * 2 ** (rounds - 1), MAX_TRY_MS), handlers);
+  followConnection(made, url, handlers);
+  made.on("batch", handlers.batch);
+  for (const [event, handle] of Object.entries(handlers.events)) made.on(event, handle as (payload: unknown) => void);
+  made.onAny((event: string, payload: unknown) => {
+    if (!OWN.includes(event) && !Object.hasOwn(handlers.events, event)) handlers.signal(event, payload);
   });
 }
 
-function followConnection(made: Socket, handlers: Handlers): void {
+const OWN = ["welcome", "batch", "chat:nodes"];
+
+function followConnection(made: Socket, url: string, handlers: Handlers): void {
   made.on("welcome", (welcome: Welcome) => {
+    clearTimeout(timer);
+    clearTimeout(worry);
+    ahead = [];
+    rounds = 0;
     node.value = welcome.node;
     limits.value = welcome.limits;
     acksLate.value = welcome.ack === "peer";
-    clearTimeout(worry);
+    learnPlaces(welcome.nodes);
+    arrive(url, welcome.node.name);
+    nodeName.value = welcome.node.name;
+    elsewhere.value = url !== home;
     troubled.value = false;
     connected.value = true;
     handlers.welcome(welcome);
   });
-  made.on("disconnect", reason => {
+  made.on("chat:nodes", learnPlaces);
+  made.on("disconnect", () => {
     lose(handlers);
-    // Socket.IO leaves it to us to come back from a disconnect that the server asked for.
-    if (reason === "io server disconnect") reconnect(made, RETRY_MS / 4);
+    tryNext(handlers);
   });
   made.on("connect_error", error => {
     const refusal = (error as { data?: Refusal }).data;
-    if (made.active || !refusal?.code) return;
-    if (handlers.refused(refusal)) reconnect(made, refusal.retryAfterMs ?? RETRY_MS);
-    else hangUp();
+    if (refusal?.code) {
+      // Only where the person was let in before does an unknown session say that it has ended: others may not know it yet.
+      const isStranger = refusal.code === "session-unknown" && url !== lastPlace();
+      if (!isStranger && !handlers.refused(refusal)) return hangUp();
+      askedPauseMs = Math.max(askedPauseMs, refusal.retryAfterMs ?? RETRY_MS);
+    }
+    tryNext(handlers);
   });
-}
-
-function reconnect(made: Socket, afterMs: number): void {
-  setTimeout(() => {
-    if (made === socket) made.connect();
-  }, afterMs);
 }
 
 function lose(handlers: Handlers): void {
@@ -117,6 +165,11 @@ export function hangUp(): void {
   clearTimeout(worry);
   troubled.value = false;
   connected.value = false;
+  drop();
+}
+
+function drop(): void {
+  clearTimeout(timer);
   const old = socket;
   socket = undefined;
   old?.removeAllListeners();

@@ -7,7 +7,13 @@ const RETRY_MS = 2_000;
 /** Beyond this, what came live meanwhile is not kept: the next join brings it. */
 const MAX_HELD = 5_000;
 
-type Joined = { messages: Message[]; cursor: Record<string, number>; more: boolean; older: boolean };
+type Joined = {
+  messages: Message[];
+  cursor: Record<string, number>;
+  last: Record<string, string>;
+  more: boolean;
+  older: boolean;
+};
 
 export async function join(room: Room): Promise<void> {
   if (room.held) return;
@@ -21,20 +27,30 @@ export async function join(room: Room): Promise<void> {
   receive(room, held);
 }
 
+/** What it holds of the room is of another history; what was written and not yet sent stays. */
+export function reset(room: Room): void {
+  room.resets++;
+  room.cursor = undefined;
+  join(room);
+}
+
 /** Joins until nothing is left to page; returns whether it is subscribed now. */
 async function follow(room: Room): Promise<boolean> {
   let from = room.cursor;
   for (let first = true; ; first = false) {
-    const answer = await request<Joined>("join", { room: room.id, ...(from && { cursor: from }) });
-    if (!answer.ok) return refused(room, answer);
-    if (from && ((first && answer.more) || !room.cursor)) {
-      // A long absence: the newest page is worth more than hours of catching up. Or else the cursor was reset meanwhile.
+    const { resets } = room;
+    const answer = await request<Joined>("join", { room: room.id, ...(from && { cursor: from, last: room.last }) });
+    const isReset = room.resets > resets || (!answer.ok && answer.code === "reset");
+    if (!answer.ok && !isReset) return refused(room, answer);
+    // After a long absence the newest page is worth more than hours of catching up.
+    if (!answer.ok || isReset || (from && first && answer.more)) {
       from = undefined;
       continue;
     }
     const anew = from === undefined;
     if (anew) room.startAnew(answer.older);
     from = room.cursor = answer.cursor;
+    room.last = answer.last;
     room.accept(answer.messages, !anew);
     if (!answer.more) return true;
   }
@@ -65,6 +81,7 @@ export function receive(room: Room, messages: readonly Message[]): void {
       continue;
     }
     cursor[message.origin] = message.n;
+    room.last[message.origin] = message.id;
     next.push(message);
   }
   room.cursor = cursor;

@@ -35,6 +35,10 @@ export class Room {
   readonly atEnd = signal(true);
   /** The last n of each origin; missing before the first join. */
   cursor: Record<string, number> | undefined;
+  /** The ids of the messages at those places. */
+  last: Record<string, string> = {};
+  /** How often a node said that the cursor says nothing. */
+  resets = 0;
   /** What came live while a join was under way. */
   held: Message[] | undefined;
   #read: string;

@@ -1,7 +1,7 @@
 /** One room: its header, its timeline, and what people write with. */
 import { Boundary } from "./boundary.tsx";
 import { createRoom } from "./chat.ts";
-import { connected, node, troubled } from "./connection.ts";
+import { connected, elsewhere, nodeName, troubled } from "./connection.ts";
 import { t } from "./i18n.ts";
 import { Icon } from "./icon.tsx";
 import { reason } from "./reason.ts";
@@ -18,7 +18,7 @@ export function RoomView({ room }: { room: Room }) {
   return (
     <main class="room">
       <Header room={room} />
-      {troubled.value && <Bar />}
+      {(troubled.value || elsewhere.value) && <Bar />}
       {missing ? <Missing room={room} /> : <Scroller room={room} />}
       {!missing && <Hints room={room.id} />}
       {!missing && <Composers room={room} />}
@@ -79,9 +79,11 @@ function Header({ room }: { room: Room }) {
 }
 
 function Bar() {
+  const node = nodeName.value || t("theChat");
+  const away = troubled.value;
   return (
-    <p class="bar" role="status">
-      <strong>{t("reconnecting", { node: node.value.name || t("theChat") })}</strong> {t("reconnectingHint")}
+    <p class={away ? "bar" : "bar calm"} role="status">
+      <strong>{t(away ? "reconnecting" : "elsewhere", { node })}</strong> {away && t("reconnectingHint")}
     </p>
   );
 }

@@ -47,6 +47,7 @@ export const en = {
   // Connection
   reconnecting: "Reconnecting to {node}…",
   reconnectingHint: "What you write is sent when it is back.",
+  elsewhere: "Connected to {node}",
   theChat: "the chat",
   renamed: "Your name was taken on another node first. You are {name} now.",
   notSent: "Not sent: {reason}",

@@ -45,6 +45,7 @@ export const zh: Record<keyof typeof en, string> = {
   discard: "丢弃",
   reconnecting: "正在重新连接 {node}…",
   reconnectingHint: "你写的内容会在恢复后发送。",
+  elsewhere: "已连接到 {node}",
   theChat: "聊天服务器",
   renamed: "你的名字已先在另一个节点被使用，你现在叫 {name}。",
   notSent: "未发送：{reason}",

@@ -8,6 +8,7 @@ import type { Fork } from "../forks.ts";
 import type { Committed, Log } from "../log/log.ts";
 import type { NodeFigures } from "../plugin.ts";
 import type { Cancel, Time } from "../time.ts";
+import type { KnownNode } from "../urls.ts";
 import { Arrival } from "./arrival.ts";
 import type { Bus, Received } from "./bus.ts";
 import { clockAhead } from "./clocks.ts";
@@ -50,6 +51,8 @@ export type ClusterEvents = {
   giveUp(fork: Fork): Promise<void>;
   /** This node must not go on, for that reason: whoever runs it has to stop it. */
   refused(reason: Reject): void;
+  /** Perhaps other nodes are up than before, or they say other things of themselves. */
+  nodesChanged(): void;
 };
 
 export type Logger = {
@@ -222,8 +225,30 @@ export class Cluster {
   }
 
   /** The nodes that are up, this one first. */
-  nodes(): { id: string; name: string }[] {
-    return [this.self, ...this.#membership.up().map(({ info }) => info)].map(({ id, name }) => ({ id, name }));
+  nodes(): KnownNode[] {
+    return [this.self, ...this.#membership.up().map(({ info }) => info)].map(({ id, name, hosts, urls = [] }) => ({
+      id,
+      name,
+      urls,
+      isHere: this.#membership.isHere({ hosts }),
+    }));
+  }
+
+  /** The addresses of the other nodes' pages, of those that are away, too, and were when this node started. */
+  siblings(): string[] {
+    return this.#remembered.all().flatMap(({ urls }) => urls ?? []);
+  }
+
+  #remember(peer: Peer): void {
+    const { id, name, urls } = peer.info;
+    this.#remembered.saw({ id, name, addresses: this.#membership.addressesOf(peer), urls });
+  }
+
+  /** Tells the peers where this node's page is. */
+  servesAt(urls: string[]): void {
+    this.self.urls = urls;
+    this.#perform(this.#membership.up().flatMap(({ address }) => (address ? [{ do: "greet", address }] : [])));
+    this.#options.events.nodesChanged();
   }
 
   /** The peers that are up and hold a stream up to `seq`. */
@@ -381,10 +406,11 @@ export class Cluster {
       this.#subscribed.set(info.id, publications);
     }
     const { id, name } = info;
-    this.#remembered.saw({ id, name, addresses: this.#membership.addressesOf(peer) });
+    this.#remember(peer);
     this.#ask(id, "snapshotPlease", {});
     // To everybody: it may be new to them, or a second run of a node that they know.
     this.#bus.publish(this.#hello(false));
+    this.#options.events.nodesChanged();
     this.#options.logger.info({ peer: name, address: textOf(address) }, "a peer is up");
   }
 
@@ -399,6 +425,7 @@ export class Cluster {
     this.#forks.lost(info.id);
     for (const [origin, writer] of this.#writers) if (writer === info.id) this.#writers.delete(origin);
     this.state.drop(info.id);
+    this.#options.events.nodesChanged();
     this.#options.logger.warn({ peer: info.name }, "a peer is down");
   }
 
@@ -560,6 +587,9 @@ export class Cluster {
     const known = hello.known.filter(({ id }) => !this.#options.forgotten.has(id));
     this.#perform(this.#membership.introduced(hello.info, now, at));
     this.#perform(this.#membership.heardOf(known, now));
+    const peer = this.#membership.peers.get(hello.info.id);
+    if (peer?.up) this.#remember(peer);
+    this.#options.events.nodesChanged();
     this.#heard(hello.info.id, hello.heads, { comparing: true, all: true, writes: hello.writes });
     if (at) this.#arrival.heardFrom(at, hello.info.id);
     this.#arrival.check();
@@ -601,7 +631,8 @@ export class Cluster {
     this.#replication.heard(peer, heads, { comparing, all });
     const own = this.#options.log.origin;
     const held = own === undefined ? undefined : heads[own];
-    if (held) this.#options.events.held(peer, held.seq);
+    // A peer that has more of it than was ever written here has it of another branch.
+    if (held && held.seq <= (this.#heads[own as string]?.seq ?? 0)) this.#options.events.held(peer, held.seq);
   }
 
   #askSnapshot(peer: string, now: number): void {

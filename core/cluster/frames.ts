@@ -1,6 +1,6 @@
 /** What nodes say to each other: a MessagePack array of protocol version, kind and payload. */
 import * as v from "valibot";
-import { isHost } from "../addresses.ts";
+import { isHost, isPageUrl } from "../addresses.ts";
 import { decode, type Envelope, encode, fromWire, ORIGIN, toWire } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 
@@ -23,6 +23,8 @@ const list = <Item extends v.GenericSchema>(item: Item, max: number) => v.pipe(v
 
 /** Addresses of one node. */
 export const MAX_HOSTS = 32;
+/** Addresses of one node's page. */
+export const MAX_URLS = 48;
 /** Values in one delta or snapshot of a node's state. */
 export const MAX_STATE_ENTRIES = 16_384;
 
@@ -36,6 +38,7 @@ const info = v.object({
   hosts: list(host, MAX_HOSTS),
   port,
   pubPort: port,
+  urls: v.optional(list(v.pipe(v.string(), v.check(isPageUrl)), MAX_URLS)),
 });
 const chain = v.pipe(v.string(), v.maxLength(64));
 /** The running hash before the first envelope; missing where the sender does not know it. */

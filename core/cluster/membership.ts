@@ -16,6 +16,8 @@ export type NodeInfo = {
   hosts: string[];
   port: number;
   pubPort: number;
+  /** Addresses of its page; nodes of older versions do not say them. */
+  urls?: string[] | undefined;
 };
 
 export type Address = { host: string; port: number };
@@ -289,8 +291,13 @@ export class Membership {
 
   /** A node on this very host has the same addresses as this one, and is reached at the loopback one. */
   #candidates({ hosts, port }: NodeInfo): Address[] {
-    const reachable = sameHosts(hosts, this.#self.hosts) ? ["127.0.0.1"] : hosts.filter(isElsewhere);
+    const reachable = this.isHere({ hosts }) ? ["127.0.0.1"] : hosts.filter(isElsewhere);
     return reachable.map(host => ({ host, port }));
+  }
+
+  /** Whether a node runs on this very host. */
+  isHere({ hosts }: Pick<NodeInfo, "hosts">): boolean {
+    return sameHosts(hosts, this.#self.hosts);
   }
 
   /** A heartbeat. */

@@ -1,9 +1,10 @@
 /** The peers that were up once, kept in the log: a node that starts again looks for them, whoever else was named to it. */
 import * as v from "valibot";
-import { isHost } from "../addresses.ts";
+import { isHost, isPageUrl } from "../addresses.ts";
 import type { Address } from "./membership.ts";
 
-export type RememberedPeer = { id: string; name: string; addresses: Address[] };
+/** `urls` are those of its page. */
+export type RememberedPeer = { id: string; name: string; addresses: Address[]; urls?: string[] | undefined };
 
 export type RememberedPorts = {
   /** Keeps the text for the next start. */
@@ -24,6 +25,7 @@ const Kept = v.array(
         port: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535)),
       }),
     ),
+    urls: v.optional(v.array(v.pipe(v.string(), v.check(isPageUrl)))),
   }),
 );
 
@@ -50,8 +52,8 @@ export class Remembered {
   }
 
   /** A peer came up. */
-  saw({ id, name, addresses }: RememberedPeer): void {
-    this.#peers.set(id, { id, name, addresses });
+  saw({ id, name, addresses, urls }: RememberedPeer): void {
+    this.#peers.set(id, { id, name, addresses, ...(urls && { urls }) });
     for (const oldest of this.#peers.keys()) {
       if (this.#peers.size <= MAX_PEERS) break;
       this.#peers.delete(oldest);

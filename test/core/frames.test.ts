@@ -94,6 +94,16 @@ test("a node is introduced with addresses that a socket can connect to, or not a
     assert.throws(() => hello(host), invalid, JSON.stringify(host));
 });
 
+test("a node is introduced with addresses that its page can have, or not at all", () => {
+  const hello = (url: string) => {
+    const info = { id: "node", boot: "boot", name: "", version: "", hosts: [], port: 1, pubPort: 1, urls: [url] };
+    return decodeFrame(encode([CLUSTER_PROTOCOL, "hello", { info, known: [], heads: [], asks: true }]));
+  };
+  for (const url of ["http://192.0.2.1:5002", "https://chat.example/chat"]) hello(url);
+  for (const url of ["", "chat.example", "ftp://chat.example", "javascript:alert(1)", "http://a/?b", "http://u:p@a"])
+    assert.throws(() => hello(url), invalid, JSON.stringify(url));
+});
+
 test("names that JavaScript objects have already are names like others", () => {
   const frame = decodeFrame(encode([CLUSTER_PROTOCOL, "bye", { id: "__proto__", boot: "constructor" }]));
   assert.deepEqual(frame.payload, { id: "__proto__", boot: "constructor" });

@@ -27,6 +27,7 @@ async function newGateway(t: TestContext, reads: (() => Promise<unknown>)[] = []
     ack: "local",
     addressOf: () => "127.0.0.1",
     isFromOwnPage: () => true,
+    visitorOf: () => ({ host: "localhost", from: "here", encrypted: false }),
     node: () => ({ id: "node", name: "node", version: "test" }),
     nodes: () => [],
     failed: (what: string, error: unknown) => assert.fail(`${what}: ${error}`),

@@ -92,3 +92,42 @@ for (const [what, from, headers, encrypted, whereTrusted, whereNot] of PAGES)
     assert.equal(trusting.isFromOwnPage(request, ["public.example"]), whereTrusted);
     assert.equal(trustingNobody.isFromOwnPage(request, ["public.example"]), whereNot);
   });
+
+test("a page of another node of the cluster is admitted by exactly the address that this node says of itself", () => {
+  const siblings = () => ["http://attic:5003", "https://chat.example/chat", "http://localhost:5003"];
+  for (const [origin, admitted] of [
+    ["http://attic:5003", true],
+    ["https://attic:5003", false],
+    ["http://attic:5004", false],
+    ["http://attic", false],
+    ["http://attic:5003.evil.example", false],
+    ["https://chat.example", true],
+    ["http://chat.example", false],
+    ["https://evil.chat.example", false],
+    ["http://localhost:5003", true],
+    ["http://localhost:3000", false],
+    ["null", false],
+    ["https://evil.example", false],
+  ] as const)
+    assert.equal(trustingNobody.isFromOwnPage(asked(PROXY, { ...HOST, origin }), [], siblings), admitted, origin);
+});
+
+test("a visitor is who asked for which name, from where, and how its page came", () => {
+  const visitor = (from: string, headers: IncomingHttpHeaders, proxies = trustingNobody) =>
+    Object.values(proxies.visitorOf(asked(from, headers)));
+  assert.deepEqual(visitor("127.0.0.1", { host: "localhost:5002" }), ["localhost", "here", false]);
+  assert.deepEqual(visitor("::1", { host: "[::1]:5002", origin: "http://[::1]:5002" }), ["::1", "here", false]);
+  assert.deepEqual(visitor("10.0.0.9", { host: "10.0.0.1" }), ["10.0.0.1", "inside", false]);
+  assert.deepEqual(visitor("203.0.113.7", { host: "chat.example", origin: "https://chat.example" }), [
+    "chat.example",
+    "outside",
+    true,
+  ]);
+  assert.deepEqual(visitor(PROXY, { ...AT_PROXY, "x-forwarded-for": "203.0.113.7" }, trusting), [
+    "chat.example",
+    "outside",
+    false,
+  ]);
+  for (const host of [undefined, "", "a b", "://"])
+    assert.deepEqual(visitor("", { host }), ["", "outside", false], String(host));
+});

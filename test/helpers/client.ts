@@ -10,7 +10,7 @@ export type Welcome = {
   you: { id: string; name: string };
   token: string;
   node: { id: string; name: string; version: string };
-  nodes: { id: string; name: string }[];
+  nodes: { id: string; name: string; urls: string[] }[];
   types: Record<string, number>;
   rooms: { id: string; name: string }[];
   state: StateValue[];

@@ -40,9 +40,15 @@ const partly = <All, Some>(
 ): fc.Arbitrary<All & Partial<Some>> =>
   fc.record({ ...all, ...some }, { requiredKeys: Object.keys(all) as never, noNullPrototype: true }) as never;
 
+const url = fc.constantFrom(
+  "http://localhost:5002",
+  "https://chat.example/chat",
+  "http://[fd00::5]:5002",
+  "http://10.0.0.1",
+);
 const info = partly(
   { id, boot: id, name: text(256), version: text(256), hosts: some(host), port, pubPort: port },
-  { startedAt: count },
+  { startedAt: count, urls: some(url) },
 );
 
 /** One arbitrary payload for every kind; a kind that is missing here does not compile. */

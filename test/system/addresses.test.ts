@@ -32,7 +32,7 @@ async function member(t: TestContext, names: Names, name: string, seeds: string[
     heads: await log.heads(),
     forgotten: new Set<string>(),
     logger: { info() {}, warn() {} },
-    events: { signal() {}, stateChanged() {}, held() {}, giveUp: async () => {}, refused() {} },
+    events: { signal() {}, stateChanged() {}, held() {}, nodesChanged() {}, giveUp: async () => {}, refused() {} },
   });
   log.committed = commit => cluster.committed(commit);
   let closed: Promise<void> | undefined;

@@ -1,13 +1,14 @@
 /** What a person sees of a connection that breaks, and of what the node has to say about it. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { cpSync, rmSync } from "node:fs";
 import { createServer, connect as dial, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import type { Page, WebSocketRoute } from "playwright-core";
 import { composer, join, row, rows, say } from "../helpers/chat.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { connect } from "../helpers/client.ts";
-import { newNode, peer } from "../helpers/node.ts";
+import { newNode, peer, spawnNode, temporaryDirectory } from "../helpers/node.ts";
 
 const AWAY = [/net::ERR_/, /WebSocket connection/];
 
@@ -127,6 +128,190 @@ test("who was renamed while away is told on coming back", async t => {
   await page.getByText("Your name was taken on another node first. You are Ana 2 now.").waitFor();
 });
 
+test("when its node goes, a page goes on at another one, and back when that one goes: nothing lost, doubled or out of order", async t => {
+  const a = await spawnNode(t, { NODE_NAME: "attic" });
+  const b = await spawnNode(t, { NODE_NAME: "kitchen", ...peer(a) });
+  await b.ready();
+  const raj = await connect(t, b, { name: "Raj" });
+  await raj.join("lobby");
+  const page = await join(t, a.url, "Ana", { ignore: AWAY });
+  const at = (name: string) => page.getByText(`Connected to ${name}`);
+  await say(page, "one");
+  await row(page, "one").getByText("Stored on another node too").waitFor({ state: "attached" });
+  assert.equal(await at("attic").count(), 0, "nothing is said while all is well");
+  await a.kill("SIGKILL");
+  const goneAt = performance.now();
+  await say(page, "two");
+  await raj.say("from the kitchen");
+  await at("kitchen").waitFor();
+  t.diagnostic(`at another node after ${(performance.now() - goneAt).toFixed(0)} ms`);
+  await say(page, "three");
+  await row(page, "three")
+    .getByText(/^S(ent|tored)/)
+    .waitFor({ state: "attached" });
+  await row(page, "from the kitchen").waitFor();
+  const texts = async () => (await raj.join("lobby")).messages.map(({ body }) => (body as { text: string }).text);
+  assert.deepEqual(await rows(page), await texts());
+  assert.deepEqual(
+    (await texts()).filter(text => !text.startsWith("from")),
+    ["one", "two", "three"],
+  );
+
+  const back = await spawnNode(t, { NODE_NAME: "attic", PORT: String(a.port), DATA_DIR: a.dataDir, ...peer(b) });
+  await back.ready();
+  const mia = await connect(t, back, { name: "Mia" });
+  await mia.join("lobby");
+  await b.kill("SIGKILL");
+  await say(page, "four");
+  await mia.say("from the attic");
+  await at("kitchen").waitFor({ state: "detached" });
+  await row(page, "four")
+    .getByText(/^S(ent|tored)/)
+    .waitFor({ state: "attached" });
+  await row(page, "from the attic").waitFor();
+  const there = (await mia.join("lobby")).messages.map(({ body }) => (body as { text: string }).text);
+  assert.deepEqual(await rows(page), there);
+  assert.deepEqual(
+    there.filter(text => !text.startsWith("from")),
+    ["one", "two", "three", "four"],
+  );
+});
+
+test("a node that does not answer is left for the next one, and each is tried before any is tried again", async t => {
+  const a = await spawnNode(t, { NODE_NAME: "attic" });
+  const b = await spawnNode(t, { NODE_NAME: "bath", ...peer(a) });
+  const c = await spawnNode(t, { NODE_NAME: "cellar", ...peer(a) });
+  await Promise.all([b.ready(), c.ready()]);
+  const page = await join(t, a.url, "Ana", { ignore: AWAY });
+  const knows = (name: string) =>
+    page.waitForFunction(name => Object.values(localStorage).some(value => value.includes(name)), name);
+  await Promise.all([knows("bath"), knows("cellar")]);
+  const tried: string[] = [];
+  page.on("websocket", socket => tried.push(new URL(socket.url()).host));
+  process.kill(b.process.pid as number, "SIGSTOP");
+  await a.kill("SIGKILL");
+  await page.getByText("Connected to cellar").waitFor();
+  assert.ok(tried.includes(`localhost:${b.port}`), String(tried));
+  tried.length = 0;
+  await c.kill("SIGKILL");
+  while (new Set(tried).size === tried.length) await page.waitForTimeout(50);
+  for (const { port } of [a, b, c]) assert.ok(tried.slice(0, -1).includes(`localhost:${port}`), String(tried));
+  process.kill(b.process.pid as number, "SIGCONT");
+  await page.getByText("Connected to bath").waitFor();
+});
+
+test("a page that came encrypted goes on at a node that is encrypted, too", async t => {
+  const tls = { TLS: "self-signed" };
+  const a = await newNode(t, { ...tls, NODE_NAME: "attic" });
+  const b = await newNode(t, { ...tls, NODE_NAME: "kitchen", ...peer(a) });
+  await newNode(t, { NODE_NAME: "plain", ...peer(a, b) });
+  await b.ready;
+  const page = await join(t, a.url, "Ana", { ignore: [...AWAY, /403/], trust: true });
+  await page.waitForFunction(() => Object.values(localStorage).some(value => value.includes("kitchen")));
+  await a.stop();
+  await page.getByText("Connected to kitchen").waitFor();
+  await say(page, "over TLS");
+  await row(page, "over TLS")
+    .getByText(/^S(ent|tored)/)
+    .waitFor({ state: "attached" });
+  const said = await connect(t, b, { name: "Raj" }, { url: b.url, ca: b.authority?.certificate ?? "" });
+  assert.deepEqual(
+    (await said.join("lobby")).messages.map(({ body }) => body),
+    [{ text: "over TLS" }],
+  );
+});
+
+test("what no second node had confirmed is given to the next one, and stands there once when the first is back", async t => {
+  const a = await spawnNode(t, { NODE_NAME: "attic", ACK: "peer" });
+  const b = await spawnNode(t, { NODE_NAME: "kitchen", ACK: "peer", ...peer(a) });
+  await b.ready();
+  const page = await join(t, a.url, "Ana", { ignore: AWAY });
+  await say(page, "zero");
+  await row(page, "zero").getByText("Stored on another node too").waitFor({ state: "attached" });
+  const raj = await connect(t, b, { name: "Raj" });
+  await raj.join("lobby");
+  process.kill(b.process.pid as number, "SIGSTOP");
+  for (const text of ["one", "two"]) {
+    await say(page, text);
+    await row(page, text).getByText("Kept on this node").waitFor({ state: "attached" });
+  }
+  await a.kill("SIGKILL");
+  process.kill(b.process.pid as number, "SIGCONT");
+  await page.getByText("Connected to kitchen").waitFor();
+  await raj.until(() => raj.messages().some(({ body }) => (body as { text: string }).text === "two"));
+  await say(page, "three");
+  await spawnNode(t, { NODE_NAME: "attic", ACK: "peer", PORT: String(a.port), DATA_DIR: a.dataDir, ...peer(b) });
+  for (const text of ["one", "two", "three"])
+    await row(page, text).getByText("Stored on another node too").waitFor({ state: "attached" });
+  assert.deepEqual(await rows(page), ["zero", "one", "two", "three"]);
+  const texts = (await raj.join("lobby")).messages.map(({ body }) => (body as { text: string }).text);
+  assert.deepEqual(texts, ["zero", "one", "two", "three"]);
+});
+
+test("a page that is opened anew while it was at another node remembers that one", async t => {
+  const a = await spawnNode(t, { NODE_NAME: "attic" });
+  const b = await spawnNode(t, { NODE_NAME: "kitchen", ...peer(a) });
+  await b.ready();
+  const page = await join(t, a.url, "Ana", { ignore: AWAY });
+  await say(page, "one");
+  await row(page, "one").getByText("Stored on another node too").waitFor({ state: "attached" });
+  // The page itself comes from the browser's cache, as it does where somebody goes back to it.
+  await page.routeWebSocket(
+    url => url.port === String(a.port),
+    route => void route.close(),
+  );
+  await page.reload();
+  await page.getByText("Connected to kitchen").waitFor();
+  await row(page, "one").waitFor();
+});
+
+/** A node that knows nobody, at every address that is not the one given. */
+async function withStrangers(page: Page, { port }: { port: number }): Promise<() => number> {
+  let asked = 0;
+  await page.routeWebSocket(
+    url => url.port !== String(port),
+    route => {
+      route.send('0{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100000}');
+      route.onMessage(message => {
+        if (!String(message).startsWith("40")) return;
+        asked++;
+        const data = { code: "session-unknown", message: "the session's token is not, or no longer, valid" };
+        route.send(`44${JSON.stringify({ message: data.message, data })}`);
+      });
+    },
+  );
+  return () => asked;
+}
+
+test("a node that does not know the person yet logs nobody out", async t => {
+  const a = await spawnNode(t, { NODE_NAME: "attic" });
+  const b = await spawnNode(t, { NODE_NAME: "kitchen", ...peer(a) });
+  await b.ready();
+  const page = await join(t, a.url, "Ana", { ignore: AWAY });
+  await page.waitForFunction(() => Object.values(localStorage).some(value => value.includes("kitchen")));
+  const asked = await withStrangers(page, a);
+  await page.reload();
+  await page.getByRole("log").waitFor();
+  await a.kill("SIGKILL");
+  await bar(page).waitFor();
+  while (asked() < 2) await page.waitForTimeout(50);
+  await say(page, "still me");
+  const again = await spawnNode(t, { NODE_NAME: "attic", PORT: String(a.port), DATA_DIR: a.dataDir });
+  await again.ready();
+  await row(page, "still me")
+    .getByText(/^S(ent|tored)/)
+    .waitFor({ state: "attached" });
+});
+
+test("a session that has ended where the person was last is over, whatever other nodes there are", async t => {
+  const a = await newNode(t, { NODE_NAME: "attic" });
+  await (await newNode(t, { NODE_NAME: "kitchen", ...peer(a) })).ready;
+  const page = await join(t, a.url, "Ana");
+  const token = await page.evaluate(() => Object.entries(localStorage).find(([key]) => key.endsWith("token"))?.[1]);
+  await (await connect(t, a, { token })).ask("chat:logout");
+  await page.getByText("You are signed out here. Please join again.").waitFor();
+});
+
 /** Lets the test speak for the node, over the page's own connection. */
 async function tapped(
   t: TestContext,
@@ -167,6 +352,36 @@ test("a room whose cursor says nothing any more is loaded anew", async t => {
   tell('["nonsense",null]');
   await raj.say("three");
   await row(page, "three").waitFor();
+});
+
+test("where a node was put back to an earlier state, a page shows what stands there now, and still sends what it had to say", async t => {
+  const node = await spawnNode(t, { NODE_NAME: "attic" });
+  const page = await join(t, node.url, "Ana", { ignore: AWAY });
+  const raj = await connect(t, node, { name: "Raj" });
+  await raj.join("lobby");
+  await raj.say("kept");
+  await row(page, "kept").waitFor();
+  await node.kill("SIGTERM");
+  const backup = temporaryDirectory(t);
+  cpSync(node.dataDir, backup, { recursive: true });
+  const restart = () => spawnNode(t, { NODE_NAME: "attic", PORT: String(node.port), DATA_DIR: node.dataDir });
+  const second = await restart();
+  await bar(page).waitFor({ state: "detached" });
+  await say(page, "lost");
+  await row(page, "lost").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+  await page.context().setOffline(true);
+  await second.kill("SIGTERM");
+  rmSync(node.dataDir, { recursive: true });
+  cpSync(backup, node.dataDir, { recursive: true });
+  const third = await restart();
+  const again = await connect(t, third, { token: raj.welcome.token });
+  await again.join("lobby");
+  for (const text of ["other", "more"]) await again.say(text);
+  await bar(page).waitFor();
+  await say(page, "waiting");
+  await page.context().setOffline(false);
+  await row(page, "waiting").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+  assert.deepEqual(await rows(page), ["kept", "other", "more", "waiting"]);
 });
 
 test("a page that is cut off because it lagged comes back by itself, and misses nothing", async t => {

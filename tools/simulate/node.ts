@@ -131,6 +131,7 @@ export class Node {
         stateChanged: (type, key) => router.stateChanged(type, key),
         refused: reason => failed("going on", reason),
         held: (peer, seq) => router.held(peer, seq),
+        nodesChanged: () => {},
         giveUp: async fork => {
           const [outcome] = await log.append([draftFact(FORK, self, fork, clock)]);
           if (outcome?.status === "refused") throw new Reject(outcome.code, outcome.message);
@@ -232,6 +233,7 @@ function outletTo(audience: Audience, guests: ReadonlySet<Guest>): Outlet {
       for (const { session, hearing } of guests) if (session.person.id === author) hearing.heard("stored", messages);
     },
     rooms: () => {},
+    nodes: () => {},
     renamed: () => {},
     reset: rooms => {
       for (const guest of guests)

@@ -1,0 +1,82 @@
+/** What a router makes of many acks that wait for another node: the log and the time are held by the test. */
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Clock } from "../../core/clock.ts";
+import { ACK_WITHIN_MS } from "../../core/confirmations.ts";
+import type { Draft } from "../../core/envelope.ts";
+import type { Reject } from "../../core/errors.ts";
+import { Forgotten } from "../../core/forgotten.ts";
+import type { Log } from "../../core/log/log.ts";
+import { People } from "../../core/people.ts";
+import { Registry } from "../../core/registry.ts";
+import { Rooms } from "../../core/rooms.ts";
+import { type Ack, Router } from "../../core/router.ts";
+import plugins from "../../plugins/server.ts";
+import { stillTime } from "../helpers/time.ts";
+
+const ana = { id: "session", person: { id: "ana", name: "Ana" } };
+
+function newRouter() {
+  const still = stillTime();
+  let seq = 0;
+  const log = {
+    origin: "o".repeat(16),
+    append: async ([draft]: Draft[]) => [
+      { status: "stored", envelope: { ...draft, origin: log.origin, n: 1, seq: ++seq } },
+    ],
+  };
+  const router = new Router({
+    registry: new Registry(plugins),
+    log: log as unknown as Log,
+    clock: new Clock(() => 0),
+    time: still.time,
+    people: new People(),
+    rooms: new Rooms(),
+    forgotten: new Forgotten(),
+    ack: "peer",
+    figures: () => assert.fail("nobody asked"),
+    failed: (type, error) => assert.fail(`${type}: ${error}`),
+  });
+  const counts: Record<string, number> = {};
+  const send = async () => {
+    const commit = await router.accept(ana, "text", { room: "lobby", body: { text: "hello" } });
+    const answer: Ack | Reject = await commit().catch(error => error);
+    const code = "code" in answer ? answer.code : `copies: ${answer.copies}`;
+    counts[code] = (counts[code] ?? 0) + 1;
+  };
+  return { router, still, send, codes: (): Record<string, number> => ({ ...counts }), written: () => seq };
+}
+
+const settled = () => new Promise(resolve => setImmediate(resolve));
+
+test("under ACK=peer a crowd without a peer is refused before it fills the memory, and nothing of that is stored", async () => {
+  const { router, still, send, codes, written } = newRouter();
+  for (let crowd = 0; crowd < 150; crowd++) {
+    for (let index = 0; index < 100; index++) void send();
+    await settled();
+  }
+  assert.deepEqual(codes(), { overloaded: 5_000 });
+  assert.equal(written(), 10_000);
+  assert.equal(still.running(), 1);
+  still.pass(ACK_WITHIN_MS);
+  await settled();
+  assert.deepEqual(codes(), { overloaded: 5_000, unconfirmed: 10_000 });
+  void send();
+  await settled();
+  router.held("peer", written());
+  await settled();
+  assert.equal(codes()["copies: 2"], 1, "who comes later is served");
+});
+
+test("a peer that had committed a message before its ack was asked for confirms it at once", async () => {
+  const { router, send, codes, still } = newRouter();
+  router.held("peer", 3);
+  router.held("other", 2);
+  for (let index = 0; index < 4; index++) void send();
+  await settled();
+  assert.deepEqual(codes(), { "copies: 3": 2, "copies: 2": 1 });
+  router.stopWaiting();
+  await settled();
+  assert.equal(codes().unconfirmed, 1);
+  assert.equal(still.running(), 0);
+});
