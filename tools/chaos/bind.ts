@@ -1,0 +1,12 @@
+/**
+ * Loaded before a node that shares its network with others: its bus, which listens on all addresses, listens on that of
+ * CHAOS_BIND alone, and leaves the same ports of other addresses to the relays.
+ */
+import * as zmq from "zeromq";
+
+const address = process.env.CHAOS_BIND;
+const { bind } = zmq.Socket.prototype;
+if (address !== undefined)
+  zmq.Socket.prototype.bind = function (this: zmq.Socket, where: string) {
+    return bind.call(this, where.replace("tcp://*:", `tcp://${address}:`));
+  };
