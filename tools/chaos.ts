@@ -11,7 +11,7 @@ import { type Result, run } from "./chaos/run.ts";
 import { KINDS } from "./chaos/schedule.ts";
 
 const MOST_SHOWN = 20;
-const LEAST_SECONDS = 20;
+const LEAST_SECONDS = 5;
 
 const whole =
   (least: number) =>

@@ -56,8 +56,8 @@ export class Author {
     }
   }
 
-  begin(): Write {
-    return this.#ledger.begin(this.#id);
+  begin(text?: string): Write {
+    return this.#ledger.begin(this.#id, text);
   }
 
   /** Sends a message, for the first time or again. */

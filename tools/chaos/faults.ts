@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Author } from "./author.ts";
 import type { Disk } from "./disk.ts";
+import type { Write } from "./ledger.ts";
 import type { ChaosNode } from "./node.ts";
 import type { Kind, Planned } from "./schedule.ts";
 import type { Wires } from "./wires.ts";
@@ -13,8 +14,8 @@ export type Ground = {
   /** Of the last node, where there is one. */
   disk: Disk | undefined;
   writers: readonly Writer[];
-  /** Who writes what a fault is about. */
-  author: Author;
+  /** For each node, who writes there what a fault is about: a node has one fault at a time, and so one message. */
+  publishers: readonly Author[];
 };
 
 export type Happened = {
@@ -34,6 +35,8 @@ const REFILL_MS = 250;
 /** Of a slow peer's time: it runs for a tenth of it. */
 const SLOW = { stoppedMs: 450, runningMs: 50 };
 const TRIES = 5;
+const LONG_TEXT = "x".repeat(4_000);
+const MOST_LONG_MESSAGES = 1_000;
 
 export class Faults {
   readonly #ground: Ground;
@@ -101,7 +104,7 @@ export class Faults {
       case "one-way partition":
         return this.#cut(node, forMs, isMute ? ["from"] : ["to"]);
       case "disk full":
-        return this.#fill(forMs);
+        return this.#fill(node, forMs);
       case "dropped last":
         return this.#dropLast(node, forMs);
       case "publisher restart":
@@ -156,12 +159,24 @@ export class Faults {
     return () => each("mend");
   }
 
-  async #fill(forMs: number): Promise<string> {
+  /** Full is a disk when a write was refused for it: a database has room of its own, which is used up first. */
+  async #fill(node: ChaosNode, forMs: number): Promise<string> {
     const { disk } = this.#ground;
     if (!disk) throw new Error("there is no disk to fill");
+    const publisher = this.#publisher(node);
+    disk.fill();
+    let refused: Write | undefined;
+    for (let tries = 0; !refused && tries < MOST_LONG_MESSAGES; tries++) {
+      const write = publisher.begin(LONG_TEXT);
+      if (await this.#deliver(write, node, 1)) disk.fill();
+      else refused = write;
+    }
     for (const until = performance.now() + forMs; performance.now() < until; await sleep(REFILL_MS)) disk.fill();
     disk.free();
-    return "its disk is full";
+    const isKept = refused && (await this.#deliver(refused, node));
+    if (refused && !isKept) publisher.giveUp(refused);
+    const what = refused ? `the disk is full, and a message refused${isKept ? " until it was not" : ""}` : "";
+    return what || "the disk is full, and every message was taken";
   }
 
   /** Nobody writes after that message, and nothing of the bus arrives until well after the peers have given the node up. */
@@ -185,14 +200,25 @@ export class Faults {
     return `kill -9 right after ${isAcked ? "an ack" : "a message that was not acked"}, and a restart`;
   }
 
-  /** A message of its own on that node; `then` follows its ack. Resolves with whether there was one. */
-  async #write(node: ChaosNode, then: () => unknown = () => {}): Promise<boolean> {
-    const { author } = this.#ground;
-    const write = author.begin();
-    for (let tries = 1; tries <= TRIES; tries++) {
+  #publisher(node: ChaosNode): Author {
+    return this.#ground.publishers[this.#ground.nodes.indexOf(node)] as Author;
+  }
+
+  /** A message of its own on that node; `then` follows its ack at once. Resolves with whether there was one. */
+  async #write(node: ChaosNode, then?: () => unknown): Promise<boolean> {
+    const publisher = this.#publisher(node);
+    const write = publisher.begin();
+    const isAcked = await this.#deliver(write, node, TRIES, then);
+    if (!isAcked) publisher.giveUp(write);
+    return isAcked;
+  }
+
+  async #deliver(write: Write, node: ChaosNode, times = TRIES, then: () => unknown = () => {}): Promise<boolean> {
+    const publisher = this.#publisher(node);
+    for (let tries = 0; tries < times; tries++) {
       try {
-        const session = await author.enter(node);
-        const { kind } = await author.send(write, session, node);
+        const session = await publisher.enter(node);
+        const { kind } = await publisher.send(write, session, node);
         if (kind === "acked") await then();
         session.close();
         if (kind === "acked") return true;
@@ -200,7 +226,6 @@ export class Faults {
         await sleep(POLL_MS);
       }
     }
-    author.giveUp(write);
     return false;
   }
 

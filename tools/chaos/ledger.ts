@@ -26,11 +26,11 @@ export class Ledger {
     this.#file = createWriteStream(path, { flags: "a" });
   }
 
-  begin(author: string): Write {
+  begin(author: string, text = "something to say"): Write {
     const own = this.#authors.get(author) ?? [];
     this.#authors.set(author, own);
     const index = own.length + 1;
-    const write: Write = { author, index, id: uuid(), text: `message ${index}`, nodes: new Set(), outcome: "open" };
+    const write: Write = { author, index, id: uuid(), text, nodes: new Set(), outcome: "open" };
     own.push(write);
     this.#writes.set(write.id, write);
     return write;

@@ -66,8 +66,9 @@ export async function run(options: RunOptions, open: AsyncDisposableStack): Prom
   if (!disk) say("disk full: skipped, since mounting a small file system needs root");
   const planned = plan({ seconds, seed, nodes: nodes.length, small: disk ? nodes.length - 1 : undefined });
   const authors = Array.from({ length: nodes.length * WRITERS_A_NODE }, (_, at) => new Author(`Author ${at}`, ledger));
-  const [troubled, audience] = [new Author("Publisher", ledger), new Author("Reader", ledger)];
-  await introduce([...authors, troubled, audience], nodes);
+  const publishers = nodes.map(({ name }) => new Author(`Publisher of ${name}`, ledger));
+  const audience = new Author("Reader", ledger);
+  await introduce([...authors, ...publishers, audience], nodes);
   const { token } = audience;
   const writers = authors.map((author, at) => {
     const home = nodes[at % nodes.length] as ChaosNode;
@@ -75,7 +76,7 @@ export async function run(options: RunOptions, open: AsyncDisposableStack): Prom
   });
   const readers = nodes.map(home => new Reader(home, { nodes, token, chance: new Chance(chance.next() * 2 ** 32) }));
   for (const part of [...readers, ...writers]) part.start();
-  const faults = new Faults({ nodes, wires, disk, writers, author: troubled }, happened => say(line(happened)));
+  const faults = new Faults({ nodes, wires, disk, writers, publishers }, happened => say(line(happened)));
   await Promise.all([faults.perform(planned), sleep(seconds * 1_000)]);
 
   await Promise.all(writers.map(writer => writer.stop(FINISH_WITHIN_MS)));
@@ -93,7 +94,7 @@ export async function run(options: RunOptions, open: AsyncDisposableStack): Prom
     breaches.push(...checkCopies(name, copies, ledger), ...checkShown(name, show(copies), ledger));
     breaches.push(...oddities.map(what => ({ where: name, what })));
   }
-  for (const { name, oddities } of [...authors, troubled])
+  for (const { name, oddities } of [...authors, ...publishers, audience])
     breaches.push(...oddities.map(what => ({ where: name, what })));
   await ledger.close();
   return {

@@ -24,7 +24,8 @@ export type Planned = {
   isMute: boolean;
 };
 
-/** Those that have to happen in a short run, too. */
+/** Those that have to happen in a short run, too, unless it is shorter than that. */
+const ALL_DUE_FROM_S = 25;
 const FIRST: readonly Kind[] = ["kill", "stop", "partition", "disk full"];
 /** Seconds that each takes, least and most. A peer is given up after 3.3 s, which a lost last message has to outlast. */
 const LONG: Record<Kind, [number, number]> = {
@@ -85,7 +86,7 @@ export function plan({ seconds, seed, nodes, small }: PlanOptions): Planned[] {
       const isAlone = kind === "dropped last";
       const atMs = Math.round(Math.max(lanes[lane] as number, ...(isAlone ? busy : [busy[node] as number])) + gapMs);
       const endMs = atMs + forMs + HEAL_MS;
-      const isDue = isShort && first && [...FIRST, "dropped last"].includes(kind);
+      const isDue = seconds >= ALL_DUE_FROM_S && isShort && first && [...FIRST, "dropped last"].includes(kind);
       if (endMs > seconds * 1_000 && !isDue) {
         if (isShort && first) continue;
         return planned.sort((a, b) => a.atMs - b.atMs);
