@@ -31,7 +31,7 @@ const { seconds, seed, program, relay, ack } = new Command("chaos")
   .parse()
   .opts<{ seconds: number; seed: number; program?: string; relay?: true; ack?: string }>();
 
-const folder = mkdtempSync(join(tmpdir(), "web-chat-chaos-"));
+const folder = mkdtempSync(join(tmpdir(), `web-chat-chaos-${process.pid}-`));
 /** Data of a run that broke a promise, or came to no end, is evidence. */
 let keeps = false;
 let isInterrupted = false;
@@ -80,8 +80,8 @@ function report({
   const count = [...refused.values()].reduce((sum, times) => sum + times, 0);
   console.log(`\nwrites: ${acked} acked, ${unknown} unknown`);
   console.log(`answers: ${count} refused${codes && ` (${codes})`}, ${silences} did not come`);
-  for (const { node, shown, envelopes, digest } of holdings)
-    console.log(`node ${node}: ${shown} messages shown, ${envelopes} envelopes, digest ${digest}`);
+  for (const { node, shown, hidden, envelopes, digest } of holdings)
+    console.log(`node ${node}: ${shown} messages, ${hidden} second copies, ${envelopes} envelopes, digest ${digest}`);
   for (const { name, shown, joins, holes, resets, lags } of readers)
     console.log(
       `${name}: ${shown} messages, ${joins} joins, ${holes} holes seen, ${resets} resets, ${lags} times lagging`,

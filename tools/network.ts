@@ -10,6 +10,7 @@ export class Network {
   readonly #bridge = `wcb${this.#id}`;
   readonly #subnet = freeSubnet();
   readonly hosts: Host[] = [];
+  readonly #links: string[] = [];
   /** This machine's own address on it. */
   readonly gateway = `${this.#subnet}.1`;
 
@@ -26,6 +27,7 @@ export class Network {
     const host = { name, address: `${this.#subnet}.${number}`, namespace: `wc${this.#id}-${number}` };
     const [outside, inside] = [`wcv${this.#id}${number}`, `wci${this.#id}${number}`];
     this.hosts.push(host);
+    this.#links.push(outside);
     ip("netns", "add", host.namespace);
     ip("link", "add", outside, "type", "veth", "peer", "name", inside);
     ip("link", "set", inside, "netns", host.namespace);
@@ -50,6 +52,8 @@ export class Network {
 
   /** Removes what it made; the rules of `cut` go with the namespaces. */
   close(): void {
+    // The kernel takes its time to remove a namespace, and what is in it.
+    for (const link of this.#links.splice(0)) ip("link", "delete", link);
     for (const { namespace } of this.hosts.splice(0)) ip("netns", "delete", namespace);
     ip("link", "delete", this.#bridge);
   }

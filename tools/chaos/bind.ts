@@ -6,7 +6,10 @@ import * as zmq from "zeromq";
 
 const address = process.env.CHAOS_BIND;
 const { bind } = zmq.Socket.prototype;
-if (address !== undefined)
-  zmq.Socket.prototype.bind = function (this: zmq.Socket, where: string) {
-    return bind.call(this, where.replace("tcp://*:", `tcp://${address}:`));
-  };
+// ZeroMQ's own, further up, cannot be replaced.
+for (const { prototype } of [zmq.Router, zmq.Publisher])
+  Object.defineProperty(prototype, "bind", {
+    value(this: zmq.Socket, where: string): Promise<void> {
+      return bind.call(this, where.replace("tcp://*:", `tcp://${address}:`));
+    },
+  });

@@ -29,7 +29,11 @@ export type Happened = {
   healedMs: number | undefined;
 };
 
+/** Of what a node has to do with its peers: what comes to it, and what comes from it. */
+type Direction = "to" | "from";
+
 const HEAL_WITHIN_MS = 30_000;
+const PART_WITHIN_MS = 15_000;
 const POLL_MS = 50;
 const REFILL_MS = 250;
 /** Of a slow peer's time: it runs for a tenth of it. */
@@ -45,6 +49,8 @@ export class Faults {
   readonly #turns = new Map<ChaosNode, Promise<unknown>>();
   readonly #ill = new Set<ChaosNode>();
   readonly happened: Happened[] = [];
+  /** Nodes whose last message did not come to the others when they could talk again, with nothing written after it. */
+  readonly unrepaired: string[] = [];
   readonly #told: (happened: Happened) => void;
 
   constructor(ground: Ground, told: (happened: Happened) => void) {
@@ -82,7 +88,10 @@ export class Faults {
     const toMs = this.#now;
     const healedMs = await this.#healed(node);
     this.#ill.delete(node);
-    if (fault.kind === "dropped last") for (const writer of this.#ground.writers) writer.resume();
+    if (fault.kind === "dropped last") {
+      if (healedMs === undefined) this.unrepaired.push(node.name);
+      for (const writer of this.#ground.writers) writer.resume();
+    }
     const happened = { kind: fault.kind, what, node: node.name, fromMs, toMs, healedMs };
     this.happened.push(happened);
     this.#told(happened);
@@ -136,16 +145,17 @@ export class Faults {
     return "a tenth of its time";
   }
 
-  async #cut(node: ChaosNode, forMs: number, directions: readonly ("to" | "from")[]): Promise<string> {
+  async #cut(node: ChaosNode, forMs: number, directions: readonly Direction[]): Promise<string> {
     const mend = this.#sever(node, directions);
     await sleep(forMs);
+    await this.#parted(node, directions);
     mend();
     if (directions.length === 2) return "cut off from the others";
     return directions[0] === "from" ? "not heard by the others" : "hears nothing of the others";
   }
 
   /** Cuts the node off; returns what undoes that. */
-  #sever(node: ChaosNode, directions: readonly ("to" | "from")[]): () => void {
+  #sever(node: ChaosNode, directions: readonly Direction[]): () => void {
     const { nodes, wires } = this.#ground;
     const at = nodes.indexOf(node);
     const each = (act: "cut" | "mend") => {
@@ -157,6 +167,23 @@ export class Faults {
     };
     each("cut");
     return () => each("mend");
+  }
+
+  /** Resolves when those who are not to hear of each other have noticed; rejects where the wires were not cut after all. */
+  async #parted(node: ChaosNode, directions: readonly Direction[]): Promise<void> {
+    const sees = async (observer: ChaosNode, others: readonly ChaosNode[]) => {
+      const { peers = [] } = (await observer.health()) ?? {};
+      return peers.some(({ name, up }) => up && others.some(other => other.name === name));
+    };
+    for (const until = performance.now() + PART_WITHIN_MS; performance.now() < until; await sleep(POLL_MS)) {
+      const others = this.#well(node).filter(other => other !== node);
+      const seen = await Promise.all([
+        directions.includes("to") && sees(node, others),
+        ...others.map(other => directions.includes("from") && sees(other, [node])),
+      ]);
+      if (!seen.includes(true)) return;
+    }
+    throw new Error(`${node.name} was to be cut off from its peers, and was not`);
   }
 
   /** Full is a disk when a write was refused for it: a database has room of its own, which is used up first. */
@@ -188,6 +215,7 @@ export class Faults {
     const mend = this.#sever(node, ["to", "from"]);
     const isAcked = await this.#write(node);
     await sleep(forMs);
+    await this.#parted(node, ["to", "from"]);
     mend();
     return `the last message was dropped${isAcked ? "" : ", and not acked"}`;
   }
@@ -229,17 +257,21 @@ export class Faults {
     return false;
   }
 
+  /** That node, and those that are under no fault. */
+  #well(node: ChaosNode): ChaosNode[] {
+    return this.#ground.nodes.filter(other => other === node || !this.#ill.has(other));
+  }
+
   /** How long until every node that is well has what any of them has now. */
   async #healed(node: ChaosNode): Promise<number | undefined> {
     const startedAt = performance.now();
-    const well = () => this.#ground.nodes.filter(other => other === node || !this.#ill.has(other));
-    const held = await Promise.all(well().map(other => other.health()));
+    const held = await Promise.all(this.#well(node).map(other => other.health()));
     const wanted = new Map<string, number>();
     for (const health of held)
       for (const [origin, { seq }] of Object.entries(health?.heads ?? {}))
         wanted.set(origin, Math.max(wanted.get(origin) ?? 0, seq));
     while (performance.now() - startedAt < HEAL_WITHIN_MS) {
-      const healths = await Promise.all(well().map(other => other.health()));
+      const healths = await Promise.all(this.#well(node).map(other => other.health()));
       const isThere = healths.every(
         health => health && [...wanted].every(([origin, seq]) => (health.heads[origin]?.seq ?? 0) >= seq),
       );

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Message } from "../../core/plugin.ts";
 import type { Chance } from "./chance.ts";
 import type { ChaosNode } from "./node.ts";
-import { type Cursor, Refused, ROOM, Session } from "./session.ts";
+import { type Cursor, type Joined, Refused, ROOM, Session } from "./session.ts";
 import { type Copy, placeIn } from "./shown.ts";
 
 const STAYS_MS = { least: 5_000, most: 12_000 };
@@ -19,7 +19,8 @@ export class Reader {
   readonly #nodes: readonly ChaosNode[];
   readonly #chance: Chance;
   readonly #token: string;
-  #cursor: Cursor = {};
+  /** None after a reset, until it has joined anew. */
+  #cursor: Cursor | undefined = {};
   /** By place in the log. */
   readonly #taken = new Map<string, Copy>();
   /** What no cursor allows. */
@@ -58,8 +59,9 @@ export class Reader {
     this.#session?.close();
     await this.#done;
     const session = await this.#enter(this.#home);
-    if (!(await this.#follow(session))) throw new Error(`${this.name} cannot read ${this.#home.name}`);
+    const isServed = await this.#follow(session);
     session.close();
+    if (!isServed) throw new Error(`${this.name} cannot read ${this.#home.name}`);
   }
 
   /** Its own node first, another one where that does not serve, and now and then another one for no reason. */
@@ -84,7 +86,11 @@ export class Reader {
     session.socket.on("batch", (messages: Message[]) => this.#heard(session, messages));
     session.socket.on("text", (message: Message) => this.#heard(session, [message]));
     session.socket.on("lagging", () => this.counts.lags++);
-    session.socket.on("reset", () => void this.#reset(session).catch(() => session.close()));
+    session.socket.on("reset", () => {
+      if (session !== this.#session) return;
+      this.#forget();
+      void this.#follow(session);
+    });
     return session;
   }
 
@@ -94,11 +100,13 @@ export class Reader {
       this.#joining.held.push(...messages);
       return;
     }
+    const cursor = this.#cursor;
+    if (!cursor) return;
     let hole = false;
     for (const message of messages) {
-      const last = this.#cursor[message.origin] ?? 0;
+      const last = cursor[message.origin] ?? 0;
       if (message.n === last + 1) {
-        this.#cursor[message.origin] = message.n;
+        cursor[message.origin] = message.n;
         this.#take(message);
       } else if (message.n > last) hole = true;
     }
@@ -129,18 +137,47 @@ export class Reader {
   async #page(session: Session): Promise<void> {
     for (let more = true; more; this.counts.joins++) {
       const before = this.#cursor;
-      const joined = await session.join(before);
+      const joined = before ? await this.#resume(session, before) : await this.#anew(session);
       if (session !== this.#session) throw new Error("it reads elsewhere by now");
       // A reset came meanwhile: what was asked by the old cursor is of no use.
-      if (before !== this.#cursor) continue;
-      this.#resumed(joined.messages, joined.cursor);
+      if (!joined || before !== this.#cursor) continue;
+      if (before) this.#resumed(joined.messages, before, joined.cursor);
+      this.#cursor = { ...joined.cursor };
       more = joined.more;
     }
   }
 
+  /** Undefined where the node says that the cursor is of no use. */
+  async #resume(session: Session, cursor: Cursor): Promise<Joined | undefined> {
+    try {
+      return await session.join(cursor);
+    } catch (error) {
+      if (!(error instanceof Refused) || error.code !== "reset") throw error;
+      this.#forget();
+      return undefined;
+    }
+  }
+
+  #forget(): void {
+    this.counts.resets++;
+    this.#cursor = undefined;
+  }
+
+  /** Joins without a cursor, and reads back through the history. */
+  async #anew(session: Session): Promise<Joined> {
+    const joined = await session.join();
+    let page: Pick<Joined, "messages" | "older"> = joined;
+    for (;;) {
+      for (const message of page.messages) this.#take(message);
+      const [oldest] = page.messages;
+      if (!page.older || !oldest) return joined;
+      page = await session.grant("history", { room: ROOM, before: oldest.key, limit: PAGE });
+    }
+  }
+
   /** An answer to a cursor continues it stream by stream, up to the cursor that it gives. */
-  #resumed(messages: readonly Message[], cursor: Cursor): void {
-    const reached = { ...this.#cursor };
+  #resumed(messages: readonly Message[], from: Cursor, to: Cursor): void {
+    const reached = { ...from };
     // They come by their keys, which are in another order than a stream where its node was behind an author's clock.
     for (const message of messages.toSorted((a, b) => a.n - b.n)) {
       const last = reached[message.origin] ?? 0;
@@ -149,33 +186,13 @@ export class Reader {
       reached[message.origin] = Math.max(last, message.n);
       this.#take(message);
     }
-    for (const [origin, n] of Object.entries(cursor))
+    for (const [origin, n] of Object.entries(to))
       if (n !== reached[origin])
         this.oddities.push(`${this.#where} says ${n} of ${origin}, and gave what comes up to ${reached[origin] ?? 0}`);
-    this.#cursor = { ...cursor };
   }
 
   #take(message: Message): void {
     const { id, author, origin, n, key } = message;
     this.#taken.set(placeIn(origin, n), { id, author: author.id, origin, n, key });
-  }
-
-  /** The cursor says nothing there: joins without one, and reads back through the history. */
-  async #reset(session: Session): Promise<void> {
-    this.counts.resets++;
-    const joined = await session.join();
-    this.#cursor = joined.cursor;
-    for (const message of joined.messages) this.#take(message);
-    let [oldest] = joined.messages;
-    for (let older = joined.older; older && oldest; ) {
-      const page = await session.grant<{ messages: Message[]; older: boolean }>("history", {
-        room: ROOM,
-        before: oldest.key,
-        limit: PAGE,
-      });
-      for (const message of page.messages) this.#take(message);
-      older = page.older;
-      [oldest] = page.messages;
-    }
   }
 }

@@ -1,21 +1,17 @@
 /** One fault run: three nodes, people who write and read, faults, and what is there when all is well again. */
 import { randomBytes } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Envelope, keyOf } from "../../core/envelope.ts";
-import type { Message } from "../../core/plugin.ts";
 import { Author } from "./author.ts";
 import { Chance } from "./chance.ts";
 import { Disk } from "./disk.ts";
 import { Faults, type Happened } from "./faults.ts";
+import { type Holding, insist, inspect } from "./inspect.ts";
 import { Ledger } from "./ledger.ts";
 import { ChaosNode } from "./node.ts";
 import { Reader } from "./reader.ts";
 import { plan } from "./schedule.ts";
-import { type Cursor, ROOM, type Session } from "./session.ts";
-import { type Breach, type Copy, checkCopies, checkShown, type Shown, show } from "./shown.ts";
+import { type Breach, checkCopies, checkShown, show } from "./shown.ts";
 import { openWires } from "./wires.ts";
 import { Writer } from "./writer.ts";
 
@@ -33,8 +29,6 @@ export type RunOptions = {
   say(line: string): void;
 };
 
-/** What one node has at the end. */
-export type Holding = { node: string; digest: string; envelopes: number; shown: number };
 export type Result = {
   acked: number;
   unknown: number;
@@ -54,7 +48,6 @@ const CONVERGE_WITHIN_MS = 60_000;
 const FINISH_WITHIN_MS = 15_000;
 const KNOWN_WITHIN_MS = 20_000;
 const POLL_MS = 50;
-const HISTORY_PAGE = 200;
 
 /** Resolves with what came out; `open` is told how to undo whatever was made on the machine. */
 export async function run(options: RunOptions, open: AsyncDisposableStack): Promise<Result> {
@@ -81,15 +74,22 @@ export async function run(options: RunOptions, open: AsyncDisposableStack): Prom
 
   await Promise.all(writers.map(writer => writer.stop(FINISH_WITHIN_MS)));
   const convergedMs = await converged(nodes);
-  await Promise.all(readers.map(reader => reader.finish()));
-  const breaches: Breach[] = [];
+  await Promise.all(readers.map(reader => insist(() => reader.finish())));
+  const breaches: Breach[] = faults.unrepaired.map(node => ({
+    where: node,
+    what: `its last message did not come to the others, although nothing stood in the way any more`,
+  }));
   if (convergedMs === undefined)
     breaches.push({
       where: "the cluster",
       what: `the digests differ ${CONVERGE_WITHIN_MS / 1_000} s after all was well`,
     });
-  const holdings = [];
-  for (const node of nodes) holdings.push(await inspect(node, { audience, ledger, folder: options.folder, breaches }));
+  const holdings: Holding[] = [];
+  for (const node of nodes) {
+    const { holding, breaches: found } = await inspect(node, { audience, ledger, folder: options.folder });
+    holdings.push(holding);
+    breaches.push(...found);
+  }
   for (const { name, copies, oddities } of readers) {
     breaches.push(...checkCopies(name, copies, ledger), ...checkShown(name, show(copies), ledger));
     breaches.push(...oddities.map(what => ({ where: name, what })));
@@ -142,7 +142,7 @@ async function openNodes(
 async function introduce(authors: readonly Author[], nodes: readonly ChaosNode[]): Promise<void> {
   const until = performance.now() + KNOWN_WITHIN_MS;
   for (const author of authors) {
-    await author.claim(nodes[0] as ChaosNode);
+    await insist(() => author.claim(nodes[0] as ChaosNode));
     for (const node of nodes)
       while (!(await author.isKnownAt(node))) {
         if (performance.now() > until)
@@ -161,63 +161,6 @@ async function converged(nodes: readonly ChaosNode[]): Promise<number | undefine
     await sleep(POLL_MS);
   }
   return undefined;
-}
-
-type Inspection = { audience: Author; ledger: Ledger; folder: string; breaches: Breach[] };
-
-/** A node's messages as it shows them page by page, as it gives them to a cursor, and as it holds them. */
-async function inspect(node: ChaosNode, { audience, ledger, folder, breaches }: Inspection): Promise<Holding> {
-  const session = await audience.enter(node);
-  const pages = await history(session);
-  const resumed = await everything(session);
-  session.close();
-  const file = join(folder, `${node.name}.export`);
-  await node.exportTo(file);
-  const { copies, envelopes } = await readExport(file);
-  breaches.push(...checkShown(`history of ${node.name}`, pages, ledger));
-  breaches.push(...checkCopies(`join of ${node.name}`, resumed, ledger));
-  breaches.push(...checkShown(`join of ${node.name}`, show(resumed), ledger));
-  breaches.push(...checkCopies(`export of ${node.name}`, copies, ledger));
-  breaches.push(...checkShown(`export of ${node.name}`, show(copies), ledger));
-  const { digest = "none" } = (await node.health()) ?? {};
-  return { node: node.name, digest, envelopes, shown: pages.length };
-}
-
-async function history(session: Session): Promise<Shown[]> {
-  const shown: Shown[] = [];
-  for (let before: string | undefined, older = true; older; ) {
-    const request = { room: ROOM, limit: HISTORY_PAGE, ...(before !== undefined && { before }) };
-    const page = await session.grant<{ messages: Message[]; older: boolean }>("history", request);
-    shown.unshift(...page.messages.map(({ id, author, key }) => ({ id, author: author.id, key })));
-    older = page.older && page.messages.length > 0;
-    before = page.messages[0]?.key;
-  }
-  return shown;
-}
-
-async function everything(session: Session): Promise<Copy[]> {
-  const copies: Copy[] = [];
-  for (let cursor: Cursor = {}, more = true; more; ) {
-    const joined = await session.join(cursor);
-    copies.push(
-      ...joined.messages.map(({ author, id, origin, n, key }) => ({ author: author.id, id, origin, n, key })),
-    );
-    ({ cursor, more } = joined);
-  }
-  return copies;
-}
-
-async function readExport(file: string): Promise<{ copies: Copy[]; envelopes: number }> {
-  const copies: Copy[] = [];
-  let envelopes = 0;
-  for await (const line of createInterface({ input: createReadStream(file) })) {
-    const fields = JSON.parse(line) as { kind: string } & Envelope;
-    if (fields.kind !== "envelope") continue;
-    envelopes++;
-    const { author, id, origin, n, room } = fields;
-    if (room === ROOM) copies.push({ author, id, origin, n, key: keyOf(fields) });
-  }
-  return { copies, envelopes };
 }
 
 function line({ what, node, fromMs, toMs, healedMs }: Happened): string {
