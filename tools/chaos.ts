@@ -3,14 +3,15 @@
  * networks and disks; at the end every acked message has to be on every node exactly once, and each author's in their order.
  * Faults are drawn from a seed. Ends with 1 where a promise was broken, and keeps the data then.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type Result, run } from "./chaos/run.ts";
 import { KINDS } from "./chaos/schedule.ts";
 
-const MOST_SHOWN = 20;
+/** Of each place; the rest is in a file beside the data. */
+const MOST_SHOWN = 5;
 const LEAST_SECONDS = 5;
 
 const whole =
@@ -96,8 +97,12 @@ function report({
   console.log(
     `digests: ${convergedMs === undefined ? "different" : `equal ${seconds(convergedMs)} after the last write`}`,
   );
-  for (const { where, what } of breaches.slice(0, MOST_SHOWN)) console.log(`broken: ${where}: ${what}`);
-  if (breaches.length > MOST_SHOWN) console.log(`broken: ${breaches.length - MOST_SHOWN} more`);
+  for (const [where, found] of Map.groupBy(breaches, ({ where }) => where)) {
+    for (const { what } of found.slice(0, MOST_SHOWN)) console.log(`broken: ${where}: ${what}`);
+    if (found.length > MOST_SHOWN) console.log(`broken: ${where}: ${found.length - MOST_SHOWN} more in broken.txt`);
+  }
+  const lines = breaches.map(({ where, what }) => `${where}: ${what}\n`);
+  if (breaches.length > 0) writeFileSync(join(folder, "broken.txt"), lines.join(""));
   if (breaches.length > 0) console.log("result: a promise was broken");
   else console.log("result: every acked message is on every node exactly once, in its author's order");
 }

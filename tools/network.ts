@@ -1,5 +1,5 @@
 /** A network without Docker: namespaces with addresses of their own on one bridge, which can be cut from each other. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { networkInterfaces } from "node:os";
 
 export type Host = { name: string; address: string; namespace: string };
@@ -50,6 +50,11 @@ export class Network {
     filter(to, "-D", from);
   }
 
+  /** Breaks the connections between two hosts; false where the kernel does not let anybody, or `ss` is not there. */
+  reset(one: Host, other: Host): boolean {
+    return resetTowards(one, other) && resetTowards(other, one);
+  }
+
   /** Removes what it made; the rules of `cut` go with the namespaces. */
   close(): void {
     // The kernel takes its time to remove a namespace, and what is in it.
@@ -66,6 +71,16 @@ function freeSubnet(): string {
     const subnet = `10.213.${(process.pid + step) % 256}`;
     if (step === 256 || !taken.some(address => address.startsWith(`${subnet}.`))) return subnet;
   }
+}
+
+function resetTowards(at: Host, { address }: Host): boolean {
+  const ss = (...words: string[]) =>
+    spawnSync("ip", ["netns", "exec", at.namespace, "ss", ...words, "state", "established", "dst", address], {
+      encoding: "utf8",
+    });
+  ss("--kill", "--tcp");
+  const { status, stdout } = ss("--no-header", "--tcp", "--numeric");
+  return status === 0 && stdout.trim() === "";
 }
 
 function filter(at: Host, action: "-I" | "-D", from: Host): void {

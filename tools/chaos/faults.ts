@@ -1,16 +1,15 @@
 /** What happens to the nodes: each fault from its beginning until the node has caught up with the others. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Author } from "./author.ts";
+import type { ChaosCluster, Direction } from "./cluster.ts";
 import type { Disk } from "./disk.ts";
 import type { Write } from "./ledger.ts";
 import type { ChaosNode } from "./node.ts";
 import type { Kind, Planned } from "./schedule.ts";
-import type { Wires } from "./wires.ts";
 import type { Writer } from "./writer.ts";
 
 export type Ground = {
-  nodes: readonly ChaosNode[];
-  wires: Wires;
+  cluster: ChaosCluster;
   /** Of the last node, where there is one. */
   disk: Disk | undefined;
   writers: readonly Writer[];
@@ -29,12 +28,9 @@ export type Happened = {
   healedMs: number | undefined;
 };
 
-/** Of what a node has to do with its peers: what comes to it, and what comes from it. */
-type Direction = "to" | "from";
-
-const HEAL_WITHIN_MS = 30_000;
-const PART_WITHIN_MS = 15_000;
 const POLL_MS = 50;
+/** What a message takes to leave its node. */
+const ON_ITS_WAY_MS = 200;
 const REFILL_MS = 250;
 /** Of a slow peer's time: it runs for a tenth of it. */
 const SLOW = { stoppedMs: 450, runningMs: 50 };
@@ -45,9 +41,6 @@ const MOST_LONG_MESSAGES = 1_000;
 export class Faults {
   readonly #ground: Ground;
   readonly #startedAt = performance.now();
-  /** Nodes under a fault, and those that wait for their turn with it. */
-  readonly #turns = new Map<ChaosNode, Promise<unknown>>();
-  readonly #ill = new Set<ChaosNode>();
   readonly happened: Happened[] = [];
   /** Nodes whose last message did not come to the others when they could talk again, with nothing written after it. */
   readonly unrepaired: string[] = [];
@@ -63,9 +56,10 @@ export class Faults {
     await Promise.all(
       planned.map(async fault => {
         await sleep(Math.max(0, fault.atMs - this.#now));
-        const node = this.#ground.nodes[fault.node] as ChaosNode;
-        const taken = fault.kind === "dropped last" ? this.#ground.nodes : [node];
-        await this.#inTurn(taken, () => this.#happen(fault, node));
+        const { cluster } = this.#ground;
+        const node = cluster.nodes[fault.node] as ChaosNode;
+        const taken = fault.kind === "dropped last" ? cluster.nodes : [node];
+        await cluster.inTurn(node, taken, () => this.#happen(fault, node));
       }),
     );
   }
@@ -74,20 +68,11 @@ export class Faults {
     return performance.now() - this.#startedAt;
   }
 
-  async #inTurn(nodes: readonly ChaosNode[], work: () => Promise<void>): Promise<void> {
-    const before = Promise.all(nodes.map(node => this.#turns.get(node)));
-    const turn = before.then(work);
-    for (const node of nodes) this.#turns.set(node, turn);
-    await turn;
-  }
-
   async #happen(fault: Planned, node: ChaosNode): Promise<void> {
     const fromMs = this.#now;
-    this.#ill.add(node);
     const what = await this.#one(fault, node);
     const toMs = this.#now;
-    const healedMs = await this.#healed(node);
-    this.#ill.delete(node);
+    const healedMs = await this.#ground.cluster.healed(node);
     if (fault.kind === "dropped last") {
       if (healedMs === undefined) this.unrepaired.push(node.name);
       for (const writer of this.#ground.writers) writer.resume();
@@ -146,44 +131,12 @@ export class Faults {
   }
 
   async #cut(node: ChaosNode, forMs: number, directions: readonly Direction[]): Promise<string> {
-    const mend = this.#sever(node, directions);
+    const mend = this.#ground.cluster.sever(node, directions);
     await sleep(forMs);
-    await this.#parted(node, directions);
+    await this.#ground.cluster.parted(node, directions);
     mend();
     if (directions.length === 2) return "cut off from the others";
     return directions[0] === "from" ? "not heard by the others" : "hears nothing of the others";
-  }
-
-  /** Cuts the node off; returns what undoes that. */
-  #sever(node: ChaosNode, directions: readonly Direction[]): () => void {
-    const { nodes, wires } = this.#ground;
-    const at = nodes.indexOf(node);
-    const each = (act: "cut" | "mend") => {
-      for (const [other] of nodes.entries()) {
-        if (other === at) continue;
-        if (directions.includes("from")) wires[act](at, other);
-        if (directions.includes("to")) wires[act](other, at);
-      }
-    };
-    each("cut");
-    return () => each("mend");
-  }
-
-  /** Resolves when those who are not to hear of each other have noticed; rejects where the wires were not cut after all. */
-  async #parted(node: ChaosNode, directions: readonly Direction[]): Promise<void> {
-    const sees = async (observer: ChaosNode, others: readonly ChaosNode[]) => {
-      const { peers = [] } = (await observer.health()) ?? {};
-      return peers.some(({ name, up }) => up && others.some(other => other.name === name));
-    };
-    for (const until = performance.now() + PART_WITHIN_MS; performance.now() < until; await sleep(POLL_MS)) {
-      const others = this.#well(node).filter(other => other !== node);
-      const seen = await Promise.all([
-        directions.includes("to") && sees(node, others),
-        ...others.map(other => directions.includes("from") && sees(other, [node])),
-      ]);
-      if (!seen.includes(true)) return;
-    }
-    throw new Error(`${node.name} was to be cut off from its peers, and was not`);
   }
 
   /** Full is a disk when a write was refused for it: a database has room of its own, which is used up first. */
@@ -206,16 +159,22 @@ export class Faults {
     return what || "the disk is full, and every message was taken";
   }
 
-  /** Nobody writes after that message, and nothing of the bus arrives until well after the peers have given the node up. */
+  /**
+   * Nobody writes after that message, and it is lost on its way: connections are broken behind a cut so short that nobody
+   * notices. Where they cannot be, the cut lasts until the peers give the node up, and with it what it had sent.
+   */
   async #dropLast(node: ChaosNode, forMs: number): Promise<string> {
-    const { writers } = this.#ground;
+    const { writers, cluster } = this.#ground;
     await Promise.all(writers.map(writer => writer.pause()));
     // Whatever was under way is everywhere before the wires are cut.
-    await this.#healed(node);
-    const mend = this.#sever(node, ["to", "from"]);
+    await cluster.healed(node);
+    const mend = cluster.sever(node, ["to", "from"]);
     const isAcked = await this.#write(node);
-    await sleep(forMs);
-    await this.#parted(node, ["to", "from"]);
+    await sleep(ON_ITS_WAY_MS);
+    if (!cluster.reset(node)) {
+      await sleep(forMs);
+      await cluster.parted(node, ["to", "from"]);
+    }
     mend();
     return `the last message was dropped${isAcked ? "" : ", and not acked"}`;
   }
@@ -229,7 +188,7 @@ export class Faults {
   }
 
   #publisher(node: ChaosNode): Author {
-    return this.#ground.publishers[this.#ground.nodes.indexOf(node)] as Author;
+    return this.#ground.publishers[this.#ground.cluster.nodes.indexOf(node)] as Author;
   }
 
   /** A message of its own on that node; `then` follows its ack at once. Resolves with whether there was one. */
@@ -255,29 +214,5 @@ export class Faults {
       }
     }
     return false;
-  }
-
-  /** That node, and those that are under no fault. */
-  #well(node: ChaosNode): ChaosNode[] {
-    return this.#ground.nodes.filter(other => other === node || !this.#ill.has(other));
-  }
-
-  /** How long until every node that is well has what any of them has now. */
-  async #healed(node: ChaosNode): Promise<number | undefined> {
-    const startedAt = performance.now();
-    const held = await Promise.all(this.#well(node).map(other => other.health()));
-    const wanted = new Map<string, number>();
-    for (const health of held)
-      for (const [origin, { seq }] of Object.entries(health?.heads ?? {}))
-        wanted.set(origin, Math.max(wanted.get(origin) ?? 0, seq));
-    while (performance.now() - startedAt < HEAL_WITHIN_MS) {
-      const healths = await Promise.all(this.#well(node).map(other => other.health()));
-      const isThere = healths.every(
-        health => health && [...wanted].every(([origin, seq]) => (health.heads[origin]?.seq ?? 0) >= seq),
-      );
-      if (isThere) return performance.now() - startedAt;
-      await sleep(POLL_MS);
-    }
-    return undefined;
   }
 }

@@ -193,6 +193,9 @@ export class Reader {
 
   #take(message: Message): void {
     const { id, author, origin, n, key } = message;
-    this.#taken.set(placeIn(origin, n), { id, author: author.id, origin, n, key });
+    const place = placeIn(origin, n);
+    const known = this.#taken.get(place);
+    if (known && known.id !== id) this.oddities.push(`${this.#where} has ${id} at ${place}, where ${known.id} was`);
+    this.#taken.set(place, { id, author: author.id, origin, n, key });
   }
 }

@@ -67,6 +67,12 @@ export class Relays implements Wires {
     this.#count(from, to, -1);
   }
 
+  reset(one: number, other: number): boolean {
+    for (const pair of [`${one} ${other}`, `${other} ${one}`])
+      for (const relay of this.#relays.get(pair) ?? []) relay.reset();
+    return true;
+  }
+
   #count(from: number, to: number, step: number): void {
     const cuts = (this.#cuts.get(`${from} ${to}`) ?? 0) + step;
     this.#cuts.set(`${from} ${to}`, cuts);
@@ -158,10 +164,15 @@ class Relay {
     this.#connect();
   }
 
-  close(): void {
-    this.#server.close();
+  /** Ends every connection, with whatever waits in it. */
+  reset(): void {
     for (const dialer of this.#dialing) dialer.destroy();
     for (const line of this.#lines) this.#end(line);
+  }
+
+  close(): void {
+    this.#server.close();
+    this.reset();
   }
 }
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Author } from "./author.ts";
 import { Chance } from "./chance.ts";
+import { ChaosCluster } from "./cluster.ts";
 import { Disk } from "./disk.ts";
 import { Faults, type Happened } from "./faults.ts";
 import { type Holding, insist, inspect } from "./inspect.ts";
@@ -44,7 +45,6 @@ export type Result = {
 
 const NAMES = ["a", "b", "c"];
 const WRITERS_A_NODE = 3;
-const CONVERGE_WITHIN_MS = 60_000;
 const FINISH_WITHIN_MS = 15_000;
 const KNOWN_WITHIN_MS = 20_000;
 const POLL_MS = 50;
@@ -52,50 +52,33 @@ const POLL_MS = 50;
 /** Resolves with what came out; `open` is told how to undo whatever was made on the machine. */
 export async function run(options: RunOptions, open: AsyncDisposableStack): Promise<Result> {
   const { seconds, seed, say } = options;
-  const chance = new Chance(seed);
-  const ledger = new Ledger(join(options.folder, "writes.jsonl"));
-  const { nodes, wires, disk } = await openNodes(options, open);
-  say(`${nodes.length} nodes, each with a wire to the others through ${wires.what}`);
+  const { cluster, disk } = await openNodes(options, open);
   if (!disk) say("disk full: skipped, since mounting a small file system needs root");
-  const planned = plan({ seconds, seed, nodes: nodes.length, small: disk ? nodes.length - 1 : undefined });
-  const authors = Array.from({ length: nodes.length * WRITERS_A_NODE }, (_, at) => new Author(`Author ${at}`, ledger));
-  const publishers = nodes.map(({ name }) => new Author(`Publisher of ${name}`, ledger));
-  const audience = new Author("Reader", ledger);
-  await introduce([...authors, ...publishers, audience], nodes);
-  const { token } = audience;
-  const writers = authors.map((author, at) => {
-    const home = nodes[at % nodes.length] as ChaosNode;
-    return new Writer(author, nodes, home, new Chance(chance.next() * 2 ** 32));
-  });
-  const readers = nodes.map(home => new Reader(home, { nodes, token, chance: new Chance(chance.next() * 2 ** 32) }));
+  const small = disk ? cluster.nodes.length - 1 : undefined;
+  const planned = plan({ seconds, seed, nodes: cluster.nodes.length, small });
+  const ledger = new Ledger(join(options.folder, "writes.jsonl"));
+  const people = await gather(cluster.nodes, ledger, new Chance(seed));
+  const { writers, readers } = people;
   for (const part of [...readers, ...writers]) part.start();
-  const faults = new Faults({ nodes, wires, disk, writers, publishers }, happened => say(line(happened)));
+  const faults = new Faults({ cluster, disk, ...people }, happened => say(line(happened)));
   await Promise.all([faults.perform(planned), sleep(seconds * 1_000)]);
 
   await Promise.all(writers.map(writer => writer.stop(FINISH_WITHIN_MS)));
-  const convergedMs = await converged(nodes);
+  const convergedMs = await cluster.converged();
   await Promise.all(readers.map(reader => insist(() => reader.finish())));
-  const breaches: Breach[] = faults.unrepaired.map(node => ({
-    where: node,
-    what: `its last message did not come to the others, although nothing stood in the way any more`,
-  }));
-  if (convergedMs === undefined)
-    breaches.push({
-      where: "the cluster",
-      what: `the digests differ ${CONVERGE_WITHIN_MS / 1_000} s after all was well`,
-    });
+  const breaches: Breach[] = [
+    ...faults.unrepaired.map(where => ({ where, what: "nothing stood in the way, and its last message did not come" })),
+    ...(convergedMs === undefined
+      ? [{ where: "the cluster", what: "all was well, and the digests stayed different" }]
+      : []),
+    ...peopleSay(people, ledger),
+  ];
   const holdings: Holding[] = [];
-  for (const node of nodes) {
-    const { holding, breaches: found } = await inspect(node, { audience, ledger, folder: options.folder });
-    holdings.push(holding);
-    breaches.push(...found);
+  for (const node of cluster.nodes) {
+    const found = await inspect(node, { audience: people.audience, ledger, folder: options.folder });
+    holdings.push(found.holding);
+    breaches.push(...found.breaches);
   }
-  for (const { name, copies, oddities } of readers) {
-    breaches.push(...checkCopies(name, copies, ledger), ...checkShown(name, show(copies), ledger));
-    breaches.push(...oddities.map(what => ({ where: name, what })));
-  }
-  for (const { name, oddities } of [...authors, ...publishers, audience])
-    breaches.push(...oddities.map(what => ({ where: name, what })));
   await ledger.close();
   return {
     acked: ledger.count("acked"),
@@ -110,8 +93,55 @@ export async function run(options: RunOptions, open: AsyncDisposableStack): Prom
   };
 }
 
+type People = {
+  writers: Writer[];
+  readers: Reader[];
+  /** For each node, who writes there what a fault is about. */
+  publishers: Author[];
+  /** Whom the readers sign in as. */
+  audience: Author;
+};
+
+/** Resolves when every node knows all of them. */
+async function gather(nodes: readonly ChaosNode[], ledger: Ledger, chance: Chance): Promise<People> {
+  const authors = Array.from({ length: nodes.length * WRITERS_A_NODE }, (_, at) => new Author(`Author ${at}`, ledger));
+  const publishers = nodes.map(({ name }) => new Author(`Publisher of ${name}`, ledger));
+  const audience = new Author("Reader", ledger);
+  for (const author of [...authors, ...publishers, audience]) await introduce(author, nodes);
+  const ownChance = () => new Chance(chance.next() * 2 ** 32);
+  const { token } = audience;
+  return {
+    writers: authors.map((author, at) => new Writer(author, nodes, nodes[at % nodes.length] as ChaosNode, ownChance())),
+    readers: nodes.map(home => new Reader(home, { nodes, token, chance: ownChance() })),
+    publishers,
+    audience,
+  };
+}
+
+async function introduce(author: Author, nodes: readonly ChaosNode[]): Promise<void> {
+  const until = performance.now() + KNOWN_WITHIN_MS;
+  await insist(() => author.claim(nodes[0] as ChaosNode));
+  for (const node of nodes)
+    while (!(await author.isKnownAt(node))) {
+      if (performance.now() > until) throw new Error(`${node.name} does not come to know who has signed in elsewhere`);
+      await sleep(POLL_MS);
+    }
+}
+
+/** What readers lack or saw twice, and whatever was odd. */
+function peopleSay({ writers, readers, publishers, audience }: People, ledger: Ledger): Breach[] {
+  const everybody = [...writers.map(({ author }) => author), ...publishers, audience, ...readers];
+  return [
+    ...readers.flatMap(({ name, copies }) => [
+      ...checkCopies(name, copies, ledger),
+      ...checkShown(name, show(copies), ledger),
+    ]),
+    ...everybody.flatMap(({ name, oddities }) => oddities.map(what => ({ where: name, what }))),
+  ];
+}
+
 async function openNodes(
-  { seconds, folder, program, wires: kind, ack, keeps }: RunOptions,
+  { seconds, folder, program, wires: kind, ack, keeps, say }: RunOptions,
   open: AsyncDisposableStack,
 ) {
   const wires = await openWires(NAMES.length, kind);
@@ -135,32 +165,8 @@ async function openNodes(
     return node;
   });
   await Promise.all(nodes.map(node => node.start()));
-  return { nodes, wires, disk };
-}
-
-/** Resolves when every node knows all of them. */
-async function introduce(authors: readonly Author[], nodes: readonly ChaosNode[]): Promise<void> {
-  const until = performance.now() + KNOWN_WITHIN_MS;
-  for (const author of authors) {
-    await insist(() => author.claim(nodes[0] as ChaosNode));
-    for (const node of nodes)
-      while (!(await author.isKnownAt(node))) {
-        if (performance.now() > until)
-          throw new Error(`${node.name} does not come to know who has signed in elsewhere`);
-        await sleep(POLL_MS);
-      }
-  }
-}
-
-/** How long until all nodes have the same digest, in ms; undefined where they do not come to it. */
-async function converged(nodes: readonly ChaosNode[]): Promise<number | undefined> {
-  const startedAt = performance.now();
-  while (performance.now() - startedAt < CONVERGE_WITHIN_MS) {
-    const digests = await Promise.all(nodes.map(async node => (await node.health())?.digest));
-    if (digests[0] !== undefined && new Set(digests).size === 1) return performance.now() - startedAt;
-    await sleep(POLL_MS);
-  }
-  return undefined;
+  say(`${nodes.length} nodes, each with a wire to the others through ${wires.what}`);
+  return { cluster: new ChaosCluster(nodes, wires), disk };
 }
 
 function line({ what, node, fromMs, toMs, healedMs }: Happened): string {

@@ -21,6 +21,8 @@ export type Wires = {
   /** Nothing that one node sends arrives at the other any more, until as many calls of `mend` have undone it. */
   cut(from: number, to: number): void;
   mend(from: number, to: number): void;
+  /** Breaks the connections of two nodes, and loses what is on its way; false where this machine cannot do that. */
+  reset(one: number, other: number): boolean;
   close(): void;
 };
 
@@ -58,6 +60,7 @@ function inNamespaces(count: number): Wires {
       places,
       cut: (from, to) => network.cut(host(from), host(to)),
       mend: (from, to) => network.mend(host(from), host(to)),
+      reset: (one, other) => network.reset(host(one), host(other)),
       close: () => network.close(),
     };
   } catch (error) {
