@@ -169,7 +169,7 @@ export class Faults {
     // Whatever was under way is everywhere before the wires are cut.
     await cluster.healed(node);
     const mend = cluster.sever(node, ["to", "from"]);
-    const isAcked = await this.#write(node);
+    const isAcked = await this.#write(node, 1);
     await sleep(ON_ITS_WAY_MS);
     if (!cluster.reset(node)) {
       await sleep(forMs);
@@ -180,7 +180,7 @@ export class Faults {
   }
 
   async #restartPublisher(node: ChaosNode, forMs: number): Promise<string> {
-    const isAcked = await this.#write(node, () => node.end("SIGKILL"));
+    const isAcked = await this.#write(node, TRIES, () => node.end("SIGKILL"));
     if (!isAcked) await node.end("SIGKILL");
     await sleep(forMs);
     await node.start();
@@ -192,10 +192,10 @@ export class Faults {
   }
 
   /** A message of its own on that node; `then` follows its ack at once. Resolves with whether there was one. */
-  async #write(node: ChaosNode, then?: () => unknown): Promise<boolean> {
+  async #write(node: ChaosNode, times: number, then?: () => unknown): Promise<boolean> {
     const publisher = this.#publisher(node);
     const write = publisher.begin();
-    const isAcked = await this.#deliver(write, node, TRIES, then);
+    const isAcked = await this.#deliver(write, node, times, then);
     if (!isAcked) publisher.giveUp(write);
     return isAcked;
   }
