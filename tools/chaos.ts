@@ -90,12 +90,12 @@ function report({
   const times = KINDS.map(kind => `${happened.filter(fault => fault.kind === kind).length} ${kind}`);
   console.log(`faults: ${times.join(", ")}`);
   const healed = happened.flatMap(({ healedMs }) => healedMs ?? []);
-  const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+  const inSeconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
   console.log(
-    `longest time to heal: ${seconds(Math.max(0, ...healed))} (${happened.length - healed.length} did not while the run went on)`,
+    `longest time to heal: ${inSeconds(Math.max(0, ...healed))} (${happened.length - healed.length} did not while the run went on)`,
   );
   console.log(
-    `digests: ${convergedMs === undefined ? "different" : `equal ${seconds(convergedMs)} after the last write`}`,
+    `digests: ${convergedMs === undefined ? "different" : `equal ${inSeconds(convergedMs)} after the last write`}`,
   );
   for (const [where, found] of Map.groupBy(breaches, ({ where }) => where)) {
     for (const { what } of found.slice(0, MOST_SHOWN)) console.log(`broken: ${where}: ${what}`);

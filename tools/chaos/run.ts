@@ -57,6 +57,7 @@ export async function run(options: RunOptions, open: AsyncDisposableStack): Prom
   const small = disk ? cluster.nodes.length - 1 : undefined;
   const planned = plan({ seconds, seed, nodes: cluster.nodes.length, small });
   const ledger = new Ledger(join(options.folder, "writes.jsonl"));
+  open.defer(() => ledger.close());
   const people = await gather(cluster.nodes, ledger, new Chance(seed));
   const { writers, readers } = people;
   for (const part of [...readers, ...writers]) part.start();
@@ -79,7 +80,6 @@ export async function run(options: RunOptions, open: AsyncDisposableStack): Prom
     holdings.push(found.holding);
     breaches.push(...found.breaches);
   }
-  await ledger.close();
   return {
     acked: ledger.count("acked"),
     unknown: ledger.count("unknown"),

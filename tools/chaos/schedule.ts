@@ -26,8 +26,8 @@ export type Planned = {
 
 /** Those that have to happen in a short run, too, unless it is shorter than that. */
 const ALL_DUE_FROM_S = 25;
-const FIRST: readonly Kind[] = ["kill", "stop", "partition", "disk full"];
-/** Seconds that each takes, least and most. A peer is given up after 3.3 s, which a lost last message has to outlast. */
+const DUE: readonly Kind[] = ["kill", "stop", "partition", "disk full", "dropped last"];
+/** Seconds that each takes, least and most. A peer is given up after 3.3 s, which every cut has to outlast. */
 const LONG: Record<Kind, [number, number]> = {
   kill: [0.5, 5],
   term: [0.5, 4],
@@ -50,7 +50,7 @@ const SHORT: Record<Kind, [number, number]> = {
   "disk full": [3, 4],
   "slow peer": [3, 4],
 };
-export const SHORT_RUN_S = 120;
+const SHORT_RUN_S = 120;
 /** Nodes under a fault at a time, so that there is always one to write to. */
 const LANES = 2;
 /** What a node takes to start, and any to catch up. */
@@ -67,50 +67,68 @@ export type PlanOptions = {
 /** In the order of their beginnings; faults of different nodes overlap. */
 export function plan({ seconds, seed, nodes, small }: PlanOptions): Planned[] {
   const chance = new Chance(seed);
+  const timetable = new Timetable(nodes);
   const isShort = seconds < SHORT_RUN_S;
-  const lasting = isShort ? SHORT : LONG;
-  const planned: Planned[] = [];
-  const lanes = new Array<number>(LANES).fill(0);
-  const busy = new Array<number>(nodes).fill(0);
-  for (let first = true; ; first = false) {
-    const bag = first && isShort ? firstBag(chance) : chance.shuffled(KINDS);
-    for (const kind of bag) {
-      if (kind === "disk full" && small === undefined) continue;
-      const [least, most] = lasting[kind];
-      const forMs = Math.round(chance.between(least, most) * 1_000);
-      const gapMs = isShort ? chance.between(100, 600) : chance.between(300, 4_000);
-      const isMute = chance.next() < 0.5;
-      const lane = lanes.indexOf(Math.min(...lanes));
-      const node = kind === "disk full" ? (small as number) : pick(chance, busy, lanes[lane] as number);
-      // Nothing may be written after the last message: all nodes have to be well.
-      const isAlone = kind === "dropped last";
-      const atMs = Math.round(Math.max(lanes[lane] as number, ...(isAlone ? busy : [busy[node] as number])) + gapMs);
-      const endMs = atMs + forMs + HEAL_MS;
-      const isDue = seconds >= ALL_DUE_FROM_S && isShort && first && [...FIRST, "dropped last"].includes(kind);
-      if (endMs > seconds * 1_000 && !isDue) {
-        if (isShort && first) continue;
-        return planned.sort((a, b) => a.atMs - b.atMs);
-      }
-      planned.push({ kind, node, atMs, forMs, isMute });
-      if (isAlone) {
-        lanes.fill(endMs);
-        busy.fill(endMs);
-      } else {
-        lanes[lane] = endMs;
-        busy[node] = endMs;
-      }
+  const kinds = (bag: readonly Kind[]) => bag.filter(kind => kind !== "disk full" || small !== undefined);
+  const fits = (planned: Planned) => planned.atMs + planned.forMs + HEAL_MS <= seconds * 1_000;
+  const draw = (kind: Kind): Planned => {
+    const forMs = Math.round(chance.between(...(isShort ? SHORT : LONG)[kind]) * 1_000);
+    const gapMs = isShort ? chance.between(100, 600) : chance.between(300, 4_000);
+    const isMute = chance.next() < 0.5;
+    const node = kind === "disk full" ? (small as number) : chance.one(timetable.idle());
+    return { kind, node, atMs: Math.round(timetable.next(kind, node) + gapMs), forMs, isMute };
+  };
+  for (const kind of isShort ? kinds(firstBag(chance)) : []) {
+    const planned = draw(kind);
+    if (fits(planned) || (seconds >= ALL_DUE_FROM_S && DUE.includes(kind))) timetable.add(planned);
+  }
+  for (let isFull = false; !isFull; )
+    for (const kind of kinds(chance.shuffled(KINDS))) {
+      const planned = draw(kind);
+      isFull ||= !fits(planned);
+      if (!isFull) timetable.add(planned);
+    }
+  return timetable.planned.sort((a, b) => a.atMs - b.atMs);
+}
+
+/** When nodes are well again after what was planned so far. */
+class Timetable {
+  readonly planned: Planned[] = [];
+  readonly #lanes: number[] = new Array(LANES).fill(0);
+  readonly #busy: number[];
+
+  constructor(nodes: number) {
+    this.#busy = new Array(nodes).fill(0);
+  }
+
+  /** Nodes that are well when the next lane is free, or those that are well first. */
+  idle(): number[] {
+    const earliest = Math.max(Math.min(...this.#lanes), Math.min(...this.#busy));
+    return this.#busy.flatMap((until, node) => (until <= earliest ? [node] : []));
+  }
+
+  /** The time from which that may happen: nothing is written after the last message, so all nodes have to be well. */
+  next(kind: Kind, node: number): number {
+    const waitsFor = kind === "dropped last" ? this.#busy : [this.#busy[node] as number];
+    return Math.max(Math.min(...this.#lanes), ...waitsFor);
+  }
+
+  add(planned: Planned): void {
+    const endMs = planned.atMs + planned.forMs + HEAL_MS;
+    this.planned.push(planned);
+    if (planned.kind === "dropped last") {
+      this.#lanes.fill(endMs);
+      this.#busy.fill(endMs);
+    } else {
+      this.#lanes[this.#lanes.indexOf(Math.min(...this.#lanes))] = endMs;
+      this.#busy[planned.node] = endMs;
     }
   }
 }
 
 /** What has to happen comes first, and what needs all nodes well after it. */
 function firstBag(chance: Chance): Kind[] {
-  const rest = KINDS.filter(kind => !FIRST.includes(kind) && kind !== "dropped last");
-  return [...chance.shuffled(FIRST), "dropped last", ...chance.shuffled(rest)];
-}
-
-/** One that is well at that time, if any is. */
-function pick(chance: Chance, busy: readonly number[], atMs: number): number {
-  const earliest = Math.max(atMs, Math.min(...busy));
-  return chance.one(busy.flatMap((until, node) => (until <= earliest ? [node] : [])));
+  const first = DUE.filter(kind => kind !== "dropped last");
+  const rest = KINDS.filter(kind => !DUE.includes(kind));
+  return [...chance.shuffled(first), "dropped last", ...chance.shuffled(rest)];
 }
