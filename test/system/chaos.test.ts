@@ -64,9 +64,9 @@ test("the fault run says of a node that forgets what it acked which messages are
   const { lines, ended } = startChaos(t, "--seconds", "5", "--program", FORGETFUL);
   const code = await ended;
   const said = lines.join("\n");
-  if (said.includes("needs network namespaces")) return t.skip("another program needs namespaces, and those need root");
   const folder = /^the data is in (.*)$/m.exec(said)?.[1] as string;
   cleanUp(t, () => rmSync(folder, { recursive: true, force: true }));
+  if (said.includes("needs network namespaces")) return t.skip("another program needs namespaces, and those need root");
   assert.equal(code, 1, said);
   assert.match(said, /^broken: history of a: [0-9a-f-]{36}, number \d+ of [0-9a-f-]{36}, was acked and is missing$/m);
   assert.match(said, /^result: a promise was broken$/m);
