@@ -10,9 +10,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { io, type Socket } from "socket.io-client";
 import { parse } from "yaml";
+import { Network } from "../network.ts";
 import { Container, type Run } from "./container.ts";
 import { buildImage, configOf, makeStandIns, missing, mountImage, ROOT } from "./images.ts";
-import { Network } from "./network.ts";
+import { Names } from "./names.ts";
 
 const MAX_BYTES = 220e6;
 const PATIENCE_MS = 30_000;
@@ -71,13 +72,12 @@ function inspect(root: string): string {
 
 /** The commands of the README, with two of the three named before they are there. */
 async function threeByName(root: string): Promise<string> {
-  const network = newNetwork("three");
-  const names = ["chat-a", "chat-b", "chat-c"];
-  const hosts = names.map(name => network.add(name));
-  await network.serveNames();
+  const { network, names } = newNetwork("three");
+  const hosts = ["chat-a", "chat-b", "chat-c"].map(name => network.add(name));
+  await names.serve();
   const containers = hosts.map(host => {
-    const others = names.filter(name => name !== host.name).join(",");
-    return start(network, root, host, { ZMQ_HOST: others }, newVolume(host.name));
+    const others = hosts.flatMap(({ name }) => (name === host.name ? [] : name)).join(",");
+    return start(names, root, host, { ZMQ_HOST: others }, newVolume(host.name));
   });
   await Promise.all(containers.map(container => met(container, 2)));
   const heard = await crossed(containers[0] as Container, containers[2] as Container);
@@ -96,12 +96,12 @@ async function fiveReplicas(root: string): Promise<string> {
   const compose = parse(readFileSync(join(ROOT, "compose.yaml"), "utf8")) as {
     services: { chat: { environment: Record<string, string> } };
   };
-  const network = newNetwork("five");
+  const { network, names } = newNetwork("five");
   const hosts = Array.from({ length: 5 }, (_, index) => network.add(`replica-${index + 1}`));
-  await network.serveNames({ chat: hosts });
+  await names.serve({ chat: hosts });
   const volume = newVolume("shared");
   const environment = { ...compose.services.chat.environment, CLUSTER_SECRET: "of this check and of nothing else" };
-  const containers = hosts.map(host => start(network, root, host, environment, volume));
+  const containers = hosts.map(host => start(names, root, host, environment, volume));
   await Promise.all(containers.map(container => met(container, 4)));
   const heard = await crossed(containers[0] as Container, containers[4] as Container);
   const codes = await Promise.all(containers.map(container => container.stop()));
@@ -110,10 +110,12 @@ async function fiveReplicas(root: string): Promise<string> {
   return `${heard}, a folder for each`;
 }
 
-function newNetwork(name: string): Network {
-  const network = new Network(join(folder, name));
+function newNetwork(name: string): { network: Network; names: Names } {
+  const network = new Network();
   closing.push(() => network.close());
-  return network;
+  const names = new Names(network, join(folder, name));
+  closing.push(() => names.close());
+  return { network, names };
 }
 
 function newVolume(name: string): string {
@@ -123,9 +125,9 @@ function newVolume(name: string): string {
   return volume;
 }
 
-function start(network: Network, root: string, host: Run["host"], environment: Run["environment"], volume: string) {
+function start(names: Names, root: string, host: Run["host"], environment: Run["environment"], volume: string) {
   const image = configOf(IMAGE);
-  const { resolvConf } = network;
+  const { resolvConf } = names;
   const own = join(folder, host.name);
   const container = new Container({ host, root, image, environment, volume, resolvConf, folder: own });
   closing.push(() => container.stop("SIGKILL"));

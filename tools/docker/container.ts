@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type { Host } from "../network.ts";
 import type { ImageConfig } from "./images.ts";
-import type { Host } from "./network.ts";
 
 export type Run = {
   host: Host;
