@@ -159,7 +159,7 @@ export class Cluster {
         log,
         pull: (peer, origin, after) => this.#ask(peer, "pull", { origin, after }),
         differs: (peer, origin, head) => this.#forks.differs(peer, origin, head),
-        outgrown: origin => void this.#outgrown(origin),
+        outgrown: origin => void this.#outgrown(origin).catch(error => this.#unanswered(error)),
         now: time.elapsed,
         warn: (what, details) => this.#warnings.say("replication", what, details, what),
       },

@@ -117,6 +117,8 @@ export class Replication {
       if (!this.#streams.has(origin) && room-- <= 0) continue;
       held.set(origin, seq);
       const stream = this.#stream(origin);
+      // Whoever introduces himself may be reached again.
+      if (comparing) stream.shunned.delete(peer);
       if (seq === stream.seq && chain !== stream.chain) this.#ports.differs(peer, origin, { seq, chain: stream.chain });
       if (seq <= stream.queued) continue;
       if (origin === this.#ports.log.origin) this.#ports.outgrown(origin);
@@ -181,6 +183,7 @@ export class Replication {
   lost(peer: string): void {
     this.#holders.delete(peer);
     for (const [origin, stream] of this.#streams) {
+      stream.shunned.delete(peer);
       if (stream.pull?.peer !== peer) continue;
       stream.pull = undefined;
       this.#seek(origin, stream, 0);
