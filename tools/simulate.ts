@@ -6,9 +6,10 @@ import { parseArgs } from "node:util";
 import { MUTANTS } from "./simulate/mutants.ts";
 import { type Figures, type Outcome, Run } from "./simulate/run.ts";
 
+/** What is shown of the last world where it ended badly. */
+const TRACE_LINES = 150;
 /** Steps in one world: a run of more goes on in another, with the seed after. */
 const WORLD_STEPS = 20_000;
-const TRACE_LINES = Number(process.env.LINES ?? 150);
 
 const { values } = parseArgs({
   options: {
@@ -31,7 +32,7 @@ const startedAt = performance.now();
 let steps = 0;
 for (let seed = first; steps < wanted; seed++) {
   const size = Math.min(WORLD_STEPS, wanted - steps);
-  const outcome = await Run.of(seed, size, { tracing: values.trace, mutant: mutant?.() });
+  const outcome = await Run.of(seed, size, { tracing: values.trace, mutant });
   steps += outcome.steps;
   for (const [name, count] of Object.entries(outcome.figures) as [keyof Figures, number][])
     totals[name] = (totals[name] ?? 0) + count;
@@ -47,7 +48,7 @@ console.log(
 
 /** Runs the world again to tell how it came to that. */
 async function fail(seed: number, size: number, { problems, steps }: Outcome): Promise<never> {
-  const again = await Run.of(seed, size, { tracing: true, mutant: mutant?.() });
+  const again = await Run.of(seed, size, { tracing: true, mutant });
   console.log(again.trace.slice(-TRACE_LINES).join("\n"));
   const same = again.steps === steps && again.problems.join() === problems.join();
   console.log(problems.slice(0, 20).join("\n"));

@@ -117,8 +117,6 @@ export class Replication {
       if (!this.#streams.has(origin) && room-- <= 0) continue;
       held.set(origin, seq);
       const stream = this.#stream(origin);
-      // Whoever introduces himself may be reached again.
-      if (comparing) stream.shunned.delete(peer);
       if (seq === stream.seq && chain !== stream.chain) this.#ports.differs(peer, origin, { seq, chain: stream.chain });
       if (seq <= stream.queued) continue;
       if (origin === this.#ports.log.origin) this.#ports.outgrown(origin);
@@ -183,6 +181,7 @@ export class Replication {
   lost(peer: string): void {
     this.#holders.delete(peer);
     for (const [origin, stream] of this.#streams) {
+      // What it left unanswered it may answer when it is back.
       stream.shunned.delete(peer);
       if (stream.pull?.peer !== peer) continue;
       stream.pull = undefined;

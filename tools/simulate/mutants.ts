@@ -2,40 +2,61 @@
 import { Audience } from "../../core/audience.ts";
 import { Forks } from "../../core/cluster/forks.ts";
 import { Replication } from "../../core/cluster/replication.ts";
-import { Store } from "../../core/log/store.ts";
-import type { Disk } from "./disk.ts";
+import type { Draft, Envelope } from "../../core/envelope.ts";
+import { Log } from "../../core/log/log.ts";
+import { Reads } from "../../core/log/reads.ts";
 import type { Network } from "./network.ts";
 
 export type Mutant = {
   begin(network: Network): void;
   end(): void;
-  /** A node died: what was not on its disk is gone. */
-  crashed?(disk: Disk): void;
 };
 
-/** Puts something in a method's place. */
-function without(prototype: object, method: string, instead: (this: never, ...args: never[]) => unknown): Mutant {
-  const before = Reflect.get(prototype, method);
+// biome-ignore lint/suspicious/noExplicitAny: methods of whatever kind
+type Method = (this: any, ...args: any[]) => unknown;
+
+/** Puts something in a method's place; it is given what was there. */
+function instead(prototype: object, name: string, make: (before: Method) => Method): Mutant {
+  const before = Reflect.get(prototype, name) as Method;
   return {
-    begin: () => void Object.assign(prototype, { [method]: instead }),
-    end: () => void Object.assign(prototype, { [method]: before }),
+    begin: () => void Object.assign(prototype, { [name]: make(before) }),
+    end: () => void Object.assign(prototype, { [name]: before }),
   };
 }
 
-/** A node that does not send these frames. */
-function mute(...kinds: string[]): Mutant {
-  return {
-    begin(network) {
-      network.admits = kind => !kinds.includes(kind);
+const nothing = () => () => {};
+
+export const MUTANTS: Readonly<Record<string, Mutant>> = {
+  "no gap pull": {
+    begin: network => {
+      network.admits = kind => kind !== "pull";
     },
     end() {},
-  };
-}
-
-export const MUTANTS: Readonly<Record<string, () => Mutant>> = {
-  "no gap pull": () => mute("pull"),
-  "no heads": () => without(Replication.prototype, "heard", () => {}),
-  "no fork handling": () => without(Forks.prototype, "differs", () => {}),
-  "no join barrier": () => without(Audience.prototype, "hold", () => {}),
+  },
+  "no heads": instead(Replication.prototype, "heard", nothing),
+  "no dedupe": instead(
+    Reads.prototype,
+    "get",
+    before =>
+      function (sql: string, ...values) {
+        return sql.startsWith("SELECT origin, seq, n, hlc, author FROM log WHERE id")
+          ? undefined
+          : before.call(this, sql, ...values);
+      },
+  ),
+  "ack before commit": instead(
+    Log.prototype,
+    "append",
+    before =>
+      function (items: readonly (Draft | Envelope)[], ...rest) {
+        const committed = before.call(this, items, ...rest) as Promise<unknown>;
+        if (items.some(item => "seq" in item)) return committed;
+        committed.catch(() => {});
+        return Promise.resolve(
+          items.map(({ hlc }) => ({ status: "known", place: { origin: "0".repeat(16), seq: 1, n: 1, hlc } })),
+        );
+      },
+  ),
+  "no fork handling": instead(Forks.prototype, "differs", nothing),
+  "no join barrier": instead(Audience.prototype, "hold", nothing),
 };
-void Store;

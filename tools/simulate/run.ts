@@ -37,13 +37,11 @@ export class Run {
   readonly #problems: string[] = [];
   readonly #isOrderPromised: boolean;
   readonly #ack: AckMode;
-  readonly #mutant: Mutant | undefined;
   readonly figures: Figures = { messages: 0, acked: 0, crashes: 0, cuts: 0, restores: 0, judgements: 0 };
 
-  private constructor(seed: number, folder: string, tracing: boolean, mutant: Mutant | undefined) {
+  private constructor(seed: number, folder: string, tracing: boolean) {
     this.#world = new World(seed, { tracing });
     this.#network = new Network(this.#world);
-    this.#mutant = mutant;
     const { random } = this.#world;
     const nodes = 3 + random.below(5);
     // Promise 3 is one among clocks within a minute of each other.
@@ -66,7 +64,7 @@ export class Run {
     { tracing = false, mutant = undefined as Mutant | undefined } = {},
   ): Promise<Outcome> {
     const folder = mkdtempSync("/dev/shm/web-chat-simulate-");
-    const run = new Run(seed, folder, tracing, mutant);
+    const run = new Run(seed, folder, tracing);
     const restoreChance = ownChance(run.#world.random);
     mutant?.begin(run.#network);
     try {
@@ -147,7 +145,6 @@ export class Run {
     berth.node.life.alive = false;
     berth.node = undefined;
     berth.disk.crash();
-    this.#mutant?.crashed?.(berth.disk);
     for (const client of this.#clients) if (!client.node) client.disconnect();
   }
 

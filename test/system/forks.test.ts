@@ -1,0 +1,54 @@
+/** A node whose database was put back to an earlier state, and which wrote on before it met anybody: nothing is lost. */
+import assert from "node:assert/strict";
+import { cpSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { connect } from "../helpers/client.ts";
+import { converged, newNode, peer, spawnNode, temporaryDirectory } from "../helpers/node.ts";
+
+const texts = (messages: readonly { body?: unknown }[]) => messages.map(({ body }) => (body as { text: string }).text);
+
+/** Two nodes that held the same, and a third copy of the first one's folder from before its last messages. */
+async function restored(t: TestContext) {
+  const a = await newNode(t, { NODE_NAME: "a" });
+  const ana = await connect(t, a, { name: "Ana" });
+  await ana.join("lobby");
+  await ana.say("before the backup");
+  await a.stop();
+  const folder = join(temporaryDirectory(t), "backup");
+  cpSync(a.dataDir, folder, { recursive: true });
+  const later = await newNode(t, { NODE_NAME: "a", DATA_DIR: a.dataDir });
+  const b = await newNode(t, { NODE_NAME: "b", ...peer(later) });
+  const { token } = ana.welcome;
+  const back = await connect(t, later, { token });
+  await back.join("lobby");
+  await back.say("after the backup");
+  await converged(later, b);
+  const page = await connect(t, b, { name: "Bo" });
+  await page.join("lobby");
+  await later.stop();
+  return { folder, b, page, token };
+}
+
+test("both branches of a stream end up on every node, each message once, and its readers begin anew", async t => {
+  const { folder, b, page, token } = await restored(t);
+  // Alone: it knows nobody, and nobody tells it what it wrote.
+  const a = await spawnNode(t, { NODE_NAME: "a", DATA_DIR: folder });
+  const ana = await connect(t, a, { token });
+  await ana.join("lobby");
+  for (const text of ["on the other branch", "and one more"]) await ana.say(text);
+  const seen = await ana.join("lobby");
+  const c = await newNode(t, { NODE_NAME: "c", ...peer(a, b) });
+  await c.ready;
+  await a.logged("messages are written again in a new stream");
+  await converged(b, c);
+  for (const { until, events } of [ana, page]) await until(() => events.some(([event]) => event === "reset"));
+  const all = ["after the backup", "and one more", "before the backup", "on the other branch"];
+  const onC = await connect(t, c, { token });
+  for (const client of [page, onC]) assert.deepEqual(texts((await client.join("lobby")).messages).toSorted(), all);
+  // The node that gave its branch up gets the other one after that.
+  const again = await ana.join("lobby");
+  await ana.until(() => texts([...again.messages, ...ana.messages()]).includes("after the backup"));
+  assert.equal((await onC.join("lobby", seen.cursor, seen.last)).code, "reset", "which saw what is no more");
+  assert.equal((await onC.join("lobby", seen.cursor)).code, "reset", "or may have");
+});
