@@ -220,9 +220,10 @@ export class Store extends Reads {
     }
   }
 
-  #isElsewhere({ id, author }: Envelope, origin: string, seq: number): boolean {
-    const sql = "SELECT 1 FROM log WHERE id = ? AND author = ? AND NOT (origin = ? AND seq >= ?)";
-    return this.get(sql, id, author, origin, seq) !== undefined;
+  /** Whether another copy stands at its place in the order, or before: a later one would not hold the place. */
+  #isElsewhere({ id, author, hlc }: Envelope, origin: string, seq: number): boolean {
+    const sql = "SELECT 1 FROM log WHERE id = ? AND author = ? AND hlc <= ? AND NOT (origin = ? AND seq >= ?)";
+    return this.get(sql, id, author, hlc, origin, seq) !== undefined;
   }
 
   /** Same id, author and time, so that it keeps its place among the others. */

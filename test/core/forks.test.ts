@@ -126,8 +126,8 @@ test("nothing is spliced: what follows another running hash is told from what co
 
 /** Runs the search of one node against the chains of another; returns what was asked, and what was given up. */
 async function search(
-  own: string[],
-  theirs: string[],
+  own: readonly string[],
+  theirs: readonly string[],
   { writes = false, writer = undefined as string | undefined } = {},
 ) {
   const asked: number[][] = [];
