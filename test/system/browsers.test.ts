@@ -85,7 +85,8 @@ test("Ana on one node and 大明 on another are in one chat, through a kill and 
     }
   });
   await row(daming, "Shall we ship it?").waitFor();
-  await people(ana, "People").filter({ hasText: "大明" }).filter({ hasText: "node-b" }).waitFor();
+  // His page went on at the other node, and stays there.
+  await people(ana, "People").filter({ hasText: "大明" }).filter({ hasText: "node-a" }).waitFor();
   await say(daming, "我回来了");
   await row(ana, "我回来了").waitFor();
 });
