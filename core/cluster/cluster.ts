@@ -13,6 +13,8 @@ import type { Seed } from "./seeds.ts";
 import { type Changed, ClusterState, type StateDelta } from "./state.ts";
 
 const BEAT_MS = 1_000;
+/** Beats from one ping of a peer to the next. */
+const PING_EVERY = 10;
 const REPAIR_MS = 100;
 const STATE_FLUSH_MS = 20;
 const SNAPSHOT_RETRY_MS = 500;
@@ -65,13 +67,18 @@ export class Cluster {
   readonly self: NodeInfo;
   /** What this node has committed of every stream. */
   readonly #heads: Heads;
+  /** The last heartbeat of each peer, as it came: in an idle mesh it comes again byte for byte, and need not be read again. */
+  readonly #lastBeats = new Map<string, { bytes: Uint8Array; frame: Frame }>();
   readonly #subscribed = new Map<string, Address>();
   readonly #snapshotAskedAt = new Map<string, number>();
   readonly #arrival: Arrival;
   readonly #timers: Cancel[] = [];
   readonly #warnedAt = new Map<string, number>();
   #newHeads: Heads = {};
+  #beats = 0;
   #flushing: Cancel | undefined;
+  #repairing: Cancel | undefined;
+  #watching: Cancel | undefined;
   #closed = false;
 
   /** Opens the bus and looks for peers. Throws `Reject` where a port is in use. */
@@ -110,6 +117,7 @@ export class Cluster {
         log,
         pull: (peer, origin, after) => this.#ask(peer, "pull", { origin, after }),
         now: time.elapsed,
+        missing: () => this.#repairSoon(),
         warn: (what, details) => this.#warnOften(what, details, what),
       },
       heads,
@@ -131,10 +139,10 @@ export class Cluster {
     void this.#arrival.seek(options.seeds);
     this.#timers.push(
       time.every(BEAT_MS, () => this.#beat()),
-      time.every(REPAIR_MS, () => this.#repair()),
       time.every(RESOLVE_AGAIN_MS, () => void this.#arrival.seekAgain()),
       time.after(READY_AFTER_MS, () => this.#giveUpWaiting()),
     );
+    this.#watch();
   }
 
   get isReady(): boolean {
@@ -201,6 +209,8 @@ export class Cluster {
     this.#closed = true;
     for (const cancel of this.#timers) cancel();
     this.#flushing?.();
+    this.#repairing?.();
+    this.#watching?.();
     this.#bus.publish(encodeFrame("bye", { id: this.self.id, boot: this.self.boot }));
     await this.#bus.flush(500);
     // A publisher that closes at once drops what its own thread has not written yet.
@@ -249,6 +259,7 @@ export class Cluster {
       this.#subscribed.set(info.id, publications);
     }
     this.#ask(info.id, "snapshotPlease", {});
+    this.#ping(info.id);
     this.#options.logger.info({ peer: info.name, address: textOf(address) }, "a peer is up");
   }
 
@@ -256,6 +267,7 @@ export class Cluster {
     if (address) this.#bus.redial(address, this.#subscribed.get(info.id));
     this.#replication.lost(info.id);
     this.state.drop(info.id);
+    this.#lastBeats.delete(info.id);
     this.#options.logger.warn({ peer: info.name }, "a peer is down");
   }
 
@@ -283,12 +295,29 @@ export class Cluster {
     this.#perform(this.#membership.greet());
     const { id, boot } = this.self;
     this.#bus.publish(encodeFrame("beat", { id, boot, heads: this.#heads, stateVersion: this.state.version }));
-    for (const { info } of this.#membership.up()) this.#ask(info.id, "ping", { at: this.#options.time.elapsed() });
+    const beat = this.#beats++;
+    for (const [index, { info }] of this.#membership.up().entries())
+      if ((index + beat) % PING_EVERY === 0) this.#ping(info.id);
   }
 
-  #repair(): void {
-    this.#perform(this.#membership.watch(this.#options.time.elapsed()));
-    this.#replication.tick();
+  #ping(peer: string): void {
+    this.#ask(peer, "ping", { at: this.#options.time.elapsed() });
+  }
+
+  /** Wakes when a peer may have become silent, and no more often: an idle mesh is to cost next to nothing. */
+  #watch(): void {
+    const { time } = this.#options;
+    this.#perform(this.#membership.watch(time.elapsed()));
+    const waitMs = this.#membership.dueMs(time.elapsed()) - time.elapsed();
+    this.#watching = time.after(Math.max(1, Math.ceil(waitMs) + 1), () => this.#watch());
+  }
+
+  #repairSoon(): void {
+    if (this.#closed) return;
+    this.#repairing ??= this.#options.time.after(REPAIR_MS, () => {
+      this.#repairing = undefined;
+      if (this.#replication.tick()) this.#repairSoon();
+    });
   }
 
   #flushState(): void {
@@ -320,11 +349,20 @@ export class Cluster {
   #received({ bytes, at, answer }: Received): void {
     if (this.#closed) return;
     try {
-      this.#dispatch(decodeFrame(bytes), at, answer);
+      this.#dispatch(this.#read(bytes), at, answer);
     } catch (error) {
       const { code, message } = asReject(error);
       this.#warnOften(message, { code, why: message }, "a frame was refused");
     }
+  }
+
+  #read(bytes: Uint8Array): Frame {
+    for (const last of this.#lastBeats.values())
+      if (last.bytes.length === bytes.length && Buffer.compare(last.bytes, bytes) === 0) return last.frame;
+    const frame = decodeFrame(bytes);
+    if (frame.kind === "beat" && this.#membership.peers.has(frame.payload.id))
+      this.#lastBeats.set(frame.payload.id, { bytes, frame });
+    return frame;
   }
 
   #dispatch({ kind, payload }: Frame, at: Address | undefined, answer: Received["answer"]): void {

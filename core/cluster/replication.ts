@@ -13,6 +13,8 @@ export type ReplicationPorts = {
   pull(peer: string, origin: string, after: number): void;
   /** Milliseconds; only differences count. */
   now(): number;
+  /** Something is missing: `tick` is to be called from now on, until it returns false. */
+  missing(): void;
   warn(what: string, details: Record<string, unknown>): void;
 };
 
@@ -94,7 +96,7 @@ export class Replication {
       held.set(origin, Math.max(held.get(origin) ?? 0, seq));
       const stream = this.#stream(origin);
       if (seq <= stream.queued) continue;
-      stream.missingSince ??= this.#ports.now();
+      this.#miss(stream);
       if (comparing) this.#seek(origin, stream, 0);
     }
   }
@@ -142,16 +144,19 @@ export class Replication {
     }
   }
 
-  /** Asks again for what did not come. Called a few times a second. */
-  tick(): void {
+  /** Asks again for what did not come; false where nothing is missing. Called a few times a second while something is. */
+  tick(): boolean {
     const now = this.#ports.now();
+    let missing = false;
     for (const [origin, stream] of this.#streams) {
       if (stream.pull && now - stream.pull.at > PULL_TIMEOUT_MS) {
         stream.shunned.set(stream.pull.peer, now + SHUN_MS);
         stream.pull = undefined;
       }
       this.#seek(origin, stream, HOLE_GRACE_MS);
+      missing ||= stream.missingSince !== undefined;
     }
+    return missing;
   }
 
   /** Envelopes that this peer still lacks, of those that are committed here. */
@@ -205,7 +210,14 @@ export class Replication {
     // Begin again behind what is committed; the next tick asks for the rest.
     stream.queued = stream.seq;
     stream.ahead.clear();
+    stream.missingSince = undefined;
+    this.#miss(stream);
+  }
+
+  #miss(stream: Stream): void {
+    if (stream.missingSince !== undefined) return;
     stream.missingSince = this.#ports.now();
+    this.#ports.missing();
   }
 
   /** Starts a pull where something has been missing for `graceMs` and a peer that is up holds it. */
@@ -218,8 +230,9 @@ export class Replication {
       stream.missingSince = undefined;
       return;
     }
-    stream.missingSince ??= now;
-    if (stream.pull || stream.queued - stream.seq >= MAX_IN_FLIGHT || now - stream.missingSince < graceMs) return;
+    this.#miss(stream);
+    if (stream.pull || stream.queued - stream.seq >= MAX_IN_FLIGHT || now - (stream.missingSince ?? now) < graceMs)
+      return;
     for (const [peer, until] of stream.shunned) if (until <= now) stream.shunned.delete(peer);
     const willing = holders.filter(peer => !stream.shunned.has(peer));
     const peer = willing[stream.asked++ % willing.length];

@@ -76,6 +76,8 @@ class Node {
   /** Each commit in order, as `origin seq`. */
   readonly committed: string[] = [];
   pulls: { peer: string; origin: string; after: number }[] = [];
+  /** How many times the replication asked to be ticked. */
+  missed = 0;
 
   constructor(id: string, network: Network) {
     this.id = id;
@@ -98,6 +100,9 @@ class Node {
           network.frames.push({ from: this.id, to: peer, bytes: encodeFrame("pull", { origin, after }) });
         },
         now: () => network.now,
+        missing: () => {
+          this.missed++;
+        },
         warn: what => network.warnings.push(what),
       },
       this.store.heads(),
@@ -297,6 +302,24 @@ test("a hole that a live batch may still fill is not pulled at once", () => {
   assert.deepEqual(ana.pulls, [{ peer: "bo", origin, after: 0 }]);
 });
 
+test("a node is to be woken while something is missing, and not otherwise", async () => {
+  const { network, ana, envelopes, origin, heads } = alone();
+  assert.equal(ana.replication.tick(), false);
+  assert.equal(ana.missed, 0);
+  ana.replication.heard("bo", heads(5));
+  ana.replication.heard("bo", heads(5));
+  assert.equal(ana.missed, 1, "once");
+  assert.equal(ana.replication.tick(), true);
+  network.now += 100;
+  assert.equal(ana.replication.tick(), true);
+  ana.replication.pulled("bo", origin, envelopes);
+  assert.equal(ana.replication.tick(), false);
+  ana.failing = true;
+  await ana.commitAll();
+  assert.equal(ana.missed, 2, "what the disk refused is missing again");
+  assert.equal(ana.replication.tick(), true);
+});
+
 test("a joining node asks without waiting", () => {
   const { ana, origin, heads } = alone();
   ana.replication.heard("bo", heads(5), true);
@@ -394,6 +417,7 @@ test("a long stream is pulled in pages until nothing is missing, and pulling wai
       log: { append: () => assert.fail(), stream: async (...args) => bo.store.stream(...args) },
       pull: () => assert.fail(),
       now: () => 0,
+      missing: () => {},
       warn: () => {},
     },
     bo.store.heads(),
