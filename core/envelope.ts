@@ -1,5 +1,5 @@
 /** A message as the core sees it, and its form between nodes. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { Decoder, Encoder } from "@msgpack/msgpack";
 import { Reject } from "./errors.ts";
 import { assertBounded } from "./msgpack-bounds.ts";
@@ -105,12 +105,21 @@ export function hashContent(
   const lengths = Buffer.alloc(8);
   lengths.writeUInt32BE(salt.length, 0);
   lengths.writeUInt32BE(text.length, 4);
-  return createHash("sha256")
-    .update(lengths)
-    .update(salt)
-    .update(text)
-    .update(body ?? "")
-    .digest();
+  return hash("sha256", Buffer.concat(body === null ? [lengths, salt, text] : [lengths, salt, text, body]), "buffer");
+}
+
+/** How many envelopes an array holds that was packed for peers; throws `Reject` where it is no array. */
+export function countPacked(packed: Uint8Array): number {
+  const [head = 0, high = 0, low = 0] = packed;
+  if (head >= 0x90 && head <= 0x9f) return head & 0x0f;
+  if (head === 0xdc) return high * 256 + low;
+  throw new Reject("invalid", "what a peer packed is no array of envelopes");
+}
+
+/** The envelopes in an array that was packed for peers; throws `Reject` unless every one has its form. */
+export function unpackEnvelopes(packed: Uint8Array): Envelope[] {
+  countPacked(packed);
+  return (decode(packed) as unknown[]).map(fromWire);
 }
 
 /** The fields in the order in which they cross the cluster, and are the columns of the log. */

@@ -181,11 +181,11 @@ export class Cluster {
   }
 
   /** Tells the peers of a commit. */
-  committed({ envelopes, heads }: Committed): void {
+  committed({ envelopes, segments, heads }: Committed): void {
     Object.assign(this.#heads, heads);
     const own = envelopes.filter(({ origin }) => origin === this.#options.log.origin);
     for (const batch of batches(own)) this.#bus.publish(encodeFrame("batch", { id: this.self.id, envelopes: batch }));
-    if (own.length < envelopes.length) this.#sayHeads(heads);
+    if (own.length < envelopes.length || segments.length > 0) this.#sayHeads(heads);
     this.#replication.committed(heads);
     this.#arrival.check();
   }
@@ -381,7 +381,7 @@ export class Cluster {
       case "pull":
         return void this.#serve(payload, answer);
       case "pulled":
-        return this.#replication.pulled(payload.id, payload.origin, payload.envelopes);
+        return this.#replication.pulled(payload.id, payload.origin, payload.packed);
       case "state":
         if (!this.state.apply(payload.id, payload.delta)) this.#askSnapshot(payload.id, now);
         return;

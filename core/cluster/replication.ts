@@ -2,13 +2,13 @@
  * Anti-entropy of the log: every node ends with every origin's stream, applied strictly in its order. Has no socket, clock
  * or timer of its own. Live batches are hints; heads say what there is; holes are pulled from any peer that holds them.
  */
-import { type Envelope, isGenuine } from "../envelope.ts";
+import { countPacked, type Envelope, isGenuine } from "../envelope.ts";
 import type { Head, Log } from "../log/log.ts";
 
 export type Heads = Record<string, Head>;
 
 export type ReplicationPorts = {
-  log: Pick<Log, "append" | "stream">;
+  log: Pick<Log, "append" | "take" | "stream">;
   /** Asks a peer for what follows `after` in a stream. */
   pull(peer: string, origin: string, after: number): void;
   /** Milliseconds; only differences count. */
@@ -34,6 +34,8 @@ type Stream = {
   shunned: Map<string, number>;
   /** Requests made: spreads them over the holders, without chance, so that a run can be repeated. */
   asked: number;
+  /** How many times it had to begin again behind what is committed. */
+  begun: number;
 };
 
 /** A hole this young may be a live batch still on its way. */
@@ -43,7 +45,9 @@ const SHUN_MS = 3_000;
 /** Envelopes kept because they came too early, for each stream. */
 const MAX_AHEAD = 512;
 /** Envelopes handed to the log and not committed yet, for each stream: beyond it pulling waits. */
-const MAX_IN_FLIGHT = 8_192;
+const MAX_IN_FLIGHT = 4_096;
+/** Bytes of what peers were asked for, or sent, and what is not committed yet, for all streams together. */
+const MAX_IN_FLIGHT_BYTES = 4 * 1024 * 1024;
 
 export const PULL_MAX_COUNT = 1_000;
 export const PULL_MAX_BYTES = 512 * 1024;
@@ -53,6 +57,9 @@ export class Replication {
   readonly #streams = new Map<string, Stream>();
   /** How far each peer that is up has each stream. */
   readonly #holders = new Map<string, Map<string, number>>();
+  /** Bytes that were pulled and are not committed yet, and requests under way. */
+  #pulledBytes = 0;
+  #pulls = 0;
 
   constructor(ports: ReplicationPorts, heads: Heads) {
     this.#ports = ports;
@@ -70,6 +77,7 @@ export class Replication {
         missingSince: undefined,
         shunned: new Map(),
         asked: 0,
+        begun: 0,
       };
       this.#streams.set(origin, stream);
     }
@@ -113,20 +121,30 @@ export class Replication {
     }
   }
 
-  /** A peer's answer to `pull`. */
-  pulled(peer: string, origin: string, envelopes: readonly Envelope[]): void {
+  /** A peer's answer to `pull`, still packed. Throws `Reject` where it is no array. */
+  pulled(peer: string, origin: string, packed: Uint8Array): void {
     const stream = this.#stream(origin);
     if (stream.pull?.peer !== peer) return;
-    const { after } = stream.pull;
-    stream.pull = undefined;
-    this.#apply(
-      stream,
-      envelopes.filter(envelope => envelope.origin === origin),
-      peer,
-    );
-    // What it does not have after all, or has in a form that nobody can use, is asked of somebody else.
-    if (stream.queued === after) stream.shunned.set(peer, this.#ports.now() + SHUN_MS);
+    const last = stream.pull.after + countPacked(packed);
+    // What it does not have after all is asked of somebody else.
+    if (last === stream.pull.after) this.#shun(stream, peer);
+    this.#endPull(stream);
+    if (last > stream.queued) {
+      stream.queued = last;
+      void this.#take(origin, stream, packed, peer);
+      for (const early of stream.ahead.keys()) if (early <= last) stream.ahead.delete(early);
+      this.#apply(stream, [], peer);
+    }
     this.#seek(origin, stream, 0);
+  }
+
+  #shun(stream: Stream, peer: string): void {
+    stream.shunned.set(peer, this.#ports.now() + SHUN_MS);
+  }
+
+  #endPull(stream: Stream): void {
+    if (stream.pull) this.#pulls--;
+    stream.pull = undefined;
   }
 
   /** What a peer asked for, packed. */
@@ -139,7 +157,7 @@ export class Replication {
     this.#holders.delete(peer);
     for (const [origin, stream] of this.#streams) {
       if (stream.pull?.peer !== peer) continue;
-      stream.pull = undefined;
+      this.#endPull(stream);
       this.#seek(origin, stream, 0);
     }
   }
@@ -150,8 +168,8 @@ export class Replication {
     let missing = false;
     for (const [origin, stream] of this.#streams) {
       if (stream.pull && now - stream.pull.at > PULL_TIMEOUT_MS) {
-        stream.shunned.set(stream.pull.peer, now + SHUN_MS);
-        stream.pull = undefined;
+        this.#shun(stream, stream.pull.peer);
+        this.#endPull(stream);
       }
       this.#seek(origin, stream, HOLE_GRACE_MS);
       missing ||= stream.missingSince !== undefined;
@@ -198,7 +216,26 @@ export class Replication {
     }
   }
 
+  async #take(origin: string, stream: Stream, packed: Uint8Array, peer: string): Promise<void> {
+    const { begun } = stream;
+    this.#pulledBytes += packed.byteLength;
+    try {
+      const { refused: why } = await this.#ports.log.take({ origin, packed });
+      if (why === undefined || begun !== stream.begun) return;
+      this.#ports.warn("a peer sent an envelope that does not fit", { peer, why });
+      this.#shun(stream, peer);
+      this.#beginAgain(stream);
+    } catch (error) {
+      this.#ports.warn("a peer's envelopes could not be stored", { peer, why: (error as Error).message });
+      if (begun === stream.begun) this.#beginAgain(stream);
+    } finally {
+      this.#pulledBytes -= packed.byteLength;
+      for (const [origin, stream] of this.#streams) this.#seek(origin, stream, HOLE_GRACE_MS);
+    }
+  }
+
   async #commit(stream: Stream, envelopes: Envelope[], peer: string): Promise<void> {
+    const { begun } = stream;
     try {
       const outcomes = await this.#ports.log.append(envelopes);
       const refused = outcomes.find(outcome => outcome.status === "refused");
@@ -207,7 +244,13 @@ export class Replication {
     } catch (error) {
       this.#ports.warn("a peer's envelopes could not be stored", { peer, why: (error as Error).message });
     }
-    // Begin again behind what is committed; the next tick asks for the rest.
+    if (begun === stream.begun) this.#beginAgain(stream);
+  }
+
+  /** Begins again behind what is committed; the next tick asks for the rest. What was handed to the log since is void. */
+  #beginAgain(stream: Stream): void {
+    stream.begun++;
+    this.#endPull(stream);
     stream.queued = stream.seq;
     stream.ahead.clear();
     stream.missingSince = undefined;
@@ -231,13 +274,16 @@ export class Replication {
       return;
     }
     this.#miss(stream);
-    if (stream.pull || stream.queued - stream.seq >= MAX_IN_FLIGHT || now - (stream.missingSince ?? now) < graceMs)
-      return;
+    const isFull =
+      stream.queued - stream.seq >= MAX_IN_FLIGHT ||
+      this.#pulledBytes + this.#pulls * PULL_MAX_BYTES >= MAX_IN_FLIGHT_BYTES;
+    if (stream.pull || isFull || now - (stream.missingSince ?? now) < graceMs) return;
     for (const [peer, until] of stream.shunned) if (until <= now) stream.shunned.delete(peer);
     const willing = holders.filter(peer => !stream.shunned.has(peer));
     const peer = willing[stream.asked++ % willing.length];
     if (peer === undefined) return;
     stream.pull = { peer, after: stream.queued, at: now };
+    this.#pulls++;
     this.#ports.pull(peer, origin, stream.queued);
   }
 }

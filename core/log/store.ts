@@ -1,8 +1,17 @@
 /** The durable log in SQLite: synchronous functions, called on the log's worker threads only. */
 import { randomBytes, randomFillSync } from "node:crypto";
 import { EMPTY_CHAIN, type Head, hashChain, hex } from "../chain.ts";
-import { type Draft, type Envelope, FIELDS, hashContent, ORIGIN_LENGTH } from "../envelope.ts";
-import type { Code } from "../errors.ts";
+import {
+  type Draft,
+  type Envelope,
+  FACT,
+  FIELDS,
+  hashContent,
+  isGenuine,
+  ORIGIN_LENGTH,
+  unpackEnvelopes,
+} from "../envelope.ts";
+import { type Code, Reject } from "../errors.ts";
 import { BUSY_MS, explain, openDatabase } from "./database.ts";
 import { abridge } from "./outcomes.ts";
 import { COLUMNS, Reads, type Stored } from "./reads.ts";
@@ -16,8 +25,30 @@ export type Outcome =
 /** `origin` is the stream that this node writes. */
 export type Appended = { outcomes: Outcome[]; heads: Record<string, Head>; origin: string | undefined };
 
+/** A stretch of a stream, as a peer packed it. */
+export type Segment = { origin: string; packed: Uint8Array };
+
+/** What became of a segment. */
+export type Taken = {
+  /** Envelopes stored, at this commit and the ones after it. */
+  count: number;
+  first: number;
+  /** Envelopes before those: they were here already. */
+  skipped: number;
+  /** The latest time, the rooms, and the core's own facts among those stored. */
+  hlc: number;
+  rooms: string[];
+  facts: Stored[];
+  /** Those that had been erased before they came, counted from the first stored. */
+  emptied: number[];
+  erases: boolean;
+  /** Why the rest was not stored; undefined where there is none. */
+  refused: string | undefined;
+};
+
 const INSERT = `INSERT INTO log (${COLUMNS}, chain, receivedAt) VALUES (${"?, ".repeat(FIELDS.length + 1)}?)`;
 const SALT_BYTES = 16;
+const NOTHING_TAKEN = { count: 0, first: 0, skipped: 0, hlc: 0, rooms: [], erases: false, refused: undefined };
 
 export class Store extends Reads {
   readonly #heads = new Map<string, Head & { hlc: number }>();
@@ -53,15 +84,34 @@ export class Store extends Reads {
    * `Reject` with nothing stored where the disk refuses.
    */
   append(group: readonly (Draft | Envelope)[], now: number): Appended {
+    const { result: outcomes, heads } = this.#commit(touched =>
+      group.map(item => {
+        const outcome = "seq" in item ? this.#appendPeers(item, now) : this.#appendOwn(item, now);
+        if (outcome.status === "stored") touched.add(outcome.envelope.origin);
+        return outcome;
+      }),
+    );
+    return { outcomes, heads, origin: this.#origin };
+  }
+
+  /** Commits as much of peers' segments as continues their streams and is genuine, in one transaction as `append` does. */
+  take(segments: readonly Segment[], now: number): { taken: Taken[]; heads: Record<string, Head> } {
+    const { result: taken, heads } = this.#commit(touched =>
+      segments.map(segment => {
+        const taken = this.#take(segment, now);
+        if (taken.count > 0) touched.add(segment.origin);
+        return taken;
+      }),
+    );
+    return { taken, heads };
+  }
+
+  #commit<Result>(work: (touched: Set<string>) => Result): { result: Result; heads: Record<string, Head> } {
     const before = { heads: new Map(this.#heads), origin: this.#origin };
     const touched = new Set<string>();
     try {
       this.db.exec("BEGIN IMMEDIATE");
-      const outcomes = group.map(item => {
-        const outcome = "seq" in item ? this.#appendPeers(item, now) : this.#appendOwn(item, now);
-        if (outcome.status === "stored") touched.add(outcome.envelope.origin);
-        return outcome;
-      });
+      const result = work(touched);
       for (const origin of touched) {
         const head = this.#heads.get(origin) as Head & { hlc: number };
         this.prepare("INSERT OR REPLACE INTO streams (origin, seq, chain, hlc) VALUES (?, ?, ?, ?)").run(
@@ -73,7 +123,7 @@ export class Store extends Reads {
       }
       this.db.exec("COMMIT");
       const heads = Object.fromEntries([...touched].map(origin => [origin, this.#head(origin)]));
-      return { outcomes, heads, origin: this.#origin };
+      return { result, heads };
     } catch (error) {
       if (this.db.isTransaction) this.db.exec("ROLLBACK");
       this.#heads.clear();
@@ -128,10 +178,55 @@ export class Store extends Reads {
     return this.#insert(envelope, now);
   }
 
+  #take({ origin, packed }: Segment, now: number): Taken {
+    const rooms = new Set<string>();
+    const taken: Taken = { ...NOTHING_TAKEN, facts: [], emptied: [] };
+    try {
+      for (const envelope of unpackEnvelopes(packed)) {
+        if (taken.count === 0 && envelope.seq <= this.#head(origin).seq) {
+          taken.skipped++;
+          continue;
+        }
+        taken.refused = this.#refusal(envelope, origin);
+        if (taken.refused !== undefined) break;
+        const e = this.#asErased(envelope);
+        const pos = this.#put(e, now);
+        if (e !== envelope) taken.emptied.push(taken.count);
+        if (taken.count++ === 0) taken.first = pos;
+        taken.hlc = Math.max(taken.hlc, e.hlc);
+        taken.erases ||= e.role === "erase";
+        rooms.add(e.room);
+        if (e.role === FACT) taken.facts.push({ ...e, pos });
+      }
+    } catch (error) {
+      // What is damaged is the peer's fault; anything else is this node's, and undoes the commit.
+      if (!(error instanceof Reject)) throw error;
+      taken.refused = error.message;
+    }
+    taken.rooms = [...rooms];
+    return taken;
+  }
+
+  #refusal(envelope: Envelope, origin: string): string | undefined {
+    if (envelope.origin !== origin) return "is of another stream";
+    if (envelope.seq !== this.#head(origin).seq + 1) return "does not continue its stream";
+    if (envelope.n !== this.#count(origin, envelope.room) + 1) return "does not continue its room";
+    return isGenuine(envelope) ? undefined : "its content does not match its hash";
+  }
+
   #insert(given: Envelope, now: number): Outcome {
-    const erasing = given.role === "erase";
-    const emptied = !erasing && this.#erasedBefore(given);
-    const e: Envelope = emptied ? { ...given, alt: null, body: null, blobs: [], salt: null } : given;
+    const e = this.#asErased(given);
+    return { status: "stored", envelope: { ...e, pos: this.#put(e, now) } };
+  }
+
+  /** As it is to be stored: empty where it was erased before it came. */
+  #asErased(given: Envelope): Envelope {
+    const emptied = given.role !== "erase" && this.#erasedBefore(given);
+    return emptied ? { ...given, alt: null, body: null, blobs: [], salt: null } : given;
+  }
+
+  /** Returns its place in the commit order. */
+  #put(e: Envelope, now: number): number {
     const head = this.#heads.get(e.origin);
     const chain = hashChain(head?.chain ?? EMPTY_CHAIN, e);
     const { lastInsertRowid } = this.prepare(INSERT).run(
@@ -141,8 +236,8 @@ export class Store extends Reads {
     );
     this.#heads.set(e.origin, { seq: e.seq, chain, hlc: Math.max(head?.hlc ?? 0, e.hlc) });
     this.#counts.set(`${e.origin}${e.room}`, e.n);
-    if (erasing && e.ref !== null) this.#erase(e.ref, e.author);
-    return { status: "stored", envelope: { ...e, pos: Number(lastInsertRowid) } };
+    if (e.role === "erase" && e.ref !== null) this.#erase(e.ref, e.author);
+    return Number(lastInsertRowid);
   }
 
   /** An erasure empties what its own author wrote, and may arrive before it. */

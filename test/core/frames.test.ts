@@ -41,7 +41,7 @@ const PAYLOADS: { [Kind in Frame["kind"]]: fc.Arbitrary<Extract<Frame, { kind: K
   batch: record({ id, envelopes: some(envelopes) }),
   heads: record({ id, heads }),
   pull: record({ origin: origins, after: count }),
-  pulled: record({ id, origin: origins, envelopes: some(envelopes) }),
+  pulled: record({ id, origin: origins, packed: bytes }),
   state: record({ id, delta }),
   snapshotPlease: fc.constant({}),
   snapshot: record({ id, delta }),

@@ -2,12 +2,12 @@
  * What a mesh of nodes takes while nothing happens: `node tools/bench/mesh.ts [nodes] [seconds]`. All are processes on this
  * machine, and are told the address of the first; each has taken a message. Linux.
  */
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { io } from "socket.io-client";
-import { type Program, residentMegabytes, run, say } from "./sample.ts";
+import { type Program, residentMegabytes, run, say, threadTimes } from "./sample.ts";
 
 const [NODES, SECONDS] = [Number(process.argv[2] ?? 16), Number(process.argv[3] ?? 20)];
 /** What starting leaves to be done, above all for the compiler, is over by then. */
@@ -76,16 +76,10 @@ async function write(url: string, name: string): Promise<void> {
 
 /** Milliseconds on a core so far, of all nodes together, by the names of the threads. */
 async function allTimes(): Promise<Map<string, number>> {
-  const times = new Map<string, number>();
-  for (const { process } of programs) {
-    const tasks = `/proc/${process.pid}/task`;
-    for (const task of await readdir(tasks)) {
-      const name = task === String(process.pid) ? "main" : (await readFile(`${tasks}/${task}/comm`, "utf8")).trim();
-      const [nanoseconds] = (await readFile(`${tasks}/${task}/schedstat`, "utf8")).split(" ");
-      times.set(name, (times.get(name) ?? 0) + Number(nanoseconds) / 1e6);
-    }
-  }
-  return times;
+  const all = new Map<string, number>();
+  for (const { process } of programs)
+    for (const [name, milliseconds] of await threadTimes(process)) all.set(name, (all.get(name) ?? 0) + milliseconds);
+  return all;
 }
 
 function seconds(milliseconds: number): string {
