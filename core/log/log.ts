@@ -65,7 +65,8 @@ export class Log {
   readonly #timers: Cancel[];
   /** Where it is kept, and whatever else belongs to this node. */
   readonly directory: string;
-  #waiting = 0;
+  /** Envelopes that wait for a commit. */
+  readonly #waits = { drafts: 0, peers: 0 };
   #busy = false;
   #refusal: Error | undefined;
   /** Something may be left in the write-ahead log that was erased; true at first, for the run before this one. */
@@ -135,12 +136,13 @@ export class Log {
   append(items: readonly (Draft | Envelope)[]): Promise<Outcome[]> {
     if (this.#refuses) return Promise.reject(this.#refuses);
     const hasDrafts = items.some(item => !("seq" in item));
-    // Replication bounds by itself what it has under way, and must not be held up by a crowd at the door.
-    if (this.#waiting >= MAX_WAITING && hasDrafts)
+    // Replication bounds by itself what it has under way; neither it nor a crowd at the door is to hold up the other.
+    if (this.#waits.drafts >= MAX_WAITING && hasDrafts)
       return Promise.reject(new Reject("overloaded", "the disk does not keep up", { retryAfterMs: 1_000 }));
     return new Promise((resolve, reject) => {
       (hasDrafts ? this.#drafts : this.#peers).push({ items, resolve, reject });
-      this.#queued(items.length);
+      this.#waits[hasDrafts ? "drafts" : "peers"] += items.length;
+      this.#begin();
     });
   }
 
@@ -153,7 +155,8 @@ export class Log {
     return new Promise((resolve, reject) => {
       const count = countPacked(segment.packed);
       this.#peers.push({ segment, count, resolve, reject });
-      this.#queued(count);
+      this.#waits.peers += count;
+      this.#begin();
     });
   }
 
@@ -162,8 +165,7 @@ export class Log {
     return this.isSound ? undefined : new Reject("storage-failed", LOST);
   }
 
-  #queued(count: number): void {
-    this.#waiting += count;
+  #begin(): void {
     if (this.#busy) return;
     this.#busy = true;
     // Whatever else this turn of the loop brings shares the commit.
@@ -271,13 +273,13 @@ export class Log {
       size += length;
       count++;
     }
-    this.#waiting -= size;
+    this.#waits[queue === this.#drafts ? "drafts" : "peers"] -= size;
     return queue.splice(0, count);
   }
 
   /** Envelopes that wait for a commit. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#waits.drafts + this.#waits.peers;
   }
 
   /** A file that was deleted or replaced takes every write, and keeps none. */

@@ -3,14 +3,11 @@ import test from "node:test";
 import fc from "fast-check";
 import { decodeFrame, encodeFrame, encodePulled, type Frame } from "../../core/cluster/frames.ts";
 import { type Heads, PULL_MAX_BYTES, PULL_MAX_COUNT, Replication } from "../../core/cluster/replication.ts";
-import { type Draft, type Envelope, encode, toWire, unpackEnvelopes } from "../../core/envelope.ts";
+import { type Draft, type Envelope, unpackEnvelopes } from "../../core/envelope.ts";
 import { Reject } from "../../core/errors.ts";
 import type { Outcome } from "../../core/log/log.ts";
 import { type Segment, Store, type Taken } from "../../core/log/store.ts";
-import { at, draft, holds, unpacked, withoutPos, written } from "../suites/samples.ts";
-
-/** As the log packs them for peers. */
-const packed = (envelopes: readonly Envelope[]) => encode(envelopes.map(toWire));
+import { at, draft, holds, packed, unpacked, withoutPos, written } from "../suites/samples.ts";
 
 /** A frame under way between two nodes. */
 type InFlight = { from: string; to: string; bytes: Uint8Array };
