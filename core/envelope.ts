@@ -1,5 +1,5 @@
 /** A message as the core sees it, and its form between nodes. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { Decoder, Encoder } from "@msgpack/msgpack";
 import { Reject } from "./errors.ts";
 import { assertBounded } from "./msgpack-bounds.ts";
@@ -94,23 +94,40 @@ export const ORIGIN_LENGTH = 16;
 /** Form of an origin's id. */
 export const ORIGIN = /^[0-9a-z]{16}$/;
 
+/** What is hashed is put together here: it is over before anything else runs, and a buffer of its own each time costs more. */
+let scratch = Buffer.alloc(64 * 1024);
+
 /** SHA-256 of salt, alt, blobs and body, each with its length in front, so that no two contents read alike. */
-export function hashContent(
-  salt: Uint8Array,
-  alt: string | null,
-  blobs: string[],
-  body: Uint8Array | null,
-): Uint8Array {
-  const text = Buffer.from(JSON.stringify([alt, blobs]));
-  const lengths = Buffer.alloc(8);
-  lengths.writeUInt32BE(salt.length, 0);
-  lengths.writeUInt32BE(text.length, 4);
-  return createHash("sha256")
-    .update(lengths)
-    .update(salt)
-    .update(text)
-    .update(body ?? "")
-    .digest();
+export function hashContent(...content: Parameters<typeof hashContentHex>): Uint8Array {
+  return Buffer.from(hashContentHex(...content), "hex");
+}
+
+/** The same in hex, which Node makes twice as fast as bytes. */
+function hashContentHex(salt: Uint8Array, alt: string | null, blobs: string[], body: Uint8Array | null): string {
+  const text = JSON.stringify([alt, blobs]);
+  const most = 8 + salt.length + text.length * 3 + (body?.length ?? 0);
+  if (scratch.length < most) scratch = Buffer.alloc(most);
+  scratch.set(salt, 8);
+  const textBytes = scratch.write(text, 8 + salt.length);
+  scratch.writeUInt32BE(salt.length, 0);
+  scratch.writeUInt32BE(textBytes, 4);
+  const end = 8 + salt.length + textBytes;
+  if (body) scratch.set(body, end);
+  return hash("sha256", scratch.subarray(0, end + (body?.length ?? 0)));
+}
+
+/** How many envelopes an array holds that was packed for peers; throws `Reject` where it is no array. */
+export function countPacked(packed: Uint8Array): number {
+  const [head = 0, high = 0, low = 0] = packed;
+  if (head >= 0x90 && head <= 0x9f) return head & 0x0f;
+  if (head === 0xdc) return high * 256 + low;
+  throw new Reject("invalid", "what a peer packed is no array of envelopes");
+}
+
+/** The envelopes in an array that was packed for peers; throws `Reject` unless every one has its form. */
+export function unpackEnvelopes(packed: Uint8Array): Envelope[] {
+  countPacked(packed);
+  return (decode(packed) as unknown[]).map(fromWire);
 }
 
 /** The fields in the order in which they cross the cluster, and are the columns of the log. */
@@ -206,7 +223,9 @@ export function asEnvelope(fields: { readonly [Field in keyof Envelope]?: unknow
 
 /** Whether alt, body, blobs and salt are those that the hash was made of; an erased envelope has none to check. */
 export function isGenuine({ salt, alt, blobs, body, contentHash }: Envelope): boolean {
-  return salt === null || Buffer.compare(hashContent(salt, alt, blobs, body), contentHash) === 0;
+  if (salt === null) return true;
+  const { buffer, byteOffset, length } = contentHash;
+  return hashContentHex(salt, alt, blobs, body) === Buffer.from(buffer, byteOffset, length).toString("hex");
 }
 
 /** What an envelope takes in a frame, at most. */

@@ -81,8 +81,9 @@ export class Report {
     if (what === "received") this.#vitals.received(amount);
   }
 
-  committed({ envelopes, tookMs }: Committed): void {
-    this.#metrics.committed(envelopes.length, tookMs);
+  committed({ envelopes, segments, tookMs }: Committed): void {
+    const count = segments.reduce((sum, { count }) => sum + count, envelopes.length);
+    this.#metrics.committed(count, tookMs);
   }
 
   /** Once a second. */

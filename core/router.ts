@@ -242,19 +242,29 @@ export class Router {
   committed(commit: Committed): void {
     const { clock, registry } = this.#parts;
     const own = this.#currentOrigin();
-    this.learn(commit.envelopes);
     const rooms = new Map<string, Message[]>();
     const heard = new Map<string, boolean>();
-    for (const envelope of commit.envelopes) {
-      if (envelope.origin !== own) clock.observe(envelope.hlc);
-      if (envelope.room === FACTS) continue;
+    const hears = (room: string) => {
       // A node that catches up on a year has no time to unpack what nobody is there to read.
-      if (!heard.has(envelope.room)) heard.set(envelope.room, this.#outlet?.hears(envelope.room) ?? false);
-      if (!heard.get(envelope.room)) continue;
+      if (!heard.has(room)) heard.set(room, room !== FACTS && (this.#outlet?.hears(room) ?? false));
+      return heard.get(room) === true;
+    };
+    const deliver = (envelope: Stored) => {
+      if (!hears(envelope.room)) return;
       const messages = rooms.get(envelope.room);
       const message = toMessage(envelope, registry);
       if (messages) messages.push(message);
       else rooms.set(envelope.room, [message]);
+    };
+    for (const segment of commit.segments) {
+      clock.observe(segment.hlc);
+      this.learn(segment.facts);
+      if (segment.rooms.some(hears)) for (const envelope of segment.unpack()) deliver(envelope);
+    }
+    this.learn(commit.envelopes);
+    for (const envelope of commit.envelopes) {
+      if (envelope.origin !== own) clock.observe(envelope.hlc);
+      deliver(envelope);
     }
     this.#cluster?.committed(commit);
     for (const [room, messages] of rooms) this.#outlet?.messages(room, messages);

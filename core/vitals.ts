@@ -1,7 +1,8 @@
 /** How a node is: its load and its event loop, over the last seconds. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 
-const LAG_RESOLUTION_MS = 20;
+/** Each sample wakes the process, and a node that idles does little else: a stall shorter than this may go unseen. */
+const LAG_RESOLUTION_MS = 100;
 /** Seconds over which messages are averaged. */
 const WINDOW = 5;
 

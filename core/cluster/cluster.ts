@@ -26,6 +26,10 @@ import { Turns } from "./turns.ts";
 import { Warnings } from "./warnings.ts";
 
 const BEAT_MS = 1_000;
+/** Beats from one ping of a peer to the next. */
+const PING_EVERY = 10;
+/** A heartbeat that is larger is read anew each time: kept ones are for idle meshes, not for hostile peers. */
+const MAX_KEPT_BEAT_BYTES = 64 * 1024;
 const REPAIR_MS = 100;
 const STATE_FLUSH_MS = 20;
 const SNAPSHOT_RETRY_MS = 500;
@@ -97,6 +101,8 @@ export class Cluster {
   readonly self: NodeInfo;
   /** What this node has committed of every stream. */
   readonly #heads: Heads;
+  /** The last heartbeat of each peer, as it came: in an idle mesh it comes again byte for byte, and need not be read again. */
+  readonly #lastBeats = new Map<string, { bytes: Uint8Array; frame: Frame }>();
   readonly #subscribed = new Map<string, Address>();
   readonly #snapshotAskedAt = new Map<string, number>();
   readonly #arrival: Arrival;
@@ -105,7 +111,10 @@ export class Cluster {
   readonly #warnings: Warnings;
   readonly #turns: Turns;
   #newHeads: Heads = {};
+  #beats = 0;
   #flushing: Cancel | undefined;
+  #repairing: Cancel | undefined;
+  #watching: Cancel | undefined;
   #closed = false;
   #isRefused = false;
 
@@ -161,6 +170,7 @@ export class Cluster {
         differs: (peer, origin, head) => this.#forks.differs(peer, origin, head),
         outgrown: origin => void this.#outgrown(origin).catch(error => this.#unanswered(error)),
         now: time.elapsed,
+        missing: () => this.#repairSoon(),
         warn: (what, details) => this.#warnings.say("replication", what, details, what),
       },
       heads,
@@ -171,6 +181,7 @@ export class Cluster {
       tell: (peer, origin, head) => this.#ask(peer, "differs", { id: self.id, origin, ...head }),
       length: (origin, peer) => this.#replication.length(origin, peer),
       writer: origin => this.#writers.get(origin),
+      searching: () => this.#repairSoon(),
       giveUp: events.giveUp,
       now: time.elapsed,
       warn: (what, details) => logger.warn(details, what),
@@ -198,11 +209,11 @@ export class Cluster {
     void this.#resolver.resolve().then(() => this.#arrival.sought());
     this.#timers.push(
       time.every(BEAT_MS, () => this.#beat()),
-      time.every(REPAIR_MS, () => this.#repair()),
       time.every(LOOK_AROUND_MS, () => this.#lookAround()),
       time.after(WRITE_AFTER_MS, () => this.#passOverSilent()),
       time.after(READY_AFTER_MS, () => this.#giveUpWaiting()),
     );
+    this.#watch();
   }
 
   get isReady(): boolean {
@@ -282,7 +293,7 @@ export class Cluster {
   }
 
   /** Tells the peers of a commit. */
-  committed({ envelopes, heads, cut }: Committed): void {
+  committed({ envelopes, segments, heads, cut }: Committed): void {
     const own = envelopes.filter(({ origin }) => origin === this.#options.log.origin);
     let follows: string | undefined = this.#heads[own[0]?.origin ?? ""]?.chain ?? EMPTY_CHAIN;
     for (const [origin, head] of Object.entries(heads))
@@ -292,7 +303,7 @@ export class Cluster {
       this.#bus.publish(encodeFrame("batch", { id: this.self.id, envelopes: batch, follows }));
       follows = undefined;
     }
-    if (own.length < envelopes.length) this.#sayHeads(heads);
+    if (own.length < envelopes.length || segments.length > 0) this.#sayHeads(heads);
     this.#replication.committed(heads, cut);
     this.#arrival.check();
   }
@@ -316,6 +327,8 @@ export class Cluster {
     this.#closed = true;
     for (const cancel of this.#timers) cancel();
     this.#flushing?.();
+    this.#repairing?.();
+    this.#watching?.();
     this.#bus.publish(encodeFrame("bye", { id: this.self.id, boot: this.self.boot }));
     await this.#bus.flush(500);
     // A publisher that closes at once drops what its own thread has not written yet.
@@ -408,6 +421,7 @@ export class Cluster {
     const { id, name } = info;
     this.#remember(peer);
     this.#ask(id, "snapshotPlease", {});
+    this.#ping(id);
     // To everybody: it may be new to them, or a second run of a node that they know.
     this.#bus.publish(this.#hello(false));
     this.#options.events.nodesChanged();
@@ -425,6 +439,7 @@ export class Cluster {
     this.#forks.lost(info.id);
     for (const [origin, writer] of this.#writers) if (writer === info.id) this.#writers.delete(origin);
     this.state.drop(info.id);
+    this.#lastBeats.delete(info.id);
     this.#options.events.nodesChanged();
     this.#options.logger.warn({ peer: info.name }, "a peer is down");
   }
@@ -471,13 +486,30 @@ export class Cluster {
     this.#bus.publish(
       encodeFrame("beat", { id, boot, heads: this.#heads, stateVersion: this.state.version, writes: log.origin }),
     );
-    for (const { info } of this.#membership.up()) this.#ask(info.id, "ping", { at: this.#options.time.elapsed() });
+    const beat = this.#beats++;
+    for (const [index, { info }] of this.#membership.up().entries())
+      if ((index + beat) % PING_EVERY === 0) this.#ping(info.id);
   }
 
-  #repair(): void {
-    this.#perform(this.#membership.watch(this.#options.time.elapsed()));
-    this.#replication.tick();
-    this.#forks.tick();
+  #ping(peer: string): void {
+    this.#ask(peer, "ping", { at: this.#options.time.elapsed() });
+  }
+
+  /** Wakes when a peer may have become silent, and no more often: an idle mesh is to cost next to nothing. */
+  #watch(): void {
+    const { time } = this.#options;
+    this.#perform(this.#membership.watch(time.elapsed()));
+    const waitMs = this.#membership.dueMs(time.elapsed()) - time.elapsed();
+    this.#watching = time.after(Math.max(1, Math.ceil(waitMs) + 1), () => this.#watch());
+  }
+
+  #repairSoon(): void {
+    if (this.#closed) return;
+    this.#repairing ??= this.#options.time.after(REPAIR_MS, () => {
+      this.#repairing = undefined;
+      const [isMissing, isSearching] = [this.#replication.tick(), this.#forks.tick()];
+      if (isMissing || isSearching) this.#repairSoon();
+    });
   }
 
   /** Addresses change, those of peers and this node's own. */
@@ -516,11 +548,20 @@ export class Cluster {
   #received(received: Received): void {
     if (this.#closed) return;
     try {
-      this.#dispatch(decodeFrame(received.bytes), received);
+      this.#dispatch(this.#read(received.bytes), received);
     } catch (error) {
       const { code, message } = asReject(error);
       this.#warnings.say("frame", message, { code, why: message }, "a frame was refused");
     }
+  }
+
+  #read(bytes: Uint8Array): Frame {
+    for (const last of this.#lastBeats.values())
+      if (last.bytes.length === bytes.length && Buffer.compare(last.bytes, bytes) === 0) return last.frame;
+    const frame = decodeFrame(bytes);
+    if (frame.kind === "beat" && bytes.length <= MAX_KEPT_BEAT_BYTES && this.#membership.peers.has(frame.payload.id))
+      this.#lastBeats.set(frame.payload.id, { bytes, frame });
+    return frame;
   }
 
   #dispatch({ kind, payload }: Frame, { at, from, answer }: Received): void {
@@ -541,7 +582,7 @@ export class Cluster {
       case "pull":
         return this.#serve(payload, from, answer);
       case "pulled":
-        return this.#replication.pulled(payload.id, payload.origin, payload.envelopes, payload.follows);
+        return this.#replication.pulled(payload.id, payload.origin, payload.packed, payload.follows);
       case "differs":
         return void this.#forks.told(payload.id, payload.origin, payload).catch(error => this.#unanswered(error));
       case "chainsPlease":

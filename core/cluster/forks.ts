@@ -15,6 +15,8 @@ export type ForkPorts = {
   length(origin: string, peer?: string): number;
   /** The node that writes a stream, if it is up. */
   writer(origin: string): string | undefined;
+  /** A search is under way: `tick` is to be called from now on, until it returns false. */
+  searching(): void;
   /** Commits that a branch is given up. */
   giveUp(fork: Fork): Promise<void>;
   /** Milliseconds; only differences count. */
@@ -22,8 +24,16 @@ export type ForkPorts = {
   warn(what: string, details: Record<string, unknown>): void;
 };
 
-/** `same` is a place up to which both have the same, `other` one where they differ. */
-type Search = { peer: string; since: number; askedAt: number; same: number; other: number; seqs: number[] };
+/** `same` is a place up to which both have the same, `other` one where they differ: as the peer has said, if `isSure`. */
+type Search = {
+  peer: string;
+  since: number;
+  askedAt: number;
+  same: number;
+  other: number;
+  isSure: boolean;
+  seqs: number[];
+};
 
 /** Places asked for at once: a stream of a million takes four questions. */
 const PLACES = 64;
@@ -49,8 +59,9 @@ export class Forks {
     if (this.#searches.has(origin)) return;
     const now = this.#ports.now();
     this.#ports.tell(peer, origin, head);
-    const search = { peer, since: now, askedAt: now, same: 0, other: head.seq, seqs: [] };
+    const search = { peer, since: now, askedAt: now, same: 0, other: head.seq, isSure: false, seqs: [] };
     this.#searches.set(origin, search);
+    this.#ports.searching();
     this.#next(origin, search);
   }
 
@@ -73,12 +84,14 @@ export class Forks {
       if (own[seq] === chains[seq]) search.same = Math.max(search.same, seq);
       else search.other = Math.min(search.other, seq);
     }
+    if (search.same >= search.other) return this.#end(origin);
+    search.isSure = true;
     this.#next(origin, search);
   }
 
   #next(origin: string, search: Search): void {
-    const { same, other, peer } = search;
-    search.seqs = other - same > 1 ? between(same, other) : [];
+    const { same, other, isSure, peer } = search;
+    search.seqs = [...(other - same > 1 ? between(same, other) : []), ...(isSure ? [] : [other])];
     search.askedAt = this.#ports.now();
     if (search.seqs.length > 0) this.#ports.ask(peer, origin, search.seqs);
     else this.#settle(origin, search).catch(error => this.#failed(origin, error));
@@ -118,14 +131,15 @@ export class Forks {
     this.#searches.delete(origin);
   }
 
-  /** Asks again for what did not come. Called a few times a second. */
-  tick(): void {
+  /** Asks again for what did not come; false where nothing is under way. Called a few times a second while something is. */
+  tick(): boolean {
     const now = this.#ports.now();
     for (const [origin, search] of this.#searches) {
       if (now - search.since > SEARCH_WITHIN_MS) this.#end(origin);
       else if (search.seqs.length === 0) this.#settle(origin, search).catch(error => this.#failed(origin, error));
       else if (now - search.askedAt > ASK_AGAIN_MS) this.#next(origin, search);
     }
+    return this.#searches.size > 0;
   }
 
   /** A peer is down: nothing can be asked of it. */

@@ -76,7 +76,8 @@ const PAYLOADS = {
   /** The publisher has committed others' envelopes up to here. */
   heads: v.object({ id, heads }),
   pull: v.object({ origin, after: count }),
-  pulled: v.object({ id, origin, envelopes, follows }),
+  /** What was asked for, packed, and the running hash before it: it is unpacked on the log's thread. */
+  pulled: v.object({ id, origin, follows, packed: bytes }),
   /** The asked node has another running hash at that place than the one who tells. */
   differs: v.object({ id, origin, seq: count, chain }),
   chainsPlease: v.object({ origin, seqs: list(count, 256) }),
@@ -135,16 +136,19 @@ export function encodeFrame<Kind extends keyof Payloads>(kind: Kind, payload: Pa
   ]);
 }
 
-const NO_ENVELOPES = 0x90;
+const NO_BYTES = Buffer.from([0xc4, 0]);
+const BIN_32 = 0xc6;
 
-/** A `pulled` frame around envelopes that the log has packed: they make up most of it, and are encoded on its thread. */
+/** A `pulled` frame around what the log has packed: half a megabyte that is not to be copied more than once. */
 export function encodePulled(
   payload: { id: string; origin: string; follows?: string | undefined },
   packed: Uint8Array,
 ): Uint8Array {
-  const frame = encode([CLUSTER_PROTOCOL, "pulled", { ...payload, envelopes: [] }]);
-  if (frame.at(-1) !== NO_ENVELOPES) throw new Error("an empty list is not what a frame without envelopes ends with");
-  return Buffer.concat([frame.subarray(0, -1), packed]);
+  const frame = Buffer.from(encode([CLUSTER_PROTOCOL, "pulled", { ...payload, packed: new Uint8Array() }]));
+  if (!frame.subarray(-2).equals(NO_BYTES)) throw new Error("a frame without envelopes ends with something else");
+  const length = Buffer.alloc(5, BIN_32);
+  length.writeUInt32BE(packed.length, 1);
+  return Buffer.concat([frame.subarray(0, -2), length, packed]);
 }
 
 /** The frame in what a peer sent; throws `Reject` for whatever is not one. */

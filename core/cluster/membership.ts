@@ -336,7 +336,12 @@ export class Membership {
     return effects;
   }
 
-  /** Gives up the peers that have been silent for too long. Called a few times a second. */
+  /** When `watch` has to be called next: the first peer is given up then that is not heard until then, in ms. */
+  dueMs(nowMs: number): number {
+    return Math.min(nowMs, ...this.up().map(({ lastHeardMs }) => lastHeardMs)) + DOWN_AFTER_MS;
+  }
+
+  /** Gives up the peers that have been silent for too long. */
   watch(nowMs: number): Effect[] {
     const effects: Effect[] = [];
     for (const peer of this.peers.values()) {

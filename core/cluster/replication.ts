@@ -2,15 +2,14 @@
  * Anti-entropy of the log: every node ends with every origin's stream, applied strictly in its order. Has no socket, clock
  * or timer of its own. Live batches are hints; heads say what there is; holes are pulled from any peer that holds them.
  */
-
 import { EMPTY_CHAIN } from "../chain.ts";
-import { type Envelope, frameBytes, isGenuine } from "../envelope.ts";
-import type { Head, Log } from "../log/log.ts";
+import { countPacked, type Envelope, frameBytes, isGenuine } from "../envelope.ts";
+import type { Head, Log, Segment } from "../log/log.ts";
 
 export type Heads = Record<string, Head>;
 
 export type ReplicationPorts = {
-  log: Pick<Log, "append" | "stream" | "origin">;
+  log: Pick<Log, "append" | "take" | "stream" | "origin">;
   /** Asks a peer for what follows `after` in a stream. */
   pull(peer: string, origin: string, after: number): void;
   /** A peer has another running hash than this node at the end of what this node has of a stream. */
@@ -19,6 +18,8 @@ export type ReplicationPorts = {
   outgrown(origin: string): void;
   /** Milliseconds; only differences count. */
   now(): number;
+  /** Something is missing: `tick` is to be called from now on, until it returns false. */
+  missing(): void;
   warn(what: string, details: Record<string, unknown>): void;
 };
 
@@ -39,6 +40,8 @@ type Stream = {
   shunned: Map<string, number>;
   /** Requests made: spreads them over the holders, without chance, so that a run can be repeated. */
   asked: number;
+  /** How many times it had to begin again behind what is committed. */
+  begun: number;
 };
 
 /** A hole this young may be a live batch still on its way. */
@@ -48,7 +51,9 @@ const SHUN_MS = 3_000;
 /** Envelopes kept because they came too early, for each stream. */
 const MAX_AHEAD = 512;
 /** Envelopes handed to the log and not committed yet, for each stream: beyond it pulling waits. */
-const MAX_IN_FLIGHT = 8_192;
+const MAX_IN_FLIGHT = 4_096;
+/** Bytes of what peers were asked for, or sent, and what is not committed yet, for all streams together. */
+const MAX_IN_FLIGHT_BYTES = 4 * 1024 * 1024;
 
 /** Bytes kept because they came too early, of all streams. */
 const MAX_AHEAD_BYTES = 64 * 1024 * 1024;
@@ -64,6 +69,9 @@ export class Replication {
   readonly #streams = new Map<string, Stream>();
   /** How far each peer that is up has each stream. */
   readonly #holders = new Map<string, Map<string, number>>();
+  /** Bytes that were pulled and are not committed yet, and requests under way. */
+  #pulledBytes = 0;
+  #pulls = 0;
   /** The running hashes before envelopes that came, as far as they were told. */
   readonly #before = new WeakMap<Envelope, string>();
   #aheadBytes = 0;
@@ -85,6 +93,7 @@ export class Replication {
         missingSince: undefined,
         shunned: new Map(),
         asked: 0,
+        begun: 0,
       };
       this.#streams.set(origin, stream);
     }
@@ -96,13 +105,18 @@ export class Replication {
     for (const [origin, { seq, chain }] of Object.entries(heads)) {
       const stream = this.#stream(origin);
       Object.assign(stream, { seq, chain });
-      stream.queued = cut.includes(origin) ? seq : Math.max(stream.queued, seq);
-      // Whoever was of no use for the branch that was cut may be for the other.
-      if (cut.includes(origin)) stream.shunned.clear();
+      if (cut.includes(origin)) this.#wasCut(stream);
+      stream.queued = Math.max(stream.queued, seq);
       // An import may have brought what was waited for.
-      for (const early of stream.ahead.keys()) if (early <= stream.queued) this.#takeAhead(stream, early);
+      this.#dropAhead(stream, stream.queued);
       this.#seek(origin, stream, HOLE_GRACE_MS);
     }
+  }
+
+  /** What was handed to the log continues a branch that is no more; whoever was of no use for it may be for the other. */
+  #wasCut(stream: Stream): void {
+    stream.shunned.clear();
+    this.#beginAgain(stream);
   }
 
   /**
@@ -120,7 +134,7 @@ export class Replication {
       if (seq === stream.seq && chain !== stream.chain) this.#ports.differs(peer, origin, { seq, chain: stream.chain });
       if (seq <= stream.queued) continue;
       if (origin === this.#ports.log.origin) this.#ports.outgrown(origin);
-      stream.missingSince ??= this.#ports.now();
+      this.#miss(stream);
       if (comparing) this.#seek(origin, stream, 0);
     }
   }
@@ -132,6 +146,13 @@ export class Replication {
     const ofAll = this.#streams.size < MAX_ALL_UNSEEN ? 0 : [...this.#streams.keys()].filter(isUnseen).length;
     const ofPeer = held.size < MAX_UNSEEN ? held.size : [...held.keys()].filter(isUnseen).length;
     return Math.min(MAX_UNSEEN - ofPeer, MAX_ALL_UNSEEN - ofAll);
+  }
+
+  /** A stream that nobody says he has, and of which nothing came, was only ever somebody's word. */
+  #forgetUnheld(): void {
+    const held = new Set([...this.#holders.values()].flatMap(streams => [...streams.keys()]));
+    for (const [origin, { queued, seq, ahead }] of this.#streams)
+      if (queued === 0 && seq === 0 && ahead.size === 0 && !held.has(origin)) this.#streams.delete(origin);
   }
 
   /** A peer's live batch, and the running hash before it. */
@@ -150,26 +171,35 @@ export class Replication {
     }
   }
 
-  /** A peer's answer to `pull`. */
-  pulled(peer: string, origin: string, envelopes: readonly Envelope[], follows?: string): void {
-    this.#precede(envelopes, follows);
-    const stream = this.#streams.get(origin);
-    if (stream?.pull?.peer !== peer) return;
-    const { after } = stream.pull;
-    stream.pull = undefined;
-    this.#apply(
-      stream,
-      envelopes.filter(envelope => envelope.origin === origin),
-      peer,
-    );
-    // What it does not have after all, or has in a form that nobody can use, is asked of somebody else.
-    if (stream.queued === after) stream.shunned.set(peer, this.#ports.now() + SHUN_MS);
-    this.#seek(origin, stream, 0);
-  }
-
   #precede(envelopes: readonly Envelope[], follows: string | undefined): void {
     const [first] = envelopes;
     if (first && follows !== undefined) this.#before.set(first, follows);
+  }
+
+  /** A peer's answer to `pull`, still packed, and the running hash before it. Throws `Reject` where it is no array. */
+  pulled(peer: string, origin: string, packed: Uint8Array, follows?: string): void {
+    const stream = this.#streams.get(origin);
+    if (stream?.pull?.peer !== peer) return;
+    const last = stream.pull.after + countPacked(packed);
+    // What it does not have after all is asked of somebody else.
+    if (last === stream.pull.after) this.#shun(stream, peer);
+    this.#endPull(stream);
+    if (last > stream.queued) {
+      stream.queued = last;
+      void this.#take(stream, { origin, packed, follows }, peer);
+      this.#dropAhead(stream, last);
+      this.#apply(stream, [], peer);
+    }
+    this.#seek(origin, stream, 0);
+  }
+
+  #shun(stream: Stream, peer: string): void {
+    stream.shunned.set(peer, this.#ports.now() + SHUN_MS);
+  }
+
+  #endPull(stream: Stream): void {
+    if (stream.pull) this.#pulls--;
+    stream.pull = undefined;
   }
 
   /** What a peer asked for, packed, and the running hash before it. */
@@ -184,28 +214,24 @@ export class Replication {
       // What it left unanswered it may answer when it is back.
       stream.shunned.delete(peer);
       if (stream.pull?.peer !== peer) continue;
-      stream.pull = undefined;
+      this.#endPull(stream);
       this.#seek(origin, stream, 0);
     }
   }
 
-  /** A stream that nobody says he has, and of which nothing came, was only ever somebody's word. */
-  #forgetUnheld(): void {
-    const held = new Set([...this.#holders.values()].flatMap(streams => [...streams.keys()]));
-    for (const [origin, { queued, seq, ahead }] of this.#streams)
-      if (queued === 0 && seq === 0 && ahead.size === 0 && !held.has(origin)) this.#streams.delete(origin);
-  }
-
-  /** Asks again for what did not come. Called a few times a second. */
-  tick(): void {
+  /** Asks again for what did not come; false where nothing is missing. Called a few times a second while something is. */
+  tick(): boolean {
     const now = this.#ports.now();
+    let missing = false;
     for (const [origin, stream] of this.#streams) {
       if (stream.pull && now - stream.pull.at > PULL_TIMEOUT_MS) {
-        stream.shunned.set(stream.pull.peer, now + SHUN_MS);
-        stream.pull = undefined;
+        this.#shun(stream, stream.pull.peer);
+        this.#endPull(stream);
       }
       this.#seek(origin, stream, HOLE_GRACE_MS);
+      missing ||= stream.missingSince !== undefined;
     }
+    return missing;
   }
 
   /** How far this node, or a peer, has a stream. */
@@ -218,17 +244,17 @@ export class Replication {
     return [...this.#holders.values()].filter(held => (held.get(origin) ?? 0) >= seq).length;
   }
 
+  /** Whether a peer was heard to hold more of a stream than is committed here. */
+  lags(origin: string): boolean {
+    return this.holders(origin, this.length(origin) + 1) > 0;
+  }
+
   /** Envelopes that this peer still lacks, of those that are committed here. */
   behind(peer: string): number {
     const held = this.#holders.get(peer);
     let behind = 0;
     for (const [origin, { seq }] of this.#streams) behind += Math.max(0, seq - (held?.get(origin) ?? 0));
     return behind;
-  }
-
-  /** Whether a peer was heard to hold more of a stream than is committed here. */
-  lags(origin: string): boolean {
-    return this.holders(origin, this.length(origin) + 1) > 0;
   }
 
   /** Whether everything that the peers were heard to hold is committed here. */
@@ -276,28 +302,51 @@ export class Replication {
     if (early && stream.ahead.delete(seq)) this.#aheadBytes -= frameBytes(early);
   }
 
+  #dropAhead(stream: Stream, upTo: number): void {
+    for (const early of [...stream.ahead.keys()]) if (early <= upTo) this.#takeAhead(stream, early);
+  }
+
+  async #take(stream: Stream, segment: Segment, peer: string): Promise<void> {
+    const { begun } = stream;
+    const { packed } = segment;
+    this.#pulledBytes += packed.byteLength;
+    try {
+      const { refused: why, forked } = await this.#ports.log.take(segment);
+      if ((why === undefined && !forked) || begun !== stream.begun) return;
+      if (forked) this.#forked(segment.origin, stream, peer);
+      else this.#ports.warn("a peer sent an envelope that does not fit", { peer, why });
+      this.#shun(stream, peer);
+      this.#beginAgain(stream);
+    } catch (error) {
+      this.#ports.warn("a peer's envelopes could not be stored", { peer, why: (error as Error).message });
+      if (begun === stream.begun) this.#beginAgain(stream);
+    } finally {
+      this.#pulledBytes -= packed.byteLength;
+      for (const [origin, stream] of this.#streams) this.#seek(origin, stream, HOLE_GRACE_MS);
+    }
+  }
+
   async #commit(stream: Stream, envelopes: Envelope[], peer: string): Promise<void> {
+    const { begun } = stream;
     try {
       const outcomes = await this.#ports.log.append(envelopes, this.#follows(envelopes));
       const failed = outcomes.findIndex(({ status }) => status === "refused" || status === "forked");
       const [outcome, envelope] = [outcomes[failed], envelopes[failed]];
       if (!outcome || !envelope) return;
-      if (outcome.status === "forked") this.#forked(stream, envelope, peer);
+      if (outcome.status === "forked" && begun === stream.begun) this.#forked(envelope.origin, stream, peer);
       if (outcome.status === "refused")
         this.#ports.warn("a peer sent an envelope that does not fit", { peer, why: outcome.message });
     } catch (error) {
       this.#ports.warn("a peer's envelopes could not be stored", { peer, why: (error as Error).message });
     }
-    // Begin again behind what is committed; the next tick asks for the rest.
-    stream.queued = stream.seq;
-    for (const early of [...stream.ahead.keys()]) this.#takeAhead(stream, early);
-    stream.missingSince = this.#ports.now();
+    if (begun === stream.begun) this.#beginAgain(stream);
   }
 
-  /** The peer's branch of the stream is another one. What it sends is of no use until one of them has been given up. */
-  #forked(stream: Stream, { origin, seq }: Envelope, peer: string): void {
-    stream.shunned.set(peer, this.#ports.now() + SHUN_MS);
-    if (stream.seq === seq - 1) this.#ports.differs(peer, origin, { seq: stream.seq, chain: stream.chain });
+  /** The peer's branch of the stream is another one: what it sends is of no use until one of them has been given up. */
+  #forked(origin: string, stream: Stream, peer: string): void {
+    this.#shun(stream, peer);
+    const { seq, chain } = stream;
+    if (seq > 0) this.#ports.differs(peer, origin, { seq, chain });
   }
 
   #follows(envelopes: readonly Envelope[]): Map<number, string> {
@@ -307,6 +356,22 @@ export class Replication {
       if (before !== undefined) follows.set(index, before);
     }
     return follows;
+  }
+
+  /** Begins again behind what is committed; the next tick asks for the rest. What was handed to the log since is void. */
+  #beginAgain(stream: Stream): void {
+    stream.begun++;
+    this.#endPull(stream);
+    stream.queued = stream.seq;
+    this.#dropAhead(stream, Number.POSITIVE_INFINITY);
+    stream.missingSince = undefined;
+    this.#miss(stream);
+  }
+
+  #miss(stream: Stream): void {
+    if (stream.missingSince !== undefined) return;
+    stream.missingSince = this.#ports.now();
+    this.#ports.missing();
   }
 
   /** Starts a pull where something has been missing for `graceMs` and a peer that is up holds it. */
@@ -319,15 +384,29 @@ export class Replication {
       stream.missingSince = undefined;
       return;
     }
-    stream.missingSince ??= now;
-    if (stream.pull || stream.queued - stream.seq >= MAX_IN_FLIGHT || now - stream.missingSince < graceMs) return;
+    this.#miss(stream);
+    const isFull =
+      stream.queued - stream.seq >= MAX_IN_FLIGHT ||
+      this.#pulledBytes + this.#pulls * PULL_MAX_BYTES >= MAX_IN_FLIGHT_BYTES;
+    if (stream.pull || isFull || now - (stream.missingSince ?? now) < graceMs) return;
     for (const [peer, until] of stream.shunned) if (until <= now) stream.shunned.delete(peer);
     const willing = holders.filter(peer => !stream.shunned.has(peer));
     const peer = willing[stream.asked++ % willing.length];
     if (peer === undefined) return;
     stream.pull = { peer, after: stream.queued, at: now };
+    this.#pulls++;
     this.#ports.pull(peer, origin, stream.queued);
   }
+}
+
+function byOrigin(envelopes: readonly Envelope[]): Map<string, Envelope[]> {
+  const streams = new Map<string, Envelope[]>();
+  for (const envelope of envelopes) {
+    const stream = streams.get(envelope.origin);
+    if (stream) stream.push(envelope);
+    else streams.set(envelope.origin, [envelope]);
+  }
+  return streams;
 }
 
 /** Without the frame that it came in, which may be larger by far. */
@@ -341,14 +420,4 @@ function compact(envelope: Envelope): Envelope {
     contentHash: new Uint8Array(contentHash),
     extra: copy(extra),
   };
-}
-
-function byOrigin(envelopes: readonly Envelope[]): Map<string, Envelope[]> {
-  const streams = new Map<string, Envelope[]>();
-  for (const envelope of envelopes) {
-    const stream = streams.get(envelope.origin);
-    if (stream) stream.push(envelope);
-    else streams.set(envelope.origin, [envelope]);
-  }
-  return streams;
 }

@@ -2,21 +2,25 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Head } from "../chain.ts";
-import type { Draft, Envelope } from "../envelope.ts";
+import { countPacked, type Draft, type Envelope } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 import { type Cancel, realTime, type Time } from "../time.ts";
 import { claimDirectory, makeForOwner } from "./lock.ts";
-import { unabridge } from "./outcomes.ts";
+import { type Arrived, arrived, unabridge } from "./outcomes.ts";
 import type { Cursor, LastIds, Packed, Page, Stored } from "./reads.ts";
-import type { Appended, Follows, Outcome } from "./store.ts";
+import type { Done, Follows, Outcome, Segment, Taken } from "./store.ts";
 import { StoreThread } from "./thread.ts";
 
 export type { Head } from "../chain.ts";
 export type { Cursor, LastIds, Page, Stored } from "./reads.ts";
-export type { Outcome } from "./store.ts";
+export type { Outcome, Segment } from "./store.ts";
 
 /** Drafts and envelopes that one commit takes at most. */
 const MAX_GROUP = 2_000;
+/** Peers' envelopes that a commit of drafts takes along at most. */
+const MAX_BESIDE = 256;
+/** Envelopes in peers' segments that one commit takes at most: some 20 ms, for which drafts may have to wait. */
+const MAX_SEGMENTS = 1_000;
 /** Drafts that may wait for a commit, about a second's work; beyond it the door refuses. */
 const MAX_WAITING = 10_000;
 const CHECKPOINT_MS = 5_000;
@@ -32,12 +36,21 @@ type Job = {
   resolve: (outcomes: Outcome[]) => void;
   reject: (e: Error) => void;
 };
+type SegmentJob = { segment: Segment; count: number; resolve: (taken: Taken) => void; reject: (e: Error) => void };
+/** What one commit takes: it is of one kind. */
+type Group = { jobs: Job[] } | { segments: SegmentJob[] };
 
 /**
- * What a commit did: the stored envelopes in commit order, and the streams' new ends. Those of `cut` end earlier than
- * before: a branch of theirs was given up.
+ * What a commit did: what it stored in commit order, as envelopes or as peers' segments, and the streams' new ends. Those of
+ * `cut` end earlier than before: a branch of theirs was given up.
  */
-export type Committed = { envelopes: Stored[]; heads: Record<string, Head>; cut: readonly string[]; tookMs: number };
+export type Committed = {
+  envelopes: Stored[];
+  segments: Arrived[];
+  heads: Record<string, Head>;
+  cut: readonly string[];
+  tookMs: number;
+};
 
 /** A store on a thread of its own, or what a simulation puts in its place. */
 export type Caller = Pick<StoreThread, keyof StoreThread>;
@@ -58,13 +71,18 @@ export class Log {
   readonly #reader: Caller;
   readonly #time: Time;
   readonly #parts: LogParts;
-  readonly #queue: Job[] = [];
-  /** Own messages that came before this node may write; undefined once it may. */
+  /** Drafts, which somebody waits for, and what came from peers. */
+  readonly #drafts: (Job | SegmentJob)[] = [];
+  readonly #peers: (Job | SegmentJob)[] = [];
+  /** Drafts that came before this node may write; undefined once it may. */
   #early: Job[] | undefined;
+  /** The last commit left some of the peers' behind for drafts: the next one is theirs. */
+  #isPeersTurn = false;
   readonly #timers: Cancel[];
   /** Where it is kept, and whatever else belongs to this node. */
   readonly directory: string;
-  #waiting = 0;
+  /** Envelopes that wait for a commit. */
+  readonly #waits = { drafts: 0, peers: 0 };
   #busy = false;
   #refusal: Error | undefined;
   /** Something may be left in the write-ahead log that was erased; true at first, for the run before this one. */
@@ -128,76 +146,129 @@ export class Log {
   }
 
   /**
-   * Commits drafts or a peer's envelopes, in the order of the calls; resolves when they are on disk. Calls that wait at
-   * the same time share one commit. `follows` says what a peer's envelopes have to continue. Rejects with `Reject`, and
-   * nothing stored, where the disk refuses.
+   * Commits drafts or a peer's envelopes; resolves when they are on disk. Each kind keeps the order of the calls; drafts may
+   * overtake. Calls that wait at the same time share one commit. `follows` says what a peer's envelopes have to continue.
+   * Rejects with `Reject`, and nothing stored, where the disk refuses.
    */
   append(items: readonly (Draft | Envelope)[], follows?: Follows): Promise<Outcome[]> {
-    if (this.#closing) return Promise.reject(new Reject("stopping"));
-    if (!this.isSound) return Promise.reject(new Reject("storage-failed", LOST));
-    const isOwn = items.some(item => !("seq" in item));
-    // Replication bounds by itself what it has under way, and must not be held up by a crowd at the door.
-    if (this.#waiting >= MAX_WAITING && isOwn)
+    if (this.#refuses) return Promise.reject(this.#refuses);
+    const hasDrafts = items.some(item => !("seq" in item));
+    // Replication bounds by itself what it has under way; neither it nor a crowd at the door is to hold up the other.
+    if (this.#waits.drafts >= MAX_WAITING && hasDrafts)
       return Promise.reject(new Reject("overloaded", "the disk does not keep up", { retryAfterMs: 1_000 }));
     return new Promise((resolve, reject) => {
-      this.#waiting += items.length;
-      const job = { items, follows, resolve, reject };
-      if (isOwn && this.#early) this.#early.push(job);
-      else this.#enqueue(job);
+      const queue = hasDrafts ? (this.#early ?? this.#drafts) : this.#peers;
+      queue.push({ items, follows, resolve, reject });
+      this.#waits[hasDrafts ? "drafts" : "peers"] += items.length;
+      if (queue !== this.#early) this.#begin();
     });
-  }
-
-  #enqueue(job: Job): void {
-    this.#queue.push(job);
-    if (this.#busy) return;
-    this.#busy = true;
-    // Whatever else this turn of the loop brings shares the commit.
-    this.#time.soon(() => void this.#commit());
   }
 
   /** Own messages wait until that resolves, as do their acks; what peers wrote does not. */
   writeAfter(mayWrite: Promise<void>): void {
     this.#early = [];
     void mayWrite.then(() => {
-      const early = this.#early ?? [];
+      this.#drafts.push(...(this.#early ?? []));
       this.#early = undefined;
-      for (const job of early) this.#enqueue(job);
+      if (this.#drafts.length > 0) this.#begin();
     });
   }
 
+  /**
+   * Commits what a peer packed of a stream, unpacked and held against its hashes on the log's thread; in the order of these
+   * calls and of peers' envelopes. Resolves with what became of it when it is on disk; rejects as `append` does.
+   */
+  take(segment: Segment): Promise<Taken> {
+    if (this.#refuses) return Promise.reject(this.#refuses);
+    return new Promise((resolve, reject) => {
+      const count = countPacked(segment.packed);
+      this.#peers.push({ segment, count, resolve, reject });
+      this.#waits.peers += count;
+      this.#begin();
+    });
+  }
+
+  get #refuses(): Reject | undefined {
+    if (this.#closing) return new Reject("stopping");
+    return this.isSound ? undefined : new Reject("storage-failed", LOST);
+  }
+
+  #begin(): void {
+    if (this.#busy) return;
+    this.#busy = true;
+    // Whatever else this turn of the loop brings shares the commit.
+    this.#time.soon(() => void this.#commit());
+  }
+
   async #commit(): Promise<void> {
-    const jobs = this.#takeGroup();
-    if (jobs.length === 0) {
+    const group = this.#nextGroup();
+    if (!group) {
       this.#busy = false;
       this.#idle?.();
       return;
     }
     const startedAt = this.#time.elapsed();
-    const items = jobs.flatMap(({ items }) => items);
-    const follows = followsOf(jobs);
-    let appended: Appended;
+    let done: { committed: Omit<Committed, "tookMs">; settle: () => void };
     try {
-      const { outcomes, ...rest } = await this.#writer.call("appendBriefly", items, this.#time.wall(), follows);
-      appended = { ...rest, outcomes: unabridge(items, outcomes) };
+      done = "jobs" in group ? await this.#append(group.jobs) : await this.#take(group.segments);
     } catch (error) {
       this.#time.soon(() => void this.#commit());
-      for (const { reject } of jobs) reject(error as Error);
+      for (const { reject } of "jobs" in group ? group.jobs : group.segments) reject(error as Error);
       this.#turn(error as Error);
       return;
     }
     void this.#commit();
     this.#turn(undefined);
+    const { envelopes, segments } = done.committed;
     try {
-      this.#announce(appended, this.#time.elapsed() - startedAt);
+      const isAny = envelopes.length > 0 || segments.length > 0;
+      if (isAny) this.committed({ ...done.committed, tookMs: this.#time.elapsed() - startedAt });
     } catch (error) {
       // Whatever fails in telling, what is committed is acked.
       this.failed(error);
     }
-    let from = 0;
-    for (const { items, resolve } of jobs) {
-      resolve(appended.outcomes.slice(from, from + items.length));
-      from += items.length;
-    }
+    done.settle();
+  }
+
+  async #append(jobs: readonly Job[]) {
+    const items = jobs.flatMap(({ items }) => items);
+    const now = this.#time.wall();
+    const { outcomes: briefs, ...did } = await this.#writer.call("appendBriefly", items, now, followsOf(jobs));
+    const outcomes = unabridge(items, briefs);
+    const stored = outcomes.flatMap(outcome => (outcome.status === "stored" ? [outcome.envelope] : []));
+    const envelopes = did.saved.length > 0 ? [...stored, ...did.saved].sort((a, b) => a.pos - b.pos) : stored;
+    this.pos = envelopes.at(-1)?.pos ?? this.pos;
+    this.#erased ||= envelopes.some(({ role }) => role === "erase");
+    const settle = () => {
+      let from = 0;
+      for (const { items, resolve } of jobs) {
+        resolve(outcomes.slice(from, from + items.length));
+        from += items.length;
+      }
+    };
+    return { committed: this.#done(did, envelopes, []), settle };
+  }
+
+  #done({ heads, cut, origin }: Done, envelopes: Stored[], segments: Arrived[]): Omit<Committed, "tookMs"> {
+    this.origin = origin;
+    return { envelopes, segments, heads, cut };
+  }
+
+  async #take(jobs: readonly SegmentJob[]) {
+    const segments = jobs.map(({ segment }) => segment);
+    const { taken, ...did } = await this.#writer.call("take", segments, this.#time.wall());
+    const stored = jobs.flatMap(({ segment }, index) => {
+      const of = taken[index] as Taken;
+      return of.count > 0 ? [{ segment, of }] : [];
+    });
+    const last = stored.at(-1)?.of;
+    if (last) this.pos = did.saved.at(-1)?.pos ?? last.first + last.count - 1;
+    this.#erased ||= taken.some(({ erases }) => erases);
+    const settle = () => {
+      for (const [index, { resolve }] of jobs.entries()) resolve(taken[index] as Taken);
+    };
+    const came = stored.map(({ segment, of }) => arrived(segment, of));
+    return { committed: this.#done(did, did.saved, came), settle };
   }
 
   /** Commits fail from now on, or work again: an operator wants to hear of it once. */
@@ -207,33 +278,39 @@ export class Log {
     this.turned(refusal);
   }
 
-  #takeGroup(): Job[] {
-    let size = 0;
-    let count = 0;
-    for (const { items } of this.#queue) {
-      if (count > 0 && size + items.length > MAX_GROUP) break;
-      size += items.length;
-      count++;
+  /** Drafts first, so that nobody who writes waits for a week of a peer's; then it is the peers' turn. */
+  #nextGroup(): Group | undefined {
+    if (this.#drafts.length > 0 && !this.#isPeersTurn) {
+      const drafts = this.#from(this.#drafts, MAX_GROUP);
+      const beside = this.#from(this.#peers, MAX_BESIDE, false) as Job[];
+      this.#isPeersTurn = this.#peers.length > 0;
+      return { jobs: [...drafts, ...beside] as Job[] };
     }
-    this.#waiting -= size;
-    return this.#queue.splice(0, count);
+    this.#isPeersTurn = false;
+    const [first] = this.#peers;
+    if (!first) return undefined;
+    return "segment" in first
+      ? { segments: this.#from(this.#peers, MAX_SEGMENTS) as SegmentJob[] }
+      : { jobs: this.#from(this.#peers, MAX_GROUP) as Job[] };
   }
 
-  #announce({ outcomes, saved, cut, heads, origin }: Appended, tookMs: number): void {
-    this.origin = origin;
-    const envelopes = outcomes.flatMap(outcome => (outcome.status === "stored" ? [outcome.envelope] : []));
-    if (saved.length > 0)
-      envelopes.splice(0, envelopes.length, ...[...envelopes, ...saved].sort((a, b) => a.pos - b.pos));
-    const last = envelopes.at(-1);
-    if (!last) return;
-    this.pos = last.pos;
-    this.#erased ||= envelopes.some(({ role }) => role === "erase");
-    this.committed({ envelopes, heads, cut, tookMs });
+  /** Takes the first ones of a queue that are of one kind, as many as fit; where `atLeastOne`, one that does not fit too. */
+  #from(queue: (Job | SegmentJob)[], max: number, atLeastOne = true): (Job | SegmentJob)[] {
+    const isSegment = atLeastOne && queue[0] !== undefined && "segment" in queue[0];
+    let [size, count] = [0, 0];
+    for (const job of queue) {
+      const length = "segment" in job ? job.count : job.items.length;
+      if ("segment" in job !== isSegment || ((count > 0 || !atLeastOne) && size + length > max)) break;
+      size += length;
+      count++;
+    }
+    this.#waits[queue === this.#drafts ? "drafts" : "peers"] -= size;
+    return queue.splice(0, count);
   }
 
   /** Envelopes that wait for a commit. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#waits.drafts + this.#waits.peers;
   }
 
   /** A file that was deleted or replaced takes every write, and keeps none. */
@@ -374,7 +451,7 @@ export class Log {
   async drain(): Promise<void> {
     this.#closing = true;
     for (const { items, reject } of this.#early?.splice(0) ?? []) {
-      this.#waiting -= items.length;
+      this.#waits.drafts -= items.length;
       reject(new Reject("stopping"));
     }
     if (this.#busy)

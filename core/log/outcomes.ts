@@ -1,7 +1,7 @@
 /** What appending did, as it crosses between threads: whatever the asking thread holds already stays where it is. */
-import type { Draft, Envelope } from "../envelope.ts";
+import { type Draft, type Envelope, unpackEnvelopes } from "../envelope.ts";
 import type { Stored } from "./reads.ts";
-import type { Outcome } from "./store.ts";
+import type { Outcome, Segment, Taken } from "./store.ts";
 
 /** Of a peer's envelope only where it was put; of a draft what the log added as well. */
 type Brief =
@@ -35,4 +35,15 @@ export function unabridge(items: readonly (Draft | Envelope)[], briefs: readonly
     const envelope: Stored = { ...item, ...brief.place, ...(brief.emptied && EMPTY), pos: brief.pos };
     return { status: "stored", envelope };
   });
+}
+
+/** A segment that was committed: what came with it, and all of it for whom it concerns. */
+export type Arrived = Pick<Taken, "count" | "hlc" | "rooms" | "facts"> & { unpack(): Stored[] };
+
+export function arrived({ packed }: Segment, { first, count, skipped, hlc, rooms, facts, emptied }: Taken): Arrived {
+  const unpack = () =>
+    unpackEnvelopes(packed)
+      .slice(skipped, skipped + count)
+      .map((envelope, index) => ({ ...envelope, ...(emptied.includes(index) && EMPTY), pos: first + index }));
+  return { count, hlc, rooms, facts, unpack };
 }

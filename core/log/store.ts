@@ -1,8 +1,17 @@
 /** The durable log in SQLite: synchronous functions, called on the log's worker threads only. */
 import { randomBytes, randomFillSync } from "node:crypto";
 import { EMPTY_CHAIN, type Head, hashChain, hex } from "../chain.ts";
-import { type Draft, type Envelope, FIELDS, hashContent, ORIGIN_LENGTH } from "../envelope.ts";
-import type { Code } from "../errors.ts";
+import {
+  type Draft,
+  type Envelope,
+  FACT,
+  FIELDS,
+  hashContent,
+  isGenuine,
+  ORIGIN_LENGTH,
+  unpackEnvelopes,
+} from "../envelope.ts";
+import { type Code, Reject } from "../errors.ts";
 import { type Fork, readFork } from "../forks.ts";
 import { BUSY_MS, explain, openDatabase } from "./database.ts";
 import { abridge } from "./outcomes.ts";
@@ -17,22 +26,57 @@ export type Outcome =
   | { status: "refused"; code: Code; message: string };
 
 /**
- * `origin` is the stream that this node writes. Where a branch was given up, `saved` is what was written again, and `cut`
- * are the streams that end earlier than before; the head of one of which nothing is left has seq 0.
+ * What else a commit did. `origin` is the stream that this node writes. Where a branch was given up, `saved` is what was
+ * written again, and `cut` are the streams that end earlier than before; the head of one of which nothing is left has seq 0.
  */
-export type Appended = {
-  outcomes: Outcome[];
+export type Done = {
   saved: Stored[];
   cut: string[];
   heads: Record<string, Head>;
   origin: string | undefined;
 };
+export type Appended = Done & { outcomes: Outcome[] };
+
 /** The running hashes that an item's stream must have come to before it, by the item's index. */
 export type Follows = ReadonlyMap<number, string>;
 
+/** A stretch of a stream, as a peer packed it, and the running hash before it where the peer told it. */
+export type Segment = { origin: string; packed: Uint8Array; follows?: string | undefined };
+
+/** What became of a segment. */
+export type Taken = {
+  /** Envelopes stored, at this commit and the ones after it. */
+  count: number;
+  first: number;
+  /** Envelopes before those: they were here already. */
+  skipped: number;
+  /** The latest time, the rooms, and the core's own facts among those stored. */
+  hlc: number;
+  rooms: string[];
+  facts: Stored[];
+  /** Those that had been erased before they came, counted from the first stored. */
+  emptied: number[];
+  erases: boolean;
+  /** Why the rest was not stored; undefined where there is none. */
+  refused: string | undefined;
+  /** It continues another branch of its stream than the one that is here. */
+  forked: boolean;
+};
+
 const INSERT = `INSERT INTO log (${COLUMNS}, chain, receivedAt) VALUES (${"?, ".repeat(FIELDS.length + 1)}?)`;
 const SALT_BYTES = 16;
+const NOTHING_TAKEN = {
+  count: 0,
+  first: 0,
+  skipped: 0,
+  hlc: 0,
+  rooms: [],
+  erases: false,
+  refused: undefined,
+  forked: false,
+};
 const SAVED_AT_ONCE = 500;
+const GIVEN_UP = "belongs to a branch that was given up";
 
 type Branch = ReturnType<Reads["forks"]>[number];
 
@@ -44,7 +88,8 @@ export class Store extends Reads {
   readonly #erased: Set<string>;
   /** Branches that were given up, by their stream. */
   #dead = new Map<string, Branch[]>();
-  /** What the transaction under way has written again, and cut. */
+  /** What the transaction under way has learned to be given up, written again, and cut. */
+  #forks: Fork[] = [];
   #saved: Stored[] = [];
   readonly #cut = new Set<string>();
   readonly #salts = Buffer.alloc(256 * SALT_BYTES);
@@ -76,23 +121,44 @@ export class Store extends Reads {
    * `Reject` with nothing stored where the disk refuses.
    */
   append(group: readonly (Draft | Envelope)[], now: number, follows?: Follows): Appended {
-    const before = { heads: new Map(this.#heads), origin: this.#origin, dead: new Map(this.#dead) };
-    const touched = new Set<string>();
-    this.#saved = [];
-    this.#cut.clear();
-    try {
-      this.db.exec("BEGIN IMMEDIATE");
-      const outcomes = group.map((item, index) => {
+    const { result: outcomes, ...done } = this.#commit(now, touched =>
+      group.map((item, index) => {
         const outcome = "seq" in item ? this.#appendPeers(item, now, follows?.get(index)) : this.#appendOwn(item, now);
         if (outcome.status === "stored") touched.add(outcome.envelope.origin);
         return outcome;
-      });
+      }),
+    );
+    return { outcomes, ...done };
+  }
+
+  /** Commits as much of peers' segments as continues their streams and is genuine, in one transaction as `append` does. */
+  take(segments: readonly Segment[], now: number): Done & { taken: Taken[] } {
+    const { result: taken, ...done } = this.#commit(now, touched =>
+      segments.map(segment => {
+        const taken = this.#take(segment, now);
+        if (taken.count > 0) touched.add(segment.origin);
+        return taken;
+      }),
+    );
+    return { taken, ...done };
+  }
+
+  #commit<Result>(now: number, work: (touched: Set<string>) => Result): Done & { result: Result } {
+    const before = { heads: new Map(this.#heads), origin: this.#origin, dead: new Map(this.#dead) };
+    const touched = new Set<string>();
+    [this.#forks, this.#saved] = [[], []];
+    this.#cut.clear();
+    try {
+      this.db.exec("BEGIN IMMEDIATE");
+      const result = work(touched);
+      // In the end, so that what came in one piece stands in one piece.
+      for (const fork of this.#forks) this.#giveUp(fork, now);
       for (const { origin } of this.#saved) touched.add(origin);
       for (const origin of this.#cut) touched.add(origin);
       for (const origin of touched) this.#keepHead(origin);
       this.db.exec("COMMIT");
       const heads = Object.fromEntries([...touched].map(origin => [origin, this.#head(origin)]));
-      return { outcomes, saved: this.#saved, cut: [...this.#cut], heads, origin: this.#origin };
+      return { result, saved: this.#saved, cut: [...this.#cut], heads, origin: this.#origin };
     } catch (error) {
       if (this.db.isTransaction) this.db.exec("ROLLBACK");
       this.#heads.clear();
@@ -168,14 +234,66 @@ export class Store extends Reads {
     return this.#insert(envelope, now);
   }
 
+  #take({ origin, packed, follows }: Segment, now: number): Taken {
+    const rooms = new Set<string>();
+    const taken: Taken = { ...NOTHING_TAKEN, facts: [], emptied: [] };
+    try {
+      for (const envelope of unpackEnvelopes(packed)) {
+        if (taken.count === 0 && envelope.seq <= this.#head(origin).seq) {
+          taken.skipped++;
+          continue;
+        }
+        const isFirst = taken.skipped + taken.count === 0;
+        taken.forked = isFirst && follows !== undefined && follows !== this.#head(origin).chain;
+        taken.refused = this.#refusal(envelope, origin);
+        if (taken.forked || taken.refused !== undefined) break;
+        const e = this.#asErased(envelope);
+        const pos = this.#put(e, now);
+        if (pos === undefined) {
+          taken.refused = GIVEN_UP;
+          break;
+        }
+        if (e !== envelope) taken.emptied.push(taken.count);
+        if (taken.count++ === 0) taken.first = pos;
+        taken.hlc = Math.max(taken.hlc, e.hlc);
+        taken.erases ||= e.role === "erase";
+        rooms.add(e.room);
+        if (e.role === FACT) taken.facts.push({ ...e, pos });
+      }
+    } catch (error) {
+      // What is damaged is the peer's fault; anything else is this node's, and undoes the commit.
+      if (!(error instanceof Reject)) throw error;
+      taken.refused = error.message;
+    }
+    taken.rooms = [...rooms];
+    return taken;
+  }
+
+  #refusal(envelope: Envelope, origin: string): string | undefined {
+    if (envelope.origin !== origin) return "is of another stream";
+    if (envelope.seq !== this.#head(origin).seq + 1) return "does not continue its stream";
+    if (envelope.n !== this.#count(origin, envelope.room) + 1) return "does not continue its room";
+    return isGenuine(envelope) ? undefined : "its content does not match its hash";
+  }
+
   #insert(given: Envelope, now: number): Outcome {
-    const erasing = given.role === "erase";
-    const emptied = !erasing && this.#erasedBefore(given);
-    const e: Envelope = emptied ? { ...given, alt: null, body: null, blobs: [], salt: null } : given;
+    const e = this.#asErased(given);
+    const pos = this.#put(e, now);
+    if (pos === undefined) return { status: "refused", code: "invalid", message: GIVEN_UP };
+    return { status: "stored", envelope: { ...e, pos } };
+  }
+
+  /** As it is to be stored: empty where it was erased before it came. */
+  #asErased(given: Envelope): Envelope {
+    const emptied = given.role !== "erase" && this.#erasedBefore(given);
+    return emptied ? { ...given, alt: null, body: null, blobs: [], salt: null } : given;
+  }
+
+  /** Returns its place in the commit order; undefined, and nothing stored, where it is of a branch that was given up. */
+  #put(e: Envelope, now: number): number | undefined {
     const head = this.#heads.get(e.origin);
     const chain = hashChain(head?.chain ?? EMPTY_CHAIN, e);
-    if (this.#dead.get(e.origin)?.some(fork => fork.seq === e.seq && fork.chain === chain))
-      return { status: "refused", code: "invalid", message: "belongs to a branch that was given up" };
+    if (this.#dead.get(e.origin)?.some(fork => fork.seq === e.seq && fork.chain === chain)) return undefined;
     const { lastInsertRowid } = this.prepare(INSERT).run(
       ...FIELDS.map(field => (field === "blobs" ? JSON.stringify(e.blobs) : e[field])),
       Buffer.from(chain, "hex"),
@@ -183,14 +301,16 @@ export class Store extends Reads {
     );
     this.#heads.set(e.origin, { seq: e.seq, chain, hlc: Math.max(head?.hlc ?? 0, e.hlc) });
     this.#counts.set(`${e.origin}${e.room}`, e.n);
-    if (erasing && e.ref !== null) this.#erase(e.ref, e.author);
+    if (e.role === "erase" && e.ref !== null) this.#erase(e.ref, e.author);
     const fork = readFork(e);
-    if (fork) {
-      this.#giveUp(fork, now);
-      this.#bury(fork);
-      this.set("forks", JSON.stringify([...this.#dead.values()].flat()));
-    }
-    return { status: "stored", envelope: { ...e, pos: Number(lastInsertRowid) } };
+    if (fork) this.#learn(fork);
+    return Number(lastInsertRowid);
+  }
+
+  #learn(fork: Fork): void {
+    this.#forks.push(fork);
+    this.#bury(fork);
+    this.set("forks", JSON.stringify([...this.#dead.values()].flat()));
   }
 
   #bury({ origin, seq, chain }: Branch): void {
@@ -212,7 +332,7 @@ export class Store extends Reads {
     this.prepare("DELETE FROM log WHERE origin = ? AND seq >= ?").run(origin, seq);
     this.#counts.clear();
     this.#cut.add(origin);
-    const last = this.get("SELECT chain, hlc FROM log WHERE origin = ? AND seq = ?", origin, seq - 1);
+    const last = this.get("SELECT chain FROM log WHERE origin = ? AND seq = ?", origin, seq - 1);
     if (!last) this.#heads.delete(origin);
     else {
       const hlc = this.get("SELECT max(hlc) AS hlc FROM log WHERE origin = ?", origin)?.hlc as number;

@@ -6,6 +6,9 @@ import type { Answer } from "./worker.ts";
 
 const ENDED = "the log's thread has ended";
 
+/** What a catch-up unpacks is garbage at once: left to itself the heap grows by 100 MB before any of it is collected. */
+const YOUNG_MB = 24;
+
 type Pending = { resolve: (value: unknown) => void; reject: (error: Error) => void };
 
 export class StoreThread {
@@ -28,6 +31,7 @@ export class StoreThread {
   static async open(path: string, { readOnly }: { readOnly: boolean }): Promise<StoreThread> {
     const worker = new Worker(new URL("./worker.ts", import.meta.url), {
       workerData: { path, readOnly },
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
       name: readOnly ? "log reader" : "log writer",
     });
     const thread = new StoreThread(worker);

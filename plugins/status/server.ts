@@ -1,6 +1,38 @@
-import { defineServer } from "../../core/plugin.ts";
+import { defineServer, type NodeFigures } from "../../core/plugin.ts";
 import status from "./message.ts";
 
-export default defineServer(status, {
-  tick: ({ node }) => [{ body: node(), to: "all" }],
+/** What jitters by itself is said this often, and at once where it has doubled or halved. */
+const AGAIN_MS = 10_000;
+/** Up to here such a figure is as good as nothing. */
+const SMALL = { rssBytes: 32 * 1024 * 1024, lagMs: 20, rttMs: 20 };
+
+export default defineServer(status, () => {
+  let said: { figures: NodeFigures; at: number } | undefined;
+
+  return {
+    tick({ node, now }) {
+      const figures = node();
+      if (said && now() - said.at < AGAIN_MS && isMuchAs(said.figures, figures)) return [];
+      said = { figures, at: now() };
+      return [{ body: figures, to: "all" }];
+    },
+  };
 });
+
+function isMuchAs(before: NodeFigures, after: NodeFigures): boolean {
+  return (
+    exact(before) === exact(after) &&
+    isNear(before.rssBytes, after.rssBytes, SMALL.rssBytes) &&
+    isNear(before.lagMs, after.lagMs, SMALL.lagMs) &&
+    after.peers.every(({ rttMs }, at) => isNear(before.peers[at]?.rttMs ?? 0, rttMs ?? 0, SMALL.rttMs))
+  );
+}
+
+/** Whatever is news however little it changes. */
+function exact({ rssBytes: _, lagMs: __, peers, ...figures }: NodeFigures): string {
+  return JSON.stringify([figures, peers.map(peer => ({ ...peer, rttMs: peer.rttMs === null }))]);
+}
+
+function isNear(before: number, after: number, small: number): boolean {
+  return Math.abs(before - after) <= Math.max(small, Math.min(before, after));
+}

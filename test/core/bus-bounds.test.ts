@@ -113,6 +113,7 @@ function replication() {
       pull: (peer, origin) => asked.push(`${peer} ${origin}`),
       differs: () => {},
       outgrown: () => {},
+      missing: () => {},
       now: () => 0,
       warn: () => {},
     },

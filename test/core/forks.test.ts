@@ -147,6 +147,7 @@ async function search(
     tell: (_, __, { seq }) => void told.push(seq),
     length: (_, peer) => (peer === undefined ? own : theirs).length,
     writer: () => writer,
+    searching: () => {},
     giveUp: async fork => void given.push(fork),
     now: () => now,
     warn: () => {},

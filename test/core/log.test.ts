@@ -4,12 +4,13 @@ import { chmodSync, mkdirSync, readdirSync, statSync, truncateSync, writeFileSyn
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import test, { type TestContext } from "node:test";
-import { type Committed, Log } from "../../core/log/log.ts";
+import { FACT, FACTS } from "../../core/envelope.ts";
+import { type Committed, Log, type Stored } from "../../core/log/log.ts";
 import { Store } from "../../core/log/store.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { temporaryDirectory } from "../helpers/node.ts";
 import { logSuite, type Subject, stored } from "../suites/log.ts";
-import { at, draft, unpacked, written } from "../suites/samples.ts";
+import { at, draft, packed, unpacked, written } from "../suites/samples.ts";
 
 logSuite("the log on its threads", directory => Log.open(directory), { runs: 2 });
 logSuite("its store", async directory => asynchronous(new Store(join(directory, "log.db"))), { runs: 60 });
@@ -20,6 +21,7 @@ function asynchronous(store: Store): Subject {
     (name: string) =>
     (first: never, ...rest: never[]) => {
       try {
+        if (name === "take") return Promise.resolve(store.take([first], Date.now()).taken[0]);
         if (name === "append") return Promise.resolve(store.append(first, Date.now()).outcomes);
         return Promise.resolve(
           (store as unknown as Record<string, (...args: never[]) => unknown>)[name]?.(first, ...rest),
@@ -100,6 +102,71 @@ test("a commit is told of before its appends are answered, in order, with the st
   const appends = ["a", "b", "c"].map(id => log.append([draft({ id })]).then(() => told.push(`answered ${id}`)));
   await Promise.all(appends);
   assert.deepEqual(told, ["told a", "told b", "told c", "answered a", "answered b", "answered c"]);
+});
+
+test("a commit of segments tells what they held, and has all of it for whom it concerns", async t => {
+  const { log, commits } = await newLog(t);
+  const [erasure] = written(draft({ role: "erase", ref: "gone" }));
+  await log.append(erasure ? [erasure] : []);
+  const envelopes = written(draft(), draft({ id: "gone" }), draft({ role: FACT, room: FACTS }), draft());
+  const { origin } = at(envelopes, 0);
+  await log.append(envelopes.slice(0, 1));
+  await log.take({ origin, packed: packed(envelopes) });
+  const { segments, heads } = at(commits, -1);
+  assert.equal(segments.length, 1);
+  const segment = at(segments, 0);
+  assert.deepEqual([segment.count, segment.rooms], [3, ["lobby", FACTS]]);
+  const plain = (envelope: Stored) => ({
+    ...envelope,
+    body: envelope.body && [...envelope.body],
+    salt: null,
+    contentHash: 0,
+  });
+  assert.deepEqual(segment.unpack().map(plain), (await log.since(2, 5, 10, 1_000_000)).map(plain));
+  assert.equal(heads[origin]?.seq, 4);
+  assert.equal(log.pos, 5);
+});
+
+test("drafts overtake what waits of peers, a commit apart, and do not keep it from the disk", async t => {
+  const { log } = await newLog(t);
+  const envelopes = written(...Array.from({ length: 6_000 }, () => draft()));
+  const { origin } = at(envelopes, 0);
+  const order: string[] = [];
+  log.committed = ({ envelopes, segments }) => order.push(segments.length > 0 ? "peers" : `${envelopes.length}`);
+  const pages = Array.from({ length: 10 }, (_, page) => envelopes.slice(page * 600, (page + 1) * 600));
+  const taken = pages.map(page => log.take({ origin, packed: packed(page) }));
+  await new Promise(resolve => setImmediate(resolve));
+  // One of the peers' is under way by then.
+  const stop = new AbortController();
+  const drafts = (async () => {
+    while (!stop.signal.aborted) stored(await log.append([draft()]));
+  })();
+  for (const { count, refused } of await Promise.all(taken)) assert.deepEqual([count, refused], [600, undefined]);
+  stop.abort();
+  await drafts;
+  assert.equal(order.filter(what => what === "peers").length, 10, "what is more than one commit takes is several");
+  assert.deepEqual(
+    order.slice(0, 19),
+    Array.from({ length: 19 }, (_, index) => (index % 2 === 0 ? "peers" : "1")),
+  );
+});
+
+test("live batches of peers share the commits of drafts, and keep their order among the segments", async t => {
+  const { log, commits } = await newLog(t);
+  const envelopes = written(...Array.from({ length: 8 }, () => draft()));
+  const { origin } = at(envelopes, 0);
+  const [one, two] = [log.append(envelopes.slice(0, 2)), log.take({ origin, packed: packed(envelopes.slice(2, 4)) })];
+  const [three, own] = [log.append(envelopes.slice(4)), log.append([draft()])];
+  stored([...(await one), ...(await three), ...(await own)]);
+  assert.equal((await two).count, 2);
+  assert.deepEqual(
+    commits.map(({ envelopes, segments }) => [envelopes.length, segments.length]),
+    [
+      [3, 0],
+      [0, 1],
+      [4, 0],
+    ],
+  );
 });
 
 test("what was known or refused already is no commit to tell of", async t => {

@@ -177,6 +177,15 @@ test("a peer without heartbeats is down after three of them, and greeted from th
   assert.deepEqual(said(membership.greet(0)), ["greet 10.0.0.2:6002"]);
 });
 
+test("the next look at who is silent is due when the first peer may be, and not before", () => {
+  const membership = withBo();
+  membership.beat("bo", "bo's first run", 1_000);
+  const due = membership.dueMs(2_000);
+  assert.equal(due, 1_000 + DOWN_AFTER_MS);
+  assert.deepEqual(said(membership.watch(due + 1)), ["drop bo"]);
+  assert.equal(membership.dueMs(9_000), 9_000 + DOWN_AFTER_MS, "whoever comes up is given as long");
+});
+
 test("a silent peer is back when its heartbeats are heard, not when it only calls: half a connection is none", () => {
   const membership = withBo();
   membership.watch(10_000);

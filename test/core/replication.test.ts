@@ -4,11 +4,11 @@ import fc from "fast-check";
 import { hashChain } from "../../core/chain.ts";
 import { decodeFrame, encodeFrame, encodePulled, type Frame } from "../../core/cluster/frames.ts";
 import { type Heads, PULL_MAX_BYTES, PULL_MAX_COUNT, Replication } from "../../core/cluster/replication.ts";
-import type { Draft, Envelope } from "../../core/envelope.ts";
+import { type Draft, type Envelope, unpackEnvelopes } from "../../core/envelope.ts";
 import { Reject } from "../../core/errors.ts";
 import type { Outcome } from "../../core/log/log.ts";
-import { Store } from "../../core/log/store.ts";
-import { at, draft, holds, unpacked, withoutPos, written } from "../suites/samples.ts";
+import { type Segment, Store, type Taken } from "../../core/log/store.ts";
+import { at, draft, holds, packed, unpacked, withoutPos, written } from "../suites/samples.ts";
 
 /** A frame under way between two nodes. */
 type InFlight = { from: string; to: string; bytes: Uint8Array };
@@ -72,11 +72,16 @@ class Node {
   readonly #network: Network;
   replication: Replication;
   /** Appends that are not committed yet. */
-  #waiting: { items: readonly (Draft | Envelope)[]; resolve(o: Outcome[]): void; reject(e: Error): void }[] = [];
+  #waiting: (
+    | { items: readonly (Draft | Envelope)[]; resolve(o: Outcome[]): void; reject(e: Error): void }
+    | { segment: Segment; resolve(t: Taken): void; reject(e: Error): void }
+  )[] = [];
   failing = false;
   /** Each commit in order, as `origin seq`. */
   readonly committed: string[] = [];
   pulls: { peer: string; origin: string; after: number }[] = [];
+  /** How many times the replication asked to be ticked. */
+  missed = 0;
 
   constructor(id: string, network: Network) {
     this.id = id;
@@ -89,6 +94,8 @@ class Node {
     const log = {
       append: (items: readonly (Draft | Envelope)[]) =>
         new Promise<Outcome[]>((resolve, reject) => this.#waiting.push({ items, resolve, reject })),
+      take: (segment: Segment) =>
+        new Promise<Taken>((resolve, reject) => this.#waiting.push({ segment, resolve, reject })),
       stream: async (...args: Parameters<Store["stream"]>) => this.store.stream(...args),
       origin: undefined,
     };
@@ -102,6 +109,9 @@ class Node {
         differs: () => network.warnings.push("differs"),
         outgrown: () => network.warnings.push("outgrown"),
         now: () => network.now,
+        missing: () => {
+          this.missed++;
+        },
         warn: what => network.warnings.push(what),
       },
       this.store.heads(),
@@ -128,7 +138,18 @@ class Node {
     const job = this.#waiting.shift();
     if (!job) return;
     if (this.failing) job.reject(new Reject("no-space"));
-    else {
+    else if ("segment" in job) {
+      const { taken, heads } = this.store.take([job.segment], 0);
+      const [of] = taken as [Taken];
+      const { origin, packed } = job.segment;
+      for (const { seq } of unpackEnvelopes(packed).slice(of.skipped, of.skipped + of.count))
+        this.committed.push(`${origin} ${seq}`);
+      if (of.count > 0) {
+        this.#network.publish(this.id, encodeFrame("heads", { id: this.id, heads }));
+        this.replication.committed(heads);
+      }
+      job.resolve(of);
+    } else {
       const { outcomes, heads, origin } = this.store.append(job.items, 0);
       const envelopes = outcomes.flatMap(outcome => (outcome.status === "stored" ? [outcome.envelope] : []));
       for (const { origin, seq } of envelopes) this.committed.push(`${origin} ${seq}`);
@@ -152,7 +173,7 @@ class Node {
   receive(from: string, { kind, payload }: Frame): void {
     if (kind === "batch") this.replication.live(from, payload.envelopes, payload.follows);
     else if (kind === "heads") this.replication.heard(from, payload.heads);
-    else if (kind === "pulled") this.replication.pulled(from, payload.origin, payload.envelopes, payload.follows);
+    else if (kind === "pulled") this.replication.pulled(from, payload.origin, payload.packed, payload.follows);
     else if (kind === "pull") void this.#answer(from, payload.origin, payload.after);
     else assert.fail(`nobody sends ${kind} here`);
   }
@@ -262,7 +283,7 @@ test("a hole is pulled from any peer that holds it, not only from the one that w
   ana.replication.heard("cy", heads(5));
   ana.replication.live("bo", [at(envelopes, 4)]);
   assert.deepEqual(ana.pulls, [{ peer: "cy", origin, after: 0 }]);
-  ana.replication.pulled("cy", origin, envelopes.slice(0, 4));
+  ana.replication.pulled("cy", origin, packed(envelopes.slice(0, 4)));
   await ana.commitAll();
   assert.equal(seq(), 5);
 });
@@ -303,6 +324,24 @@ test("a hole that a live batch may still fill is not pulled at once", () => {
   assert.deepEqual(ana.pulls, [{ peer: "bo", origin, after: 0 }]);
 });
 
+test("a node is to be woken while something is missing, and not otherwise", async () => {
+  const { network, ana, envelopes, origin, heads } = alone();
+  assert.equal(ana.replication.tick(), false);
+  assert.equal(ana.missed, 0);
+  ana.replication.heard("bo", heads(5));
+  ana.replication.heard("bo", heads(5));
+  assert.equal(ana.missed, 1, "once");
+  assert.equal(ana.replication.tick(), true);
+  network.now += 100;
+  assert.equal(ana.replication.tick(), true);
+  ana.replication.pulled("bo", origin, packed(envelopes));
+  assert.equal(ana.replication.tick(), false);
+  ana.failing = true;
+  await ana.commitAll();
+  assert.equal(ana.missed, 2, "what the disk refused is missing again");
+  assert.equal(ana.replication.tick(), true);
+});
+
 test("a joining node asks without waiting", () => {
   const { ana, origin, heads } = alone();
   ana.replication.heard("bo", heads(5), { comparing: true });
@@ -341,7 +380,7 @@ test("a peer that does not have what it said is not asked again while another ma
   const { ana, origin, heads } = alone();
   ana.replication.heard("bo", heads(5), { comparing: true });
   ana.replication.heard("cy", heads(5));
-  ana.replication.pulled("bo", origin, []);
+  ana.replication.pulled("bo", origin, packed([]));
   ana.replication.heard("bo", heads(5));
   assert.deepEqual(
     ana.pulls.map(({ peer }) => peer),
@@ -353,23 +392,27 @@ test("the only peer that says it has something is asked again three seconds afte
   const { network, ana, envelopes, origin, heads } = alone();
   ana.replication.heard("bo", heads(5), { comparing: true });
   // The last one alone is of no use; nor is the same answer over and over.
-  for (let times = 0; times < 50; times++) ana.replication.pulled("bo", origin, [at(envelopes, 4)]);
+  for (let times = 0; times < 50; times++) {
+    ana.replication.pulled("bo", origin, packed([at(envelopes, 4)]));
+    await ana.commitAll();
+  }
   network.now += 2_999;
   ana.replication.tick();
-  assert.equal(ana.pulls.length, 1);
+  // The second one was under way before the first had turned out to be of no use.
+  assert.deepEqual(ana.pulls.splice(0), [
+    { peer: "bo", origin, after: 0 },
+    { peer: "bo", origin, after: 1 },
+  ]);
   network.now += 1;
   ana.replication.tick();
-  assert.deepEqual(ana.pulls, [
-    { peer: "bo", origin, after: 0 },
-    { peer: "bo", origin, after: 0 },
-  ]);
+  assert.deepEqual(ana.pulls, [{ peer: "bo", origin, after: 0 }]);
 });
 
 test("a peer whose answer was overtaken by its own live batch is asked again at once", async () => {
   const { ana, envelopes, origin, heads } = alone();
   ana.replication.heard("bo", heads(3), { comparing: true });
   ana.replication.live("bo", envelopes.slice(0, 3));
-  ana.replication.pulled("bo", origin, envelopes.slice(0, 3));
+  ana.replication.pulled("bo", origin, packed(envelopes.slice(0, 3)));
   ana.replication.heard("bo", heads(5), { comparing: true });
   assert.deepEqual(ana.pulls, [
     { peer: "bo", origin, after: 0 },
@@ -379,11 +422,11 @@ test("a peer whose answer was overtaken by its own live batch is asked again at 
 
 test("an answer that nobody asked for is passed over", async () => {
   const { ana, origin, envelopes, heads, seq } = alone();
-  ana.replication.pulled("bo", origin, envelopes);
+  ana.replication.pulled("bo", origin, packed(envelopes));
   await ana.commitAll();
   assert.equal(seq(), 0);
   ana.replication.heard("bo", heads(5), { comparing: true });
-  ana.replication.pulled("cy", origin, envelopes);
+  ana.replication.pulled("cy", origin, packed(envelopes));
   await ana.commitAll();
   assert.equal(seq(), 0);
 });
@@ -397,11 +440,17 @@ test("a long stream is pulled in pages until nothing is missing, and pulling wai
   );
   bo.replication = new Replication(
     {
-      log: { append: () => assert.fail(), origin: undefined, stream: async (...args) => bo.store.stream(...args) },
+      log: {
+        append: () => assert.fail(),
+        take: () => assert.fail(),
+        origin: undefined,
+        stream: async (...args) => bo.store.stream(...args),
+      },
       pull: () => assert.fail(),
       differs: () => assert.fail(),
       outgrown: () => assert.fail(),
       now: () => 0,
+      missing: () => {},
       warn: () => {},
     },
     bo.store.heads(),
@@ -409,10 +458,41 @@ test("a long stream is pulled in pages until nothing is missing, and pulling wai
   ana.replication.heard("bo", bo.store.heads(), { comparing: true });
   while (network.frames.length > 0) await network.deliver(0);
   const inFlight = ana.pulls.length;
-  assert.ok(inFlight >= 8 && inFlight <= 10, `${inFlight} pages were asked for before any was on the disk`);
+  assert.ok(inFlight >= 4 && inFlight <= 6, `${inFlight} pages were asked for before any was on the disk`);
   await network.heal();
   assert.equal(ana.store.digest(), bo.store.digest());
   assert.ok(ana.pulls.length <= 26);
+});
+
+test("what is under way is bounded in bytes, however many streams there are", async () => {
+  const network = new Network();
+  const ana = network.add("ana");
+  const streams = Array.from({ length: 40 }, () => written(draft({ body: Buffer.alloc(200 * 1024) }), draft()));
+  const heads = Object.fromEntries(streams.map(([first]) => [(first as Envelope).origin, { seq: 2, chain: "c" }]));
+  ana.replication.heard("bo", heads, { comparing: true });
+  let unanswered = 0;
+  let answered = 0;
+  for (let step = 0; step < 500 && answered < 40; step++) {
+    const underWay = answered - ana.committed.length / 2;
+    const bytes = (ana.pulls.length - answered) * PULL_MAX_BYTES + underWay * 200 * 1024;
+    assert.ok(bytes <= 5 * 1024 * 1024, `${bytes} bytes are under way`);
+    const pull = ana.pulls[answered];
+    if (pull) {
+      const envelopes = streams.find(([first]) => first?.origin === pull.origin) as Envelope[];
+      ana.replication.pulled("bo", pull.origin, packed(envelopes));
+      answered++;
+    } else {
+      unanswered++;
+      await ana.commitOne();
+      await network.settle();
+      network.now += 100;
+      ana.replication.tick();
+    }
+  }
+  await ana.commitAll();
+  assert.ok(unanswered > 0, "pulling waited for the disk");
+  assert.equal(ana.committed.length, 80);
+  assertWhole(ana);
 });
 
 test("an answer is bounded in number and bytes", async () => {
@@ -434,7 +514,7 @@ test("an envelope whose content does not match its hash is refused, and fetched 
   const { network, ana, origin, envelopes, heads, seq } = alone();
   const forged = envelopes.map(envelope => ({ ...envelope, alt: "forged" }));
   ana.replication.heard("bo", heads(5), { comparing: true });
-  ana.replication.pulled("bo", origin, forged);
+  ana.replication.pulled("bo", origin, packed(forged));
   await ana.commitAll();
   assert.equal(seq(), 0);
   assert.equal(network.warnings.length, 1);
@@ -445,7 +525,7 @@ test("an envelope whose content does not match its hash is refused, and fetched 
     ana.pulls.map(({ peer }) => peer),
     ["bo", "cy"],
   );
-  ana.replication.pulled("cy", origin, envelopes);
+  ana.replication.pulled("cy", origin, packed(envelopes));
   await ana.commitAll();
   assert.deepEqual(
     unpacked(ana.store.stream(origin, 0, 10, 1_000_000)).map(({ alt }) => alt),
@@ -495,7 +575,7 @@ test("what the disk refuses is asked for again", async () => {
   network.now += 100;
   ana.replication.tick();
   assert.deepEqual(ana.pulls, [{ peer: "bo", origin, after: 0 }]);
-  ana.replication.pulled("bo", origin, envelopes);
+  ana.replication.pulled("bo", origin, packed(envelopes));
   await ana.commitAll();
   assert.equal(seq(), 5);
   assertWhole(ana);

@@ -1,13 +1,50 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import type { NodeFigures } from "../../core/plugin.ts";
 import status from "../../plugins/status/message.ts";
 import server from "../../plugins/status/server.ts";
 import { figures, serverContext } from "./context.ts";
 
-test("a node says its figures once a second, under its own id", () => {
+test("a node says its figures under its own id", () => {
   const context = serverContext({ node: () => ({ ...figures, clients: 7 }) });
   assert.deepEqual(server.hooks().tick?.(context), [{ body: { ...figures, clients: 7 }, to: "all" }]);
   assert.equal(status.key?.(figures), "node-1");
+});
+
+/** What a node says whose figures these are, one after the other, a second apart. */
+function said(...changes: Partial<NodeFigures>[]): boolean[] {
+  const { tick } = server.hooks();
+  return changes.map((change, second) => {
+    const context = serverContext({ node: () => ({ ...figures, ...change }), now: () => second * 1_000 });
+    return tick?.(context).length === 1;
+  });
+}
+
+test("figures that stay as they are, or jitter, are said every ten seconds only", () => {
+  const megabytes = (count: number) => count * 1024 * 1024;
+  assert.deepEqual(said({}, {}, {}), [true, false, false]);
+  assert.deepEqual(said(...Array(12).fill({})).lastIndexOf(true), 10);
+  assert.deepEqual(said({ rssBytes: megabytes(100) }, { rssBytes: megabytes(140) }), [true, false]);
+  assert.deepEqual(said({ lagMs: 0 }, { lagMs: 15 }), [true, false]);
+  const peer = { id: "node-2", name: "hall", up: true, rttMs: 0.4, behind: 0, clockMs: null };
+  assert.deepEqual(said({ peers: [peer] }, { peers: [{ ...peer, rttMs: 7 }] }), [true, false]);
+});
+
+test("whatever is news is said at once", () => {
+  const peer = { id: "node-2", name: "hall", up: true, rttMs: 30, behind: 0, clockMs: null };
+  for (const change of [
+    { clients: 2 },
+    { messagesPerSecond: 0.2 },
+    { lagMs: 50 },
+    { rssBytes: 200 * 1024 * 1024 },
+    { peers: [{ ...peer, up: false }] },
+    { peers: [{ ...peer, behind: 1 }] },
+    { peers: [{ ...peer, rttMs: 90 }] },
+    { peers: [{ ...peer, rttMs: null }] },
+    { peers: [peer, { ...peer, id: "node-3" }] },
+    { peers: [] },
+  ])
+    assert.deepEqual(said({ peers: [peer] }, { peers: [peer], ...change }), [true, true], JSON.stringify(change));
 });
 
 test("clients cannot speak for a node", () => {

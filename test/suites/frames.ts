@@ -59,7 +59,7 @@ export const PAYLOADS: { [Kind in Frame["kind"]]: fc.Arbitrary<Extract<Frame, { 
   batch: partly({ id, envelopes: some(envelopes) }, { follows: chain }),
   heads: record({ id, heads }),
   pull: record({ origin: origins, after: count }),
-  pulled: partly({ id, origin: origins, envelopes: some(envelopes) }, { follows: chain }),
+  pulled: partly({ id, origin: origins, packed: bytes }, { follows: chain }),
   differs: record({ id, origin: origins, seq: count, chain }),
   chainsPlease: record({ origin: origins, seqs: some(count) }),
   chains: record({ id, origin: origins, chains: some(fc.tuple(count, chain)).map(Object.fromEntries<string>) }),

@@ -4,16 +4,17 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import fc from "fast-check";
-import { type Draft, type Envelope, FACT, FACTS, keyOf } from "../../core/envelope.ts";
+import { type Draft, type Envelope, encode, FACT, FACTS, keyOf, toWire } from "../../core/envelope.ts";
 import type { Cursor, Log, Outcome, Stored } from "../../core/log/log.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { temporaryDirectory } from "../helpers/node.ts";
-import { at, draft, holds, unpacked, withoutPos, written } from "./samples.ts";
+import { at, draft, holds, packed, unpacked, withoutPos, written } from "./samples.ts";
 
 /** The functions of a log that its users call. */
 export type Subject = Pick<
   Log,
   | "append"
+  | "take"
   | "heads"
   | "lastHlc"
   | "digest"
@@ -132,6 +133,56 @@ export function logSuite(name: string, open: Open, { runs }: { runs: number }): 
     assert.deepEqual(statuses(await log.append([one, two, four, three])), ["refused", "refused", "refused", "stored"]);
     assert.deepEqual(statuses(await log.append([four])), ["stored"]);
     assert.deepEqual(ids(unpacked(await log.stream(one.origin, 0, 10, MEGABYTE))), ids(envelopes));
+  });
+
+  test(`${name}: a segment that a peer packed is taken as it would be unpacked, and what is here already passed over`, async t => {
+    const { log } = await newLog(t);
+    const envelopes = written(draft(), draft({ room: "hall" }), draft({ role: FACT, room: FACTS }), draft());
+    const { origin, hlc } = at(envelopes, -1);
+    const first = await log.take({ origin, packed: packed(envelopes.slice(0, 2)) });
+    assert.deepEqual([first.count, first.skipped, first.rooms, first.refused], [2, 0, ["lobby", "hall"], undefined]);
+    const all = await log.take({ origin, packed: packed(envelopes) });
+    assert.deepEqual([all.count, all.skipped, all.rooms, all.hlc], [2, 2, [FACTS, "lobby"], hlc]);
+    assert.deepEqual(ids(all.facts), ids(envelopes.slice(2, 3)));
+    const stored = await log.since(0, ALL, 10, MEGABYTE);
+    assert.deepEqual(stored.map(withoutPos).map(bare), envelopes.map(bare));
+    assert.deepEqual([first.first, all.first], [at(stored, 0).pos, at(stored, 2).pos]);
+    assert.deepEqual((await log.take({ origin, packed: packed(envelopes) })).count, 0);
+    assert.deepEqual((await log.take({ origin, packed: packed([]) })).count, 0);
+  });
+
+  test(`${name}: a segment is taken up to what is forged, damaged, of another stream or does not fit`, async t => {
+    const envelopes = written(draft(), draft(), draft());
+    const [one, two, three] = envelopes as [Envelope, Envelope, Envelope];
+    const { origin } = one;
+    const broken: [wires: unknown, count: number, why: RegExp][] = [
+      [[one, { ...two, alt: "forged" }, three].map(toWire), 1, /hash/],
+      [[one, at(written(draft(), draft()), 1), three].map(toWire), 1, /another stream/],
+      [[one, three].map(toWire), 1, /continue its stream/],
+      [[two, three].map(toWire), 0, /continue its stream/],
+      [[one, { ...two, n: 3 }].map(toWire), 1, /continue its room/],
+      [[toWire(one), toWire(two).with(1, "2")], 0, /form/],
+      [[toWire(one), null], 0, /array/],
+    ];
+    for (const [wires, count, why] of broken) {
+      const { log } = await newLog(t);
+      const taken = await log.take({ origin, packed: encode(wires) });
+      assert.equal(taken.count, count, String(why));
+      assert.match(taken.refused ?? "", why);
+      assert.equal((await log.heads())[origin]?.seq ?? 0, count);
+      const rest = await log.take({ origin, packed: packed(envelopes) });
+      assert.deepEqual([rest.count, rest.skipped], [3 - count, count]);
+    }
+  });
+
+  test(`${name}: a segment says what had been erased before it came, and whether it erases`, async t => {
+    const { log } = await newLog(t);
+    const envelopes = written(draft(), draft({ id: "gone" }), draft());
+    const [erasure] = written(draft({ role: "erase", ref: "gone" })) as [Envelope];
+    assert.equal((await log.take({ origin: erasure.origin, packed: packed([erasure]) })).erases, true);
+    const taken = await log.take({ origin: at(envelopes, 0).origin, packed: packed(envelopes) });
+    assert.deepEqual([taken.count, taken.emptied, taken.erases], [3, [1], false]);
+    assert.equal((await log.find("gone"))?.alt, null);
   });
 
   test(`${name}: an envelope that does not continue its room is refused, and what was before it stays`, async t => {

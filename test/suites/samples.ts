@@ -1,7 +1,7 @@
 /** What tests are made of: drafts, envelopes of other nodes, random checks that can be repeated. */
 import type { TestContext } from "node:test";
 import fc from "fast-check";
-import { type Draft, decode, type Envelope, encode, fromWire } from "../../core/envelope.ts";
+import { type Draft, decode, type Envelope, encode, fromWire, toWire } from "../../core/envelope.ts";
 import type { Stored } from "../../core/log/reads.ts";
 import { Store } from "../../core/log/store.ts";
 
@@ -102,4 +102,9 @@ export const envelopes: fc.Arbitrary<ReturnType<typeof fromWire>> = record({
 /** Envelopes that a log has packed for peers. */
 export function unpacked({ packed }: { packed: Uint8Array }): Envelope[] {
   return (decode(packed) as unknown[]).map(fromWire);
+}
+
+/** As a log packs envelopes for peers. */
+export function packed(envelopes: readonly Envelope[]): Uint8Array {
+  return encode(envelopes.map(toWire));
 }

@@ -13,6 +13,7 @@ import { keysOf } from "../../core/cluster/keys.ts";
 import type { NodeInfo } from "../../core/cluster/membership.ts";
 import { ownHosts } from "../../core/cluster/seeds.ts";
 import { digest } from "../../core/commands/digest.ts";
+import { encode, toWire } from "../../core/envelope.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { connect } from "../helpers/client.ts";
 import { type NodeProcess, peer, spawnNode } from "../helpers/node.ts";
@@ -216,7 +217,9 @@ test("a peer that has the secret and makes things up gets no room for them", asy
   );
   const own = Object.entries(known.payload.heads).map(([origin, { seq }]) => ({ ...envelope, origin, seq: seq + 5 }));
   await flood(20, () => encodeFrame("batch", { id: info.id, envelopes: own }), mallory.publish);
-  await flood(20, () => encodeFrame("pulled", { id: info.id, origin: at(own, 0).origin, envelopes: own }));
+  await flood(20, () =>
+    encodeFrame("pulled", { id: info.id, origin: at(own, 0).origin, packed: encode(own.map(toWire)) }),
+  );
   await flood(
     20,
     () => encodeFrame("batch", { id: info.id, envelopes: [{ ...envelope, alt: "forged" }] }),

@@ -1,41 +1,53 @@
 /**
- * How fast a node catches up with what it missed, and in how much memory: `node tools/bench/catchup.ts [envelopes]`. Two
- * nodes as processes; the one that has everything takes live messages meanwhile. Linux.
+ * How fast a node catches up with what it missed, in how much memory, and at which cost: `node tools/bench/catchup.ts
+ * [envelopes]`. Two nodes as processes; both take live messages meanwhile. Linux.
  */
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { io } from "socket.io-client";
-import { makeData, type Program, peakMegabytes, residentMegabytes, run, say } from "./sample.ts";
+import { makeData, type Program, residentMegabytes, run, say, threadTimes } from "./sample.ts";
 
 const ENVELOPES = Number(process.argv[2] ?? 200_000);
 const LIVE_EVERY_MS = 20;
+const LOOK_EVERY_MS = 50;
+/** What starting left on the heap is given back by then. */
+const SETTLE_MS = 4_000;
 
-type Started = { url: string; zmqPort: number };
+/** When catching up began: acks count from then on. */
+let beganAt = 0;
 
 const folder = await mkdtemp(join(tmpdir(), "web-chat-bench-"));
 const programs: Program[] = [];
 try {
   const [full, empty] = [join(folder, "full"), join(folder, "empty")];
   await makeData(full, ENVELOPES);
-  const { url, zmqPort } = await start({ DATA_DIR: full });
-  const live = await talk(url);
-  const startedAt = performance.now();
+  const zmqPort = await freePort();
+  // It is there first, and finds nobody: what it takes while it idles is known, and what catching up adds to it.
   const behind = await start({ DATA_DIR: empty, ZMQ_HOST: `127.0.0.1:${zmqPort}` });
-  const program = programs.at(-1) as Program;
-  const idle = await residentMegabytes(program.process);
-  // From here on it only waits for what it lacks.
-  const servedAt = performance.now();
-  await caughtUp(behind.url);
-  const seconds = (performance.now() - servedAt) / 1_000;
-  say(
-    `${ENVELOPES} envelopes`,
-    `${seconds.toFixed(1)} s, ${Math.round(ENVELOPES / seconds)}/s (started in ${Math.round(servedAt - startedAt)} ms)`,
-  );
-  say("memory of the node that caught up", `${idle} MB at first, peak ${await peakMegabytes(program.process)} MB`);
-  say("memory of the other", `peak ${await peakMegabytes((programs[0] as Program).process)} MB`);
-  say("acks of the other meanwhile", live());
+  const [cy, ana] = [await talk(behind.url, "Cy"), { stop: () => "" }];
+  await sleep(SETTLE_MS);
+  const idle = await residentMegabytes(behind.program.process);
+  const ahead = await start({ DATA_DIR: full, ZMQ_PORT: String(zmqPort) });
+  Object.assign(ana, await talk(ahead.url, "Ana"));
+  const nodes = [behind, ahead];
+  const before = await Promise.all(nodes.map(({ program }) => threadTimes(program.process)));
+  const { seconds, caught, peak } = await caughtUp(behind);
+  const after = await Promise.all(nodes.map(({ program }) => threadTimes(program.process)));
+  say(`${caught} envelopes`, `${seconds.toFixed(1)} s, ${Math.round(caught / seconds)}/s`);
+  say("memory of the node that catches up", `idle ${idle} MB, peak ${peak} MB`);
+  say("acks of the node that catches up meanwhile", cy.stop());
+  say("acks of the other", ana.stop());
+  for (const [index, name] of ["the node that catches up", "the other"].entries()) {
+    const [start, end] = [before[index], after[index]] as [Map<string, number>, Map<string, number>];
+    const spent = [...end].map(([thread, ms]) => [thread, ((ms - (start.get(thread) ?? 0)) / caught) * 1_000] as const);
+    const all = spent.reduce((sum, [, microseconds]) => sum + microseconds, 0);
+    const most = spent.filter(([, microseconds]) => microseconds >= 0.1).sort(([, a], [, b]) => b - a);
+    const threads = most.map(([thread, microseconds]) => `${thread} ${microseconds.toFixed(1)}`).join(", ");
+    say(`CPU of ${name}, an envelope`, `${all.toFixed(1)} µs (${threads})`);
+  }
 } finally {
   for (const { process, ended } of programs) {
     process.kill("SIGTERM");
@@ -44,38 +56,60 @@ try {
   await rm(folder, { recursive: true });
 }
 
-async function start(settings: Record<string, string>): Promise<Started> {
+async function start(settings: Record<string, string>): Promise<{ url: string; program: Program }> {
   const program = run({ RATE_LIMIT: "0", ...settings });
   programs.push(program);
-  return JSON.parse(await program.line('"url"')) as Started;
+  const { url } = JSON.parse(await program.line('"url"')) as { url: string };
+  return { url, program };
 }
 
-/** Sends a message every now and then; returns what tells how long the acks took. */
-async function talk(url: string): Promise<() => string> {
-  const socket = io(url, { auth: { name: "Ana" }, transports: ["websocket"] });
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0);
+  await new Promise(resolve => server.once("listening", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise(resolve => server.close(resolve));
+  return port;
+}
+
+/** Sends a message every now and then; `stop` returns how long the acks took since the node was the first time under load. */
+async function talk(url: string, name: string): Promise<{ stop(): string }> {
+  const socket = io(url, { auth: { name }, transports: ["websocket"] });
   await new Promise(resolve => socket.once("welcome", resolve));
   await socket.emitWithAck("join", { room: "lobby", cursor: {} });
-  const times: number[] = [];
+  const acks: { at: number; ms: number }[] = [];
   const timer = setInterval(async () => {
     const at = performance.now();
-    await socket.emitWithAck("text", { room: "lobby", body: { text: "meanwhile" } });
-    times.push(performance.now() - at);
+    const answer = await socket
+      .emitWithAck("text", { room: "lobby", body: { text: "meanwhile" } })
+      .catch(() => undefined);
+    if (answer?.ok) acks.push({ at, ms: performance.now() - at });
   }, LIVE_EVERY_MS);
-  return () => {
-    clearInterval(timer);
-    socket.disconnect();
-    times.sort((a, b) => a - b);
-    const at = (share: number) => (times[Math.floor(times.length * share)] ?? 0).toFixed(1);
-    return `${times.length}, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
+  return {
+    stop() {
+      clearInterval(timer);
+      socket.disconnect();
+      const times = acks.filter(({ at }) => at >= beganAt).map(({ ms }) => ms);
+      times.sort((a, b) => a - b);
+      const at = (share: number) => (times[Math.floor(times.length * share)] ?? 0).toFixed(1);
+      return `${times.length}, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
+    },
   };
 }
 
-async function caughtUp(url: string): Promise<void> {
+/** Resolves when it has what the other had at first: how long that took since the first of it came, and in how much memory. */
+async function caughtUp({ url, program }: { url: string; program: Program }) {
+  const atFirst = await committed(url);
+  let [startedAt, peak] = [0, 0];
   for (;;) {
-    const { peers } = (await (await fetch(`${url}/healthz`)).json()) as { peers: { behind: number; up: boolean }[] };
-    const metrics = await (await fetch(`${url}/metrics`)).text();
-    const committed = Number(/^chat_envelopes_committed_total (\d+)/m.exec(metrics)?.[1] ?? 0);
-    if (committed >= ENVELOPES && peers.length > 0) return;
-    await sleep(10);
+    const caught = (await committed(url)) - atFirst;
+    peak = Math.max(peak, await residentMegabytes(program.process));
+    if (startedAt === 0 && caught > 500) [startedAt, beganAt] = [performance.now(), performance.now()];
+    if (caught >= ENVELOPES) return { seconds: (performance.now() - startedAt) / 1_000, caught, peak };
+    await sleep(LOOK_EVERY_MS);
   }
+}
+
+async function committed(url: string): Promise<number> {
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  return Number(/^chat_envelopes_committed_total (\d+)/m.exec(metrics)?.[1] ?? 0);
 }

@@ -1,7 +1,7 @@
 /** What benches work on: a log of many messages, and nodes as processes of their own. Linux. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { v7 as uuid } from "uuid";
@@ -85,6 +85,18 @@ export async function peakMegabytes({ pid }: ChildProcess): Promise<number> {
 
 export async function residentMegabytes({ pid }: ChildProcess): Promise<number> {
   return megabytes(pid, "VmRSS");
+}
+
+/** Milliseconds on a core so far, by the names of the process's threads; nothing where it has ended. */
+export async function threadTimes({ pid }: ChildProcess): Promise<Map<string, number>> {
+  const times = new Map<string, number>();
+  const tasks = `/proc/${pid}/task`;
+  for (const task of await readdir(tasks).catch(() => [])) {
+    const name = task === String(pid) ? "main" : (await readFile(`${tasks}/${task}/comm`, "utf8")).trim();
+    const [nanoseconds] = (await readFile(`${tasks}/${task}/schedstat`, "utf8")).split(" ");
+    times.set(name, (times.get(name) ?? 0) + Number(nanoseconds) / 1e6);
+  }
+  return times;
 }
 
 async function megabytes(pid: number | undefined, what: string): Promise<number> {
