@@ -55,6 +55,8 @@ const MAX_IN_FLIGHT = 4_096;
 /** Bytes of what peers were asked for, or sent, and what is not committed yet, for all streams together. */
 const MAX_IN_FLIGHT_BYTES = 4 * 1024 * 1024;
 
+/** Requests to one peer: whoever answers none of them is not to hold up what others would answer. */
+const MAX_PULLS_OF_PEER = 4;
 /** Bytes kept because they came too early, of all streams. */
 const MAX_AHEAD_BYTES = 64 * 1024 * 1024;
 /** Streams of which nothing has come yet, for each peer that says it has them, and of all. */
@@ -69,9 +71,9 @@ export class Replication {
   readonly #streams = new Map<string, Stream>();
   /** How far each peer that is up has each stream. */
   readonly #holders = new Map<string, Map<string, number>>();
-  /** Bytes that were pulled and are not committed yet, and requests under way. */
+  /** Bytes that were pulled and are not committed yet, and requests under way, of each peer. */
   #pulledBytes = 0;
-  #pulls = 0;
+  readonly #pulls = new Map<string, number>();
   /** The running hashes before envelopes that came, as far as they were told. */
   readonly #before = new WeakMap<Envelope, string>();
   #aheadBytes = 0;
@@ -198,8 +200,12 @@ export class Replication {
   }
 
   #endPull(stream: Stream): void {
-    if (stream.pull) this.#pulls--;
+    if (stream.pull) this.#pulls.set(stream.pull.peer, this.#pullsOf(stream.pull.peer) - 1);
     stream.pull = undefined;
+  }
+
+  #pullsOf(peer: string): number {
+    return this.#pulls.get(peer) ?? 0;
   }
 
   /** What a peer asked for, packed, and the running hash before it. */
@@ -217,6 +223,7 @@ export class Replication {
       this.#endPull(stream);
       this.#seek(origin, stream, 0);
     }
+    this.#pulls.delete(peer);
   }
 
   /** Asks again for what did not come; false where nothing is missing. Called a few times a second while something is. */
@@ -387,14 +394,14 @@ export class Replication {
     this.#miss(stream);
     const isFull =
       stream.queued - stream.seq >= MAX_IN_FLIGHT ||
-      this.#pulledBytes + this.#pulls * PULL_MAX_BYTES >= MAX_IN_FLIGHT_BYTES;
+      this.#pulledBytes + sum(this.#pulls.values()) * PULL_MAX_BYTES >= MAX_IN_FLIGHT_BYTES;
     if (stream.pull || isFull || now - (stream.missingSince ?? now) < graceMs) return;
     for (const [peer, until] of stream.shunned) if (until <= now) stream.shunned.delete(peer);
-    const willing = holders.filter(peer => !stream.shunned.has(peer));
+    const willing = holders.filter(peer => !stream.shunned.has(peer) && this.#pullsOf(peer) < MAX_PULLS_OF_PEER);
     const peer = willing[stream.asked++ % willing.length];
     if (peer === undefined) return;
     stream.pull = { peer, after: stream.queued, at: now };
-    this.#pulls++;
+    this.#pulls.set(peer, this.#pullsOf(peer) + 1);
     this.#ports.pull(peer, origin, stream.queued);
   }
 }
@@ -407,6 +414,12 @@ function byOrigin(envelopes: readonly Envelope[]): Map<string, Envelope[]> {
     else streams.set(envelope.origin, [envelope]);
   }
   return streams;
+}
+
+function sum(numbers: Iterable<number>): number {
+  let sum = 0;
+  for (const number of numbers) sum += number;
+  return sum;
 }
 
 /** Without the frame that it came in, which may be larger by far. */

@@ -99,6 +99,7 @@ const origin = (count: number) => count.toString(36).padStart(16, "0");
 
 function replication() {
   const asked: string[] = [];
+  const clock = { now: 0 };
   const appended: number[] = [];
   const made = new Replication(
     {
@@ -114,22 +115,29 @@ function replication() {
       differs: () => {},
       outgrown: () => {},
       missing: () => {},
-      now: () => 0,
+      now: () => clock.now,
       warn: () => {},
     },
     {},
   );
-  return { made, asked, appended };
+  return { made, asked, appended, clock };
 }
 
-test("streams that a peer only speaks of are asked for up to a number, and forgotten with the peer", () => {
-  const { made, asked } = replication();
+test("streams that a peer only speaks of are asked for a few at a time, up to a number, and forgotten with the peer", () => {
+  const { made, asked, clock } = replication();
   let count = 0;
   const heads = () => Object.fromEntries(Array.from({ length: 4_096 }, () => [origin(count++), { seq: 9, chain: "" }]));
   for (let round = 0; round < 20; round++) made.heard("mallory", heads(), { comparing: true });
-  assert.equal(asked.length, 1_024);
+  assert.equal(asked.length, 4, "who answers nothing is asked for little");
+  made.heard("bo", { [origin(9_999_999)]: { seq: 1, chain: "" } }, { comparing: true });
+  assert.equal(asked.length, 5, "and holds nobody else up");
+  for (let round = 0; round < 2_000; round++) {
+    clock.now += 2_100;
+    made.tick();
+  }
+  assert.equal(new Set(asked.filter(ask => ask.startsWith("mallory"))).size, 1_024);
+  made.lost("bo");
   for (let peer = 0; peer < 20; peer++) made.heard(`mallory ${peer}`, heads(), { comparing: true });
-  assert.ok(asked.length <= 8_192, String(asked.length));
   made.heard("bo", { [origin(count)]: { seq: 1, chain: "" } }, { comparing: true });
   assert.ok(!asked.includes(`bo ${origin(count)}`), "there is no room for more");
   made.lost("mallory");
