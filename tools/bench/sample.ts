@@ -52,7 +52,7 @@ export type Program = {
   process: ChildProcess;
   /** What it has printed so far. */
   output: () => string;
-  /** Resolves with the first line it prints that has this text. */
+  /** Resolves with the first line it prints that has this text; rejects where it fails before. */
   line(text: string): Promise<string>;
   /** Resolves when it has ended; rejects unless that was with 0. */
   ended: Promise<void>;
@@ -65,16 +65,16 @@ export function run(settings: Record<string, string>, ...words: string[]): Progr
   const lines: string[] = [];
   const printed = createInterface({ input: child.stdout });
   printed.on("line", line => lines.push(line));
+  const ended = once(child, "close").then(([code]) => {
+    if (code !== 0) throw new Error(`web-chat ${words.join(" ")} ended with ${code}`);
+  });
   const line = async (text: string) => {
     for (;;) {
       const found = lines.find(line => line.includes(text));
       if (found !== undefined) return found;
-      await once(printed, "line");
+      await Promise.race([once(printed, "line"), ended]);
     }
   };
-  const ended = once(child, "close").then(([code]) => {
-    if (code !== 0) throw new Error(`${words.join(" ")} ended with ${code}`);
-  });
   return { process: child, output: () => lines.join("\n"), line, ended };
 }
 
