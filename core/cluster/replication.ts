@@ -2,7 +2,7 @@
  * Anti-entropy of the log: every node ends with every origin's stream, applied strictly in its order. Has no socket, clock
  * or timer of its own. Live batches are hints; heads say what there is; holes are pulled from any peer that holds them.
  */
-import { EMPTY_CHAIN } from "../chain.ts";
+import { EMPTY_CHAIN, hashChain } from "../chain.ts";
 import { countPacked, type Envelope, frameBytes, isGenuine } from "../envelope.ts";
 import type { Head, Log, Segment } from "../log/log.ts";
 
@@ -173,9 +173,16 @@ export class Replication {
     }
   }
 
+  /** Remembers the running hash before the first envelope that is not here yet: what is skipped may be of another branch. */
   #precede(envelopes: readonly Envelope[], follows: string | undefined): void {
-    const [first] = envelopes;
-    if (first && follows !== undefined) this.#before.set(first, follows);
+    for (const envelope of envelopes) {
+      if (follows === undefined) return;
+      if (envelope.seq > (this.#streams.get(envelope.origin)?.queued ?? 0)) {
+        this.#before.set(envelope, follows);
+        return;
+      }
+      follows = hashChain(follows, envelope);
+    }
   }
 
   /** A peer's answer to `pull`, still packed, and the running hash before it. Throws `Reject` where it is no array. */

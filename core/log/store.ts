@@ -236,15 +236,17 @@ export class Store extends Reads {
 
   #take({ origin, packed, follows }: Segment, now: number): Taken {
     const rooms = new Set<string>();
+    let before = follows;
     const taken: Taken = { ...NOTHING_TAKEN, facts: [], emptied: [] };
     try {
       for (const envelope of unpackEnvelopes(packed)) {
         if (taken.count === 0 && envelope.seq <= this.#head(origin).seq) {
           taken.skipped++;
+          before = before === undefined ? undefined : hashChain(before, envelope);
           continue;
         }
-        const isFirst = taken.skipped + taken.count === 0;
-        taken.forked = isFirst && follows !== undefined && follows !== this.#head(origin).chain;
+        // What is skipped may be of another branch than what is here.
+        taken.forked = taken.count === 0 && before !== undefined && before !== this.#head(origin).chain;
         taken.refused = this.#refusal(envelope, origin);
         if (taken.forked || taken.refused !== undefined) break;
         const e = this.#asErased(envelope);

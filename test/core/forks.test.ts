@@ -124,6 +124,15 @@ test("nothing is spliced: what follows another running hash is told from what co
   assert.equal(outcome?.status, "forked");
 });
 
+test("what overlaps with what is here is held against it before it goes on", t => {
+  const { restored, peer, origin } = forked(t, { lost: 3, written: 2 });
+  const { packed, follows } = peer.stream(origin, 2, 10, 1e9);
+  // It begins where both are the same, two of it are in the way here, and the last one would fit behind those.
+  const { taken } = restored.take([{ origin, packed, follows }], 0);
+  assert.deepEqual([taken[0]?.forked, taken[0]?.count], [true, 0]);
+  assert.equal(streamOf(restored, origin).length, 5);
+});
+
 /** Runs the search of one node against the chains of another; returns what was asked, and what was given up. */
 async function search(
   own: readonly string[],

@@ -58,6 +58,14 @@ export class Disk {
     this.store = new Store(this.#path);
   }
 
+  /** An empty one takes its place. */
+  replace(): void {
+    this.store.close();
+    for (const suffix of ["", "-wal", "-shm"]) rmSync(this.#path + suffix, { force: true });
+    rmSync(this.#backup, { force: true });
+    this.store = new Store(this.#path);
+  }
+
   backUp(): void {
     rmSync(this.#backup, { force: true });
     this.store.copyTo(this.#backup);

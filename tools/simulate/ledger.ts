@@ -18,6 +18,11 @@ export class Ledger {
       if (!left.has(copy)) (ids.has(idOf(copy)) ? this.displaced : this.forgiven).add(idOf(copy));
   }
 
+  /** Copies are gone with their disk; what was acked is to be found all the same. */
+  displace(copies: ReadonlySet<string>): void {
+    for (const copy of copies) this.displaced.add(idOf(copy));
+  }
+
   send(sent: Sent): void {
     this.sent.set(sent.id, sent);
   }

@@ -15,7 +15,7 @@ import type { Random } from "./random.ts";
 import { World } from "./world.ts";
 
 export type Outcome = { steps: number; problems: string[]; figures: Figures; trace: readonly string[] };
-export type Figures = Record<"messages" | "acked" | "crashes" | "cuts" | "restores" | "judgements", number>;
+export type Figures = Record<"messages" | "acked" | "crashes" | "cuts" | "restores" | "losses" | "judgements", number>;
 
 /** A slot for a node: its disk stays when it dies. */
 type Berth = { host: string; disk: Disk; node: Node | undefined; boots: number; skewMs: number };
@@ -37,7 +37,10 @@ export class Run {
   readonly #problems: string[] = [];
   readonly #isOrderPromised: boolean;
   readonly #ack: AckMode;
-  readonly figures: Figures = { messages: 0, acked: 0, crashes: 0, cuts: 0, restores: 0, judgements: 0 };
+  /** Machines that may still be lost in this trouble, or else whether backups are put in place: a second copy is for one of them. */
+  #losses = 0;
+  #restores = true;
+  readonly figures: Figures = { messages: 0, acked: 0, crashes: 0, cuts: 0, restores: 0, losses: 0, judgements: 0 };
 
   private constructor(seed: number, folder: string, tracing: boolean) {
     this.#world = new World(seed, { tracing });
@@ -101,6 +104,8 @@ export class Run {
       slowMs: random.pick([2, 30, 400]),
     };
     for (const { disk } of this.#berths) disk.slowMs = random.pick([1, 1, 5, 60]);
+    this.#losses = this.#ack === "peer" && random.chance(0.5) ? 1 : 0;
+    this.#restores = this.#losses === 0;
     const until = this.#world.now + ms;
     const pace = random.pick([20, 100, 400]);
     while (this.#world.now < until) {
@@ -120,7 +125,8 @@ export class Run {
     else if (chance < 0.96) this.#network.heal();
     else if (chance < 0.975) this.#fill(random.pick(this.#berths));
     else if (chance < 0.99) random.pick(this.#berths).disk.backUp();
-    else await this.#restore(random.pick(this.#berths));
+    else if (this.#losses > 0) await this.#lose(random.pick(this.#berths));
+    else if (this.#restores) await this.#restore(random.pick(this.#berths));
   }
 
   #newId(): string {
@@ -191,6 +197,17 @@ export class Run {
     this.#world.after(this.#world.random.between(10, 5_000), this.#world.forever, () => {
       disk.full = false;
     });
+  }
+
+  /** A machine is gone with its disk; another one takes its place. */
+  async #lose(berth: Berth): Promise<void> {
+    this.#losses--;
+    this.#crash(berth);
+    this.#ledger.displace(berth.disk.copies());
+    berth.disk.replace();
+    this.figures.losses++;
+    this.#world.trace(() => `the disk of ${berth.host} is lost`);
+    await this.#start(berth);
   }
 
   async #restore(berth: Berth): Promise<void> {
