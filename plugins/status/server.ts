@@ -4,7 +4,7 @@ import status from "./message.ts";
 /** What jitters by itself is said this often, and at once where it has doubled or halved. */
 const AGAIN_MS = 10_000;
 /** Up to here such a figure is as good as nothing. */
-const SMALL = { rssBytes: 32 * 1024 * 1024, lagMs: 20, rttMs: 20 };
+const SMALL = { rssBytes: 32 * 1024 * 1024, lagMs: 20, rttMs: 20, clockMs: 5_000 };
 
 export default defineServer(status, () => {
   let said: { figures: NodeFigures; at: number } | undefined;
@@ -24,13 +24,17 @@ function isMuchAs(before: NodeFigures, after: NodeFigures): boolean {
     exact(before) === exact(after) &&
     isNear(before.rssBytes, after.rssBytes, SMALL.rssBytes) &&
     isNear(before.lagMs, after.lagMs, SMALL.lagMs) &&
-    after.peers.every(({ rttMs }, at) => isNear(before.peers[at]?.rttMs ?? 0, rttMs ?? 0, SMALL.rttMs))
+    after.peers.every(({ rttMs }, at) => isNear(before.peers[at]?.rttMs ?? 0, rttMs ?? 0, SMALL.rttMs)) &&
+    after.peers.every(({ clockMs }, at) => Math.abs((before.peers[at]?.clockMs ?? 0) - (clockMs ?? 0)) <= SMALL.clockMs)
   );
 }
 
 /** Whatever is news however little it changes. */
 function exact({ rssBytes: _, lagMs: __, peers, ...figures }: NodeFigures): string {
-  return JSON.stringify([figures, peers.map(peer => ({ ...peer, rttMs: peer.rttMs === null }))]);
+  return JSON.stringify([
+    figures,
+    peers.map(peer => ({ ...peer, rttMs: peer.rttMs === null, clockMs: peer.clockMs === null })),
+  ]);
 }
 
 function isNear(before: number, after: number, small: number): boolean {

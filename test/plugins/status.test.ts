@@ -28,6 +28,8 @@ test("figures that stay as they are, or jitter, are said every ten seconds only"
   assert.deepEqual(said({ lagMs: 0 }, { lagMs: 15 }), [true, false]);
   const peer = { id: "node-2", name: "hall", up: true, rttMs: 0.4, behind: 0, clockMs: null };
   assert.deepEqual(said({ peers: [peer] }, { peers: [{ ...peer, rttMs: 7 }] }), [true, false]);
+  const clock = (clockMs: number | null) => ({ peers: [{ ...peer, clockMs }] });
+  assert.deepEqual(said(clock(-3), clock(40)), [true, false]);
 });
 
 test("whatever is news is said at once", () => {
@@ -41,6 +43,7 @@ test("whatever is news is said at once", () => {
     { peers: [{ ...peer, behind: 1 }] },
     { peers: [{ ...peer, rttMs: 90 }] },
     { peers: [{ ...peer, rttMs: null }] },
+    { peers: [{ ...peer, clockMs: 0 }] },
     { peers: [peer, { ...peer, id: "node-3" }] },
     { peers: [] },
   ])
