@@ -20,7 +20,7 @@ export const SETTINGS = [
   { flag: "port", env: "PORT", group: "The page", value: "port", help: "port of the web page and of Socket.IO", fallback: "5002" },
   { flag: "host", env: "HOST", group: "The page", value: "address", help: "address to listen on", fallback: "all" },
   { flag: "base-path", env: "BASE_PATH", group: "The page", value: "path", help: "path under which a proxy serves the page, such as /chat", fallback: "/" },
-  { flag: "public-url", env: "PUBLIC_URL", group: "The page", value: "url", help: "address of the page behind a proxy, if the proxy changes the Host header", fallback: "none" },
+  { flag: "public-url", env: "PUBLIC_URL", group: "The page", value: "url", help: "address of the page behind a proxy, where pages that lose their node find this one", fallback: "none" },
   { flag: "trust-proxy", env: "TRUST_PROXY", group: "The page", value: "proxies", help: "proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas; true is every private address", fallback: "none", bare: "true" },
   { flag: "tls", env: "TLS", group: "The page", value: "mode", help: "self-signed: HTTPS with a certificate made here, so that microphones work on a LAN", fallback: "none" },
   { flag: "tls-cert", env: "TLS_CERT", group: "The page", value: "file", help: "certificate chain as PEM; read again on change and on SIGHUP", fallback: "none" },
