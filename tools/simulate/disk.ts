@@ -83,9 +83,14 @@ export class Disk {
     this.store = new Store(this.#path);
   }
 
-  /** Messages that a stream holds more than once. */
+  /**
+   * Messages that were written to a stream again although they stood in it. What has an earlier time than the first one was
+   * saved from another stream, to keep its place.
+   */
   doubles(): { id: string; origin: string }[] {
-    return this.#all("SELECT id, origin FROM log GROUP BY origin, id, author HAVING count(*) > 1") as never;
+    return this.#all(
+      `SELECT a.id, a.origin FROM log a JOIN log b USING (origin, id, author) WHERE a.seq < b.seq AND a.hlc <= b.hlc`,
+    ) as never;
   }
 
   /** Every message that is here, with its place: `id origin n`. */
