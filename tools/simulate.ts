@@ -7,7 +7,7 @@ import { MUTANTS } from "./simulate/mutants.ts";
 import { type Figures, type Outcome, Run } from "./simulate/run.ts";
 
 /** What is shown of the last world where it ended badly. */
-const TRACE_LINES = Number(process.env.LINES ?? 150);
+const TRACE_LINES = 150;
 /** Steps in one world: a run of more goes on in another, with the seed after. */
 const WORLD_STEPS = 20_000;
 
