@@ -114,7 +114,10 @@ type Payloads = typeof PAYLOADS;
 export type Frame = {
   [Kind in keyof Payloads]: { kind: Kind; payload: v.InferOutput<Payloads[Kind]> };
 }[keyof Payloads];
+export type FrameOf<Kind extends keyof Payloads> = Extract<Frame, { kind: Kind }>;
 export type Payload<Kind extends keyof Payloads> = v.InferOutput<Payloads[Kind]>;
+/** What is said to one peer, at the address where it answered. */
+export type Request = "pull" | "snapshotPlease" | "ping" | "differs" | "chainsPlease";
 
 type Outgoing = {
   heads?: Payload<"heads">["heads"];

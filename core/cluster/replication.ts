@@ -3,8 +3,10 @@
  * or timer of its own. Live batches are hints; heads say what there is; holes are pulled from any peer that holds them.
  */
 import { EMPTY_CHAIN, hashChain } from "../chain.ts";
-import { countPacked, type Envelope, frameBytes, isGenuine } from "../envelope.ts";
+import { countPacked, type Envelope, isGenuine } from "../envelope.ts";
 import type { Head, Log, Segment } from "../log/log.ts";
+import { Ahead } from "./ahead.ts";
+import { PULL_MAX_BYTES, PULL_MAX_COUNT, Pulls } from "./pulls.ts";
 
 export type Heads = Record<string, Head>;
 
@@ -31,7 +33,7 @@ type Stream = {
   /** Handed to the log, committed or about to be. */
   queued: number;
   /** Came before what precedes it. */
-  ahead: Map<number, Envelope>;
+  ahead: Ahead;
   /** The request under way. */
   pull: { peer: string; after: number; at: number } | undefined;
   /** Since when something is known to be missing. */
@@ -48,35 +50,21 @@ type Stream = {
 const HOLE_GRACE_MS = 50;
 const PULL_TIMEOUT_MS = 2_000;
 const SHUN_MS = 3_000;
-/** Envelopes kept because they came too early, for each stream. */
-const MAX_AHEAD = 512;
 /** Envelopes handed to the log and not committed yet, for each stream: beyond it pulling waits. */
 const MAX_IN_FLIGHT = 4_096;
-/** Bytes of what peers were asked for, or sent, and what is not committed yet, for all streams together. */
-const MAX_IN_FLIGHT_BYTES = 4 * 1024 * 1024;
-
-/** Requests to one peer: whoever answers none of them is not to hold up what others would answer. */
-const MAX_PULLS_OF_PEER = 4;
-/** Bytes kept because they came too early, of all streams. */
-const MAX_AHEAD_BYTES = 64 * 1024 * 1024;
 /** Streams of which nothing has come yet, for each peer that says it has them, and of all. */
 const MAX_UNSEEN = 1_024;
 const MAX_ALL_UNSEEN = 8_192;
-
-export const PULL_MAX_COUNT = 1_000;
-export const PULL_MAX_BYTES = 512 * 1024;
 
 export class Replication {
   readonly #ports: ReplicationPorts;
   readonly #streams = new Map<string, Stream>();
   /** How far each peer that is up has each stream. */
   readonly #holders = new Map<string, Map<string, number>>();
-  /** Bytes that were pulled and are not committed yet, and requests under way, of each peer. */
-  #pulledBytes = 0;
-  readonly #pulls = new Map<string, number>();
+  readonly #pulls = new Pulls();
   /** The running hashes before envelopes that came, as far as they were told. */
   readonly #before = new WeakMap<Envelope, string>();
-  #aheadBytes = 0;
+  readonly #aheadOfAll = { bytes: 0 };
 
   constructor(ports: ReplicationPorts, heads: Heads) {
     this.#ports = ports;
@@ -90,7 +78,7 @@ export class Replication {
         seq,
         chain,
         queued: seq,
-        ahead: new Map(),
+        ahead: new Ahead(this.#aheadOfAll),
         pull: undefined,
         missingSince: undefined,
         shunned: new Map(),
@@ -110,7 +98,7 @@ export class Replication {
       if (cut.includes(origin)) this.#wasCut(stream);
       stream.queued = Math.max(stream.queued, seq);
       // An import may have brought what was waited for.
-      this.#dropAhead(stream, stream.queued);
+      stream.ahead.drop(stream.queued);
       this.#seek(origin, stream, HOLE_GRACE_MS);
     }
   }
@@ -153,8 +141,12 @@ export class Replication {
   /** A stream that nobody says he has, and of which nothing came, was only ever somebody's word. */
   #forgetUnheld(): void {
     const held = new Set([...this.#holders.values()].flatMap(streams => [...streams.keys()]));
-    for (const [origin, { queued, seq, ahead }] of this.#streams)
-      if (queued === 0 && seq === 0 && ahead.size === 0 && !held.has(origin)) this.#streams.delete(origin);
+    for (const [origin, stream] of this.#streams) {
+      const { queued, seq, ahead } = stream;
+      if (queued > 0 || seq > 0 || !ahead.isEmpty || held.has(origin)) continue;
+      this.#endPull(stream);
+      this.#streams.delete(origin);
+    }
   }
 
   /** A peer's live batch, and the running hash before it. */
@@ -169,7 +161,7 @@ export class Replication {
       held?.set(origin, Math.max(held.get(origin) ?? 0, last.seq));
       const stream = this.#stream(origin);
       this.#apply(stream, batch, peer);
-      if (stream.ahead.size > 0) this.#seek(origin, stream, 0);
+      if (!stream.ahead.isEmpty) this.#seek(origin, stream, 0);
     }
   }
 
@@ -196,7 +188,7 @@ export class Replication {
     if (last > stream.queued) {
       stream.queued = last;
       void this.#take(stream, { origin, packed, follows }, peer);
-      this.#dropAhead(stream, last);
+      stream.ahead.drop(last);
       this.#apply(stream, [], peer);
     }
     this.#seek(origin, stream, 0);
@@ -207,12 +199,8 @@ export class Replication {
   }
 
   #endPull(stream: Stream): void {
-    if (stream.pull) this.#pulls.set(stream.pull.peer, this.#pullsOf(stream.pull.peer) - 1);
+    if (stream.pull) this.#pulls.ended(stream.pull.peer);
     stream.pull = undefined;
-  }
-
-  #pullsOf(peer: string): number {
-    return this.#pulls.get(peer) ?? 0;
   }
 
   /** What a peer asked for, packed, and the running hash before it. */
@@ -230,7 +218,6 @@ export class Replication {
       this.#endPull(stream);
       this.#seek(origin, stream, 0);
     }
-    this.#pulls.delete(peer);
   }
 
   /** Asks again for what did not come; false where nothing is missing. Called a few times a second while something is. */
@@ -290,10 +277,8 @@ export class Replication {
       if (envelope.seq === stream.queued + 1) take(envelope);
       else this.#keepAhead(stream, envelope);
     }
-    for (let early = stream.ahead.get(stream.queued + 1); early; early = stream.ahead.get(stream.queued + 1)) {
-      this.#takeAhead(stream, early.seq);
+    for (let early = stream.ahead.take(stream.queued + 1); early; early = stream.ahead.take(stream.queued + 1))
       take(early);
-    }
     if (next.length > 0) void this.#commit(stream, next, peer);
 
     function take(envelope: Envelope) {
@@ -303,27 +288,14 @@ export class Replication {
   }
 
   #keepAhead(stream: Stream, envelope: Envelope): void {
-    const bytes = frameBytes(envelope);
-    if (stream.ahead.size >= MAX_AHEAD || this.#aheadBytes + bytes > MAX_AHEAD_BYTES) return;
-    const kept = compact(envelope);
-    stream.ahead.set(envelope.seq, kept);
-    this.#precede([kept], this.#before.get(envelope));
-    this.#aheadBytes += bytes;
-  }
-
-  #takeAhead(stream: Stream, seq: number): void {
-    const early = stream.ahead.get(seq);
-    if (early && stream.ahead.delete(seq)) this.#aheadBytes -= frameBytes(early);
-  }
-
-  #dropAhead(stream: Stream, upTo: number): void {
-    for (const early of [...stream.ahead.keys()]) if (early <= upTo) this.#takeAhead(stream, early);
+    const kept = stream.ahead.keep(envelope);
+    if (kept) this.#precede([kept], this.#before.get(envelope));
   }
 
   async #take(stream: Stream, segment: Segment, peer: string): Promise<void> {
     const { begun } = stream;
     const { packed } = segment;
-    this.#pulledBytes += packed.byteLength;
+    this.#pulls.came(packed.byteLength);
     try {
       const { refused: why, forked } = await this.#ports.log.take(segment);
       if ((why === undefined && !forked) || begun !== stream.begun) return;
@@ -335,7 +307,7 @@ export class Replication {
       this.#ports.warn("a peer's envelopes could not be stored", { peer, why: (error as Error).message });
       if (begun === stream.begun) this.#beginAgain(stream);
     } finally {
-      this.#pulledBytes -= packed.byteLength;
+      this.#pulls.settled(packed.byteLength);
       for (const [origin, stream] of this.#streams) this.#seek(origin, stream, HOLE_GRACE_MS);
     }
   }
@@ -377,7 +349,7 @@ export class Replication {
     stream.begun++;
     this.#endPull(stream);
     stream.queued = stream.seq;
-    this.#dropAhead(stream, Number.POSITIVE_INFINITY);
+    stream.ahead.drop();
     stream.missingSince = undefined;
     this.#miss(stream);
   }
@@ -399,16 +371,14 @@ export class Replication {
       return;
     }
     this.#miss(stream);
-    const isFull =
-      stream.queued - stream.seq >= MAX_IN_FLIGHT ||
-      this.#pulledBytes + sum(this.#pulls.values()) * PULL_MAX_BYTES >= MAX_IN_FLIGHT_BYTES;
+    const isFull = stream.queued - stream.seq >= MAX_IN_FLIGHT || this.#pulls.isFull;
     if (stream.pull || isFull || now - (stream.missingSince ?? now) < graceMs) return;
     for (const [peer, until] of stream.shunned) if (until <= now) stream.shunned.delete(peer);
-    const willing = holders.filter(peer => !stream.shunned.has(peer) && this.#pullsOf(peer) < MAX_PULLS_OF_PEER);
+    const willing = holders.filter(peer => !stream.shunned.has(peer) && !this.#pulls.isBusy(peer));
     const peer = willing[stream.asked++ % willing.length];
     if (peer === undefined) return;
     stream.pull = { peer, after: stream.queued, at: now };
-    this.#pulls.set(peer, this.#pullsOf(peer) + 1);
+    this.#pulls.began(peer);
     this.#ports.pull(peer, origin, stream.queued);
   }
 }
@@ -421,23 +391,4 @@ function byOrigin(envelopes: readonly Envelope[]): Map<string, Envelope[]> {
     else streams.set(envelope.origin, [envelope]);
   }
   return streams;
-}
-
-function sum(numbers: Iterable<number>): number {
-  let sum = 0;
-  for (const number of numbers) sum += number;
-  return sum;
-}
-
-/** Without the frame that it came in, which may be larger by far. */
-function compact(envelope: Envelope): Envelope {
-  const { body, salt, contentHash, extra } = envelope;
-  const copy = (bytes: Uint8Array | null) => bytes && new Uint8Array(bytes);
-  return {
-    ...envelope,
-    body: copy(body),
-    salt: copy(salt),
-    contentHash: new Uint8Array(contentHash),
-    extra: copy(extra),
-  };
 }

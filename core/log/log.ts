@@ -7,6 +7,7 @@ import { Reject } from "../errors.ts";
 import { type Cancel, realTime, type Time } from "../time.ts";
 import { claimDirectory, makeForOwner } from "./lock.ts";
 import { type Arrived, arrived, unabridge } from "./outcomes.ts";
+import { type Job, Queue, type SegmentJob } from "./queue.ts";
 import type { Cursor, LastIds, Packed, Page, Stored } from "./reads.ts";
 import type { Done, Follows, Outcome, Segment, Taken } from "./store.ts";
 import { StoreThread } from "./thread.ts";
@@ -15,30 +16,12 @@ export type { Head } from "../chain.ts";
 export type { Cursor, LastIds, Page, Stored } from "./reads.ts";
 export type { Outcome, Segment } from "./store.ts";
 
-/** Drafts and envelopes that one commit takes at most. */
-const MAX_GROUP = 2_000;
-/** Peers' envelopes that a commit of drafts takes along at most. */
-const MAX_BESIDE = 256;
-/** Envelopes in peers' segments that one commit takes at most: some 20 ms, for which drafts may have to wait. */
-const MAX_SEGMENTS = 1_000;
-/** Drafts that may wait for a commit, about a second's work; beyond it the door refuses. */
-const MAX_WAITING = 10_000;
 const CHECKPOINT_MS = 5_000;
 const SCRUB_WITHIN_MS = 5_000;
 const SCRUB_AGAIN_MS = 50;
 const WATCH_MS = 1_000;
 const DATABASE = "log.db";
 const LOST = "the database is gone from the data directory: nothing more is stored; restart this node";
-
-type Job = {
-  items: readonly (Draft | Envelope)[];
-  follows: Follows | undefined;
-  resolve: (outcomes: Outcome[]) => void;
-  reject: (e: Error) => void;
-};
-type SegmentJob = { segment: Segment; count: number; resolve: (taken: Taken) => void; reject: (e: Error) => void };
-/** What one commit takes: it is of one kind. */
-type Group = { jobs: Job[] } | { segments: SegmentJob[] };
 
 /**
  * What a commit did: what it stored in commit order, as envelopes or as peers' segments, and the streams' new ends. Those of
@@ -71,18 +54,10 @@ export class Log {
   readonly #reader: Caller;
   readonly #time: Time;
   readonly #parts: LogParts;
-  /** Drafts, which somebody waits for, and what came from peers. */
-  readonly #drafts: (Job | SegmentJob)[] = [];
-  readonly #peers: (Job | SegmentJob)[] = [];
-  /** Drafts that came before this node may write; undefined once it may. */
-  #early: Job[] | undefined;
-  /** The last commit left some of the peers' behind for drafts: the next one is theirs. */
-  #isPeersTurn = false;
+  readonly #queue = new Queue();
   readonly #timers: Cancel[];
   /** Where it is kept, and whatever else belongs to this node. */
   readonly directory: string;
-  /** Envelopes that wait for a commit. */
-  readonly #waits = { drafts: 0, peers: 0 };
   #busy = false;
   #refusal: Error | undefined;
   /** Something may be left in the write-ahead log that was erased; true at first, for the run before this one. */
@@ -153,24 +128,22 @@ export class Log {
   append(items: readonly (Draft | Envelope)[], follows?: Follows): Promise<Outcome[]> {
     if (this.#refuses) return Promise.reject(this.#refuses);
     const hasDrafts = items.some(item => !("seq" in item));
-    // Replication bounds by itself what it has under way; neither it nor a crowd at the door is to hold up the other.
-    if (this.#waits.drafts >= MAX_WAITING && hasDrafts)
+    if (hasDrafts && this.#queue.isFullOfDrafts)
       return Promise.reject(new Reject("overloaded", "the disk does not keep up", { retryAfterMs: 1_000 }));
     return new Promise((resolve, reject) => {
-      const queue = hasDrafts ? (this.#early ?? this.#drafts) : this.#peers;
-      queue.push({ items, follows, resolve, reject });
-      this.#waits[hasDrafts ? "drafts" : "peers"] += items.length;
-      if (queue !== this.#early) this.#begin();
+      const job = { items, follows, resolve, reject };
+      if (hasDrafts) this.#queue.addDrafts(job);
+      else this.#queue.addPeers(job);
+      this.#begin();
     });
   }
 
   /** Own messages wait until that resolves, as do their acks; what peers wrote does not. */
   writeAfter(mayWrite: Promise<void>): void {
-    this.#early = [];
+    this.#queue.hold();
     void mayWrite.then(() => {
-      this.#drafts.push(...(this.#early ?? []));
-      this.#early = undefined;
-      if (this.#drafts.length > 0) this.#begin();
+      this.#queue.release();
+      this.#begin();
     });
   }
 
@@ -181,9 +154,7 @@ export class Log {
   take(segment: Segment): Promise<Taken> {
     if (this.#refuses) return Promise.reject(this.#refuses);
     return new Promise((resolve, reject) => {
-      const count = countPacked(segment.packed);
-      this.#peers.push({ segment, count, resolve, reject });
-      this.#waits.peers += count;
+      this.#queue.addPeers({ segment, count: countPacked(segment.packed), resolve, reject });
       this.#begin();
     });
   }
@@ -194,14 +165,14 @@ export class Log {
   }
 
   #begin(): void {
-    if (this.#busy) return;
+    if (this.#busy || !this.#queue.hasNext) return;
     this.#busy = true;
     // Whatever else this turn of the loop brings shares the commit.
     this.#time.soon(() => void this.#commit());
   }
 
   async #commit(): Promise<void> {
-    const group = this.#nextGroup();
+    const group = this.#queue.next();
     if (!group) {
       this.#busy = false;
       this.#idle?.();
@@ -278,39 +249,9 @@ export class Log {
     this.turned(refusal);
   }
 
-  /** Drafts first, so that nobody who writes waits for a week of a peer's; then it is the peers' turn. */
-  #nextGroup(): Group | undefined {
-    if (this.#drafts.length > 0 && !this.#isPeersTurn) {
-      const drafts = this.#from(this.#drafts, MAX_GROUP);
-      const beside = this.#from(this.#peers, MAX_BESIDE, false) as Job[];
-      this.#isPeersTurn = this.#peers.length > 0;
-      return { jobs: [...drafts, ...beside] as Job[] };
-    }
-    this.#isPeersTurn = false;
-    const [first] = this.#peers;
-    if (!first) return undefined;
-    return "segment" in first
-      ? { segments: this.#from(this.#peers, MAX_SEGMENTS) as SegmentJob[] }
-      : { jobs: this.#from(this.#peers, MAX_GROUP) as Job[] };
-  }
-
-  /** Takes the first ones of a queue that are of one kind, as many as fit; where `atLeastOne`, one that does not fit too. */
-  #from(queue: (Job | SegmentJob)[], max: number, atLeastOne = true): (Job | SegmentJob)[] {
-    const isSegment = atLeastOne && queue[0] !== undefined && "segment" in queue[0];
-    let [size, count] = [0, 0];
-    for (const job of queue) {
-      const length = "segment" in job ? job.count : job.items.length;
-      if ("segment" in job !== isSegment || ((count > 0 || !atLeastOne) && size + length > max)) break;
-      size += length;
-      count++;
-    }
-    this.#waits[queue === this.#drafts ? "drafts" : "peers"] -= size;
-    return queue.splice(0, count);
-  }
-
   /** Envelopes that wait for a commit. */
   get waiting(): number {
-    return this.#waits.drafts + this.#waits.peers;
+    return this.#queue.size;
   }
 
   /** A file that was deleted or replaced takes every write, and keeps none. */
@@ -450,10 +391,7 @@ export class Log {
   /** Takes nothing more; resolves when what waited is committed. */
   async drain(): Promise<void> {
     this.#closing = true;
-    for (const { items, reject } of this.#early?.splice(0) ?? []) {
-      this.#waits.drafts -= items.length;
-      reject(new Reject("stopping"));
-    }
+    for (const { reject } of this.#queue.takeHeld()) reject(new Reject("stopping"));
     if (this.#busy)
       await new Promise<void>(resolve => {
         this.#idle = resolve;

@@ -12,7 +12,8 @@ import {
   unpackEnvelopes,
 } from "../envelope.ts";
 import { type Code, Reject } from "../errors.ts";
-import { type Fork, readFork } from "../forks.ts";
+import { readFork } from "../forks.ts";
+import { Branches } from "./branches.ts";
 import { BUSY_MS, explain, openDatabase } from "./database.ts";
 import { abridge } from "./outcomes.ts";
 import { COLUMNS, Reads, type Stored } from "./reads.ts";
@@ -75,10 +76,7 @@ const NOTHING_TAKEN = {
   refused: undefined,
   forked: false,
 };
-const SAVED_AT_ONCE = 500;
 const GIVEN_UP = "belongs to a branch that was given up";
-
-type Branch = ReturnType<Reads["forks"]>[number];
 
 export class Store extends Reads {
   readonly #heads = new Map<string, Head & { hlc: number }>();
@@ -86,12 +84,7 @@ export class Store extends Reads {
   readonly #counts = new Map<string, number>();
   /** What has been erased, by id: next to nothing is, and then nothing needs to be looked up. */
   readonly #erased: Set<string>;
-  /** Branches that were given up, by their stream. */
-  #dead = new Map<string, Branch[]>();
-  /** What the transaction under way has learned to be given up, written again, and cut. */
-  #forks: Fork[] = [];
-  #saved: Stored[] = [];
-  readonly #cut = new Set<string>();
+  readonly #branches: Branches;
   readonly #salts = Buffer.alloc(256 * SALT_BYTES);
   #saltsLeft = 0;
   #origin: string | undefined;
@@ -104,7 +97,18 @@ export class Store extends Reads {
       this.#heads.set(origin as string, head);
     }
     this.#origin = this.setting("origin");
-    for (const fork of this.forks()) this.#bury(fork);
+    this.#branches = new Branches(
+      {
+        get: (sql, ...values) => this.get(sql, ...values),
+        stored: (where, ...values) => this.stored(where, ...values),
+        run: (sql, ...values) => this.prepare(sql).run(...values),
+        keep: branches => this.set("forks", JSON.stringify(branches)),
+        rewrite: (envelope, now) => this.#rewrite(envelope, now),
+        abandon: origin => this.abandon(origin),
+        ended: (origin, head) => this.#ended(origin, head),
+      },
+      this.forks(),
+    );
     const erasures = readOnly ? [] : this.all("SELECT ref FROM log WHERE role = 'erase' AND ref IS NOT NULL");
     this.#erased = new Set(erasures.map(({ ref }) => ref as string));
   }
@@ -144,28 +148,27 @@ export class Store extends Reads {
   }
 
   #commit<Result>(now: number, work: (touched: Set<string>) => Result): Done & { result: Result } {
-    const before = { heads: new Map(this.#heads), origin: this.#origin, dead: new Map(this.#dead) };
+    const before = { heads: new Map(this.#heads), origin: this.#origin };
     const touched = new Set<string>();
-    [this.#forks, this.#saved] = [[], []];
-    this.#cut.clear();
+    this.#branches.begin();
     try {
       this.db.exec("BEGIN IMMEDIATE");
       const result = work(touched);
       // In the end, so that what came in one piece stands in one piece.
-      for (const fork of this.#forks) this.#giveUp(fork, now);
-      for (const { origin } of this.#saved) touched.add(origin);
-      for (const origin of this.#cut) touched.add(origin);
+      this.#branches.cutOff(now);
+      const { saved, cut } = this.#branches;
+      for (const origin of [...saved.map(({ origin }) => origin), ...cut]) touched.add(origin);
       for (const origin of touched) this.#keepHead(origin);
       this.db.exec("COMMIT");
       const heads = Object.fromEntries([...touched].map(origin => [origin, this.#head(origin)]));
-      return { result, saved: this.#saved, cut: [...this.#cut], heads, origin: this.#origin };
+      return { result, saved, cut: [...cut], heads, origin: this.#origin };
     } catch (error) {
       if (this.db.isTransaction) this.db.exec("ROLLBACK");
       this.#heads.clear();
       for (const [origin, head] of before.heads) this.#heads.set(origin, head);
       this.#counts.clear();
       this.#origin = before.origin;
-      this.#dead = before.dead;
+      this.#branches.undo();
       throw explain(error);
     }
   }
@@ -201,7 +204,7 @@ export class Store extends Reads {
     }
     // A node that gives up a branch of its own stream must not write the word of it there.
     const fork = readFork(draft);
-    if (fork) this.#giveUp(fork, now);
+    if (fork) this.#branches.giveUp(fork, now);
     const salt = this.#salt();
     const contentHash = hashContent(salt, draft.alt, draft.blobs, draft.body);
     return this.#insert({ ...draft, ...this.#place(draft.room), salt, contentHash }, now);
@@ -295,7 +298,7 @@ export class Store extends Reads {
   #put(e: Envelope, now: number): number | undefined {
     const head = this.#heads.get(e.origin);
     const chain = hashChain(head?.chain ?? EMPTY_CHAIN, e);
-    if (this.#dead.get(e.origin)?.some(fork => fork.seq === e.seq && fork.chain === chain)) return undefined;
+    if (this.#branches.isDead(e.origin, e.seq, chain)) return undefined;
     const { lastInsertRowid } = this.prepare(INSERT).run(
       ...FIELDS.map(field => (field === "blobs" ? JSON.stringify(e.blobs) : e[field])),
       Buffer.from(chain, "hex"),
@@ -305,53 +308,19 @@ export class Store extends Reads {
     this.#counts.set(`${e.origin}${e.room}`, e.n);
     if (e.role === "erase" && e.ref !== null) this.#erase(e.ref, e.author);
     const fork = readFork(e);
-    if (fork) this.#learn(fork);
+    if (fork) this.#branches.learn(fork);
     return Number(lastInsertRowid);
   }
 
-  #learn(fork: Fork): void {
-    this.#forks.push(fork);
-    this.#bury(fork);
-    this.set("forks", JSON.stringify([...this.#dead.values()].flat()));
-  }
-
-  #bury({ origin, seq, chain }: Branch): void {
-    const known = this.#dead.get(origin) ?? [];
-    if (!known.some(fork => fork.chain === chain)) this.#dead.set(origin, [...known, { origin, seq, chain }]);
-  }
-
-  /** Cuts a branch off where it is the one that is here; what stands nowhere else is written again in this node's own stream. */
-  #giveUp({ origin, seq, chain }: Fork, now: number): void {
-    const first = this.get("SELECT chain FROM log WHERE origin = ? AND seq = ?", origin, seq);
-    if (!first || hex(first.chain as Uint8Array) !== chain) return;
-    if (origin === this.#origin) this.abandon(origin);
-    for (let after = seq - 1, more = true; more; ) {
-      const page = this.stored("WHERE origin = ? AND seq > ? ORDER BY seq LIMIT ?", origin, after, SAVED_AT_ONCE);
-      more = page.length === SAVED_AT_ONCE;
-      after = page.at(-1)?.seq ?? after;
-      for (const envelope of page) if (!this.#isElsewhere(envelope, origin, seq)) this.#save(envelope, now);
-    }
-    this.prepare("DELETE FROM log WHERE origin = ? AND seq >= ?").run(origin, seq);
-    this.#counts.clear();
-    this.#cut.add(origin);
-    const last = this.get("SELECT chain FROM log WHERE origin = ? AND seq = ?", origin, seq - 1);
-    if (!last) this.#heads.delete(origin);
-    else {
-      const hlc = this.get("SELECT max(hlc) AS hlc FROM log WHERE origin = ?", origin)?.hlc as number;
-      this.#heads.set(origin, { seq: seq - 1, chain: hex(last.chain as Uint8Array), hlc });
-    }
-  }
-
-  /** Whether another copy stands at its place in the order, or before: a later one would not hold the place. */
-  #isElsewhere({ id, author, hlc }: Envelope, origin: string, seq: number): boolean {
-    const sql = "SELECT 1 FROM log WHERE id = ? AND author = ? AND hlc <= ? AND NOT (origin = ? AND seq >= ?)";
-    return this.get(sql, id, author, hlc, origin, seq) !== undefined;
-  }
-
-  /** Same id, author and time, so that it keeps its place among the others. */
-  #save({ pos: _, ...envelope }: Stored, now: number): void {
+  #rewrite(envelope: Envelope, now: number): Stored | undefined {
     const outcome = this.#insert({ ...envelope, ...this.#place(envelope.room) }, now);
-    if (outcome.status === "stored") this.#saved.push(outcome.envelope);
+    return outcome.status === "stored" ? outcome.envelope : undefined;
+  }
+
+  #ended(origin: string, head: (Head & { hlc: number }) | undefined): void {
+    this.#counts.clear();
+    if (head) this.#heads.set(origin, head);
+    else this.#heads.delete(origin);
   }
 
   /** An erasure empties what its own author wrote, and may arrive before it. */
