@@ -46,7 +46,11 @@ export class Streams {
       {
         log,
         pull: (peer, origin, after) => links.ask(peer, "pull", { origin, after }),
-        differs: (peer, origin, head) => this.#forks.differs(peer, origin, head),
+        differs: (peer, origin, head) => {
+          // However often the same comes again, it is not to be passed over until one of them has given way.
+          this.#lastHeard.delete(peer);
+          this.#forks.differs(peer, origin, head);
+        },
         outgrown: origin => this.#try(this.#outgrown(origin)),
         now: time.elapsed,
         missing: () => this.#repairSoon(),
