@@ -79,9 +79,6 @@ test("nodes say of each other how far their clocks are apart, and warn of it onc
     const status = [...ana.state.values()].find(({ type, body }) => type === "status" && body?.name === "here");
     return (status?.body?.peers as Peer[] | undefined)?.find(({ name, clockMs }) => name === "there" && clockMs);
   });
-  const measured = ana.events.length;
-  // Several heartbeats later it is still one line.
-  await ana.until(() => ana.events.slice(measured).filter(([event]) => event === "state").length >= 5);
   const warned = clocks();
   assert.equal(warned.length, 1);
   const [details, message] = warned[0] as [{ peer: string; clockMs: number }, string];
