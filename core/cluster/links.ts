@@ -1,7 +1,9 @@
 /** The connections to peers: what this node says there of itself and asks for, and whose publications it hears. */
+
+import { type Address, textOf } from "./address.ts";
 import type { Bus } from "./bus.ts";
 import { encodeFrame, type Payload, type Request } from "./frames.ts";
-import { type Address, type Membership, type NodeInfo, type Peer, textOf } from "./membership.ts";
+import type { Membership, NodeInfo, Peer } from "./membership.ts";
 
 export type LinksPorts = {
   bus: Pick<Bus, "publish" | "request" | "greet" | "subscribe" | "unsubscribe" | "redial">;
