@@ -2,7 +2,7 @@
 
 import { type Address, textOf } from "./address.ts";
 import type { Bus } from "./bus.ts";
-import { encodeFrame, type Payload, type Request } from "./frames.ts";
+import { encodeFrame, type Payload, type RequestKind } from "./frames.ts";
 import type { Membership, NodeInfo, Peer } from "./membership.ts";
 
 export type LinksPorts = {
@@ -46,7 +46,7 @@ export class Links {
   }
 
   /** Asks a peer, where it has an address. */
-  ask<Kind extends Request>(peer: string, kind: Kind, payload: Payload<Kind>): void {
+  ask<Kind extends RequestKind>(peer: string, kind: Kind, payload: Payload<Kind>): void {
     const address = this.#ports.membership.peers.get(peer)?.address;
     if (address) this.#ports.bus.request(address, encodeFrame(kind, payload));
   }
