@@ -1,5 +1,5 @@
 /** When a node that starts has arrived in its cluster: it has looked for its peers, and has what they have. */
-import { type Address, textOf } from "./membership.ts";
+import { type Address, textOf } from "./address.ts";
 
 export type ArrivalPorts = {
   /** Whether everything that the peers were heard to hold is here. */

@@ -3,11 +3,10 @@ import * as zmq from "zeromq";
 import { isIP, isPrivate } from "../addresses.ts";
 import { MAX_FRAME_BYTES } from "../envelope.ts";
 import { Reject } from "../errors.ts";
+import { type Address, textOf } from "./address.ts";
 import { Answers } from "./answers.ts";
 import { type Caller, Doorkeeper, openDoor } from "./doorkeeper.ts";
 import { type KeyPair, z85 } from "./keys.ts";
-import type { Address } from "./membership.ts";
-import { textOf } from "./membership.ts";
 import { MAX_QUEUED, Sender } from "./sender.ts";
 import { Strangers } from "./strangers.ts";
 

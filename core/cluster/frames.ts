@@ -117,7 +117,7 @@ export type Frame = {
 export type FrameOf<Kind extends keyof Payloads> = Extract<Frame, { kind: Kind }>;
 export type Payload<Kind extends keyof Payloads> = v.InferOutput<Payloads[Kind]>;
 /** What is said to one peer, at the address where it answered. */
-export type Request = "pull" | "snapshotPlease" | "ping" | "differs" | "chainsPlease";
+export type RequestKind = "pull" | "snapshotPlease" | "ping" | "differs" | "chainsPlease";
 
 type Outgoing = {
   heads?: Payload<"heads">["heads"];

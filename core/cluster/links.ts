@@ -1,7 +1,9 @@
 /** The connections to peers: what this node says there of itself and asks for, and whose publications it hears. */
+
+import { type Address, textOf } from "./address.ts";
 import type { Bus } from "./bus.ts";
-import { encodeFrame, type Payload, type Request } from "./frames.ts";
-import { type Address, type Membership, type NodeInfo, type Peer, textOf } from "./membership.ts";
+import { encodeFrame, type Payload, type RequestKind } from "./frames.ts";
+import type { Membership, NodeInfo, Peer } from "./membership.ts";
 
 export type LinksPorts = {
   bus: Pick<Bus, "publish" | "request" | "greet" | "subscribe" | "unsubscribe" | "redial">;
@@ -44,7 +46,7 @@ export class Links {
   }
 
   /** Asks a peer, where it has an address. */
-  ask<Kind extends Request>(peer: string, kind: Kind, payload: Payload<Kind>): void {
+  ask<Kind extends RequestKind>(peer: string, kind: Kind, payload: Payload<Kind>): void {
     const address = this.#ports.membership.peers.get(peer)?.address;
     if (address) this.#ports.bus.request(address, encodeFrame(kind, payload));
   }

@@ -4,6 +4,10 @@
  */
 
 import { isElsewhere } from "../addresses.ts";
+import { type Address, textOf } from "./address.ts";
+import { type Dial, type DialEffect, Dialed } from "./dialed.ts";
+
+export { type Address, textOf } from "./address.ts";
 
 /** How a node introduces itself. `boot` is another one each time it starts, at `startedAt` in milliseconds since 1970. */
 export type NodeInfo = {
@@ -20,8 +24,6 @@ export type NodeInfo = {
   urls?: string[] | undefined;
 };
 
-export type Address = { host: string; port: number };
-
 export type Peer = {
   info: NodeInfo;
   /** The address that answered; undefined until one did. */
@@ -36,9 +38,7 @@ export type Peer = {
 };
 
 export type Effect =
-  /** `of` is the peer that is expected to answer there. */
-  | { do: "dial"; address: Address; of: string | undefined }
-  | { do: "hangUp"; address: Address }
+  | DialEffect
   | { do: "greet"; address: Address }
   /** A peer came up, or came back as a new run of itself. */
   | { do: "welcome"; peer: Peer }
@@ -51,20 +51,6 @@ export type Effect =
 /** Another run of this node, and an address of it, where one is known. */
 export type Twin = { info: NodeInfo; address: Address | undefined };
 
-/**
- * An address that was dialed, the peer whose it is said to be, the one that answered there, and how often it was greeted
- * until then. What a person named is kept while the name stands for it; `outdated` is what a name stood for before, and is
- * kept while its peer is up.
- */
-type Dialed = {
-  address: Address;
-  named: boolean;
-  outdated: boolean;
-  of: string | undefined;
-  peer: string | undefined;
-  greeted: number;
-};
-
 /** A peer of before this start, and where it was. */
 export type Acquaintance = { id: string; addresses: readonly Address[] };
 
@@ -73,20 +59,13 @@ export const DOWN_AFTER_MS = 3_300;
 /** How long a node that was taken for another run of itself introduces itself to everybody again. */
 const MISTAKEN_MS = 10_000;
 
-/** Nodes that are remembered, and addresses that peers told of: whoever is in can make nodes up. */
+/** Nodes that are remembered: whoever is in can make nodes up. */
 const MAX_PEERS = 256;
-const MAX_LEARNED = 256;
-/** An address that was greeted so often without an answer makes room for another. */
-const GREETED_IN_VAIN = 3;
-
-export const textOf = ({ host, port }: Address): string => `${host}:${port}`;
 
 export class Membership {
   readonly #self: NodeInfo;
   readonly peers = new Map<string, Peer>();
-  /** Every address dialed, and the peer that answered there. */
-  readonly #dialed = new Map<string, Dialed>();
-  readonly #ownAddresses = new Set<string>();
+  readonly #dialed = new Dialed();
   /** When a peer last took another run for this node. */
   #mistakenAt = Number.NEGATIVE_INFINITY;
 
@@ -97,35 +76,34 @@ export class Membership {
   /** Dials what a person's names stand for now, and gives up what they stood for before, unless its peer is up there. */
   seek(addresses: readonly Address[]): Effect[] {
     const named = new Set(addresses.map(textOf));
-    const before = [...this.#dialed.values()].filter(dialed => dialed.named && !named.has(textOf(dialed.address)));
+    const before = this.#dialed.all().filter(dialed => dialed.named && !named.has(textOf(dialed.address)));
     return [
-      ...addresses.flatMap(address => this.#dial(address, undefined, true)),
+      ...addresses.flatMap(address => this.#dialed.dial(address, undefined, true)),
       ...before.flatMap(dialed => this.#outdate(dialed)),
     ];
   }
 
-  #outdate(dialed: Dialed): Effect[] {
+  #outdate(dialed: Dial): Effect[] {
     dialed.named = false;
     dialed.outdated = true;
     return this.#isUpAt(dialed) ? [] : this.#giveUp(dialed);
   }
 
-  #isUpAt({ address, peer: id }: Dialed): boolean {
+  #isUpAt({ address, peer: id }: Dial): boolean {
     const peer = id === undefined ? undefined : this.peers.get(id);
     return peer?.up === true && peer.address !== undefined && textOf(peer.address) === textOf(address);
   }
 
-  #giveUp({ address, peer: id }: Dialed): Effect[] {
+  #giveUp({ address, peer: id }: Dial): Effect[] {
     const peer = id === undefined ? undefined : this.peers.get(id);
     if (peer?.address && textOf(peer.address) === textOf(address)) peer.address = undefined;
-    this.#dialed.delete(textOf(address));
-    return [{ do: "hangUp", address }];
+    return this.#dialed.hangUp(address);
   }
 
   /** Whether somebody does not answer who is named or was up. */
   get isSomebodyMissing(): boolean {
-    const isMissing = ({ named, peer }: Dialed) => named && !(peer !== undefined && this.peers.get(peer)?.up);
-    return [...this.#dialed.values()].some(isMissing) || [...this.peers.values()].some(({ up }) => !up);
+    const isMissing = ({ named, peer }: Dial) => named && !(peer !== undefined && this.peers.get(peer)?.up);
+    return this.#dialed.all().some(isMissing) || [...this.peers.values()].some(({ up }) => !up);
   }
 
   /** This node has other addresses than before: the peers that are up are told. */
@@ -137,32 +115,7 @@ export class Membership {
 
   /** Dials the peers of before this start. */
   recall(peers: readonly Acquaintance[]): Effect[] {
-    return peers.flatMap(({ id, addresses }) => addresses.flatMap(address => this.#dial(address, id)));
-  }
-
-  #dial(address: Address, of: string | undefined, named = false): Effect[] {
-    const text = textOf(address);
-    const known = this.#dialed.get(text);
-    if (known) {
-      known.named ||= named;
-      known.outdated &&= !named;
-      known.of ??= of;
-    }
-    if (known || this.#ownAddresses.has(text)) return [];
-    const effects = named ? [] : this.#makeRoom();
-    if (!effects) return [];
-    this.#dialed.set(text, { address, named, outdated: false, of, peer: undefined, greeted: 0 });
-    return [...effects, { do: "dial", address, of }];
-  }
-
-  /** Room for one more learned address, and whom to hang up for it; undefined where there is none. */
-  #makeRoom(): Effect[] | undefined {
-    const learned = [...this.#dialed.values()].filter(({ named }) => !named);
-    if (learned.length < MAX_LEARNED) return [];
-    const silent = learned.find(({ peer, greeted }) => peer === undefined && greeted >= GREETED_IN_VAIN);
-    if (!silent) return undefined;
-    this.#dialed.delete(textOf(silent.address));
-    return [{ do: "hangUp", address: silent.address }];
+    return peers.flatMap(({ id, addresses }) => addresses.flatMap(address => this.#dialed.dial(address, id)));
   }
 
   /** Every address where a peer may be found, the one that answered first. */
@@ -173,8 +126,10 @@ export class Membership {
 
   /** A node introduced itself, in answer at an address that was dialed, or by a call of its own. */
   introduced(info: NodeInfo, nowMs: number, at?: Address): Effect[] {
-    if (info.id === this.#self.id)
-      return info.boot === this.#self.boot ? this.#isSelf(at) : this.#twin(info, nowMs, at);
+    if (info.id === this.#self.id) {
+      if (info.boot !== this.#self.boot) return this.#twin(info, nowMs, at);
+      return at ? this.#dialed.isSelf(at) : [];
+    }
     const known = this.peers.get(info.id);
     if (!known && !this.#remembersOneMore()) return [];
     const peer = known ?? {
@@ -195,7 +150,8 @@ export class Membership {
     if (hasMoved) effects.push(...this.#leave(peer, info));
     peer.info = info;
     if (at) effects.push(...this.#answered(peer, at));
-    else if (!peer.address) effects.push(...this.#candidates(info).flatMap(address => this.#dial(address, info.id)));
+    else if (!peer.address)
+      effects.push(...this.#candidates(info).flatMap(address => this.#dialed.dial(address, info.id)));
     if (peer.address && !peer.up && !peer.silent) {
       peer.up = true;
       peer.lastHeardMs = nowMs;
@@ -223,20 +179,13 @@ export class Membership {
 
   /** Gives up where a peer was, and what of its addresses of before never answered. */
   #leave(peer: Peer, info: NodeInfo): Effect[] {
-    const effects = peer.address ? this.#abandon(peer.address, info.id) : [];
+    const effects: Effect[] = peer.address ? this.#dialed.abandon(peer.address, info.id) : [];
     peer.address = undefined;
     const candidates = new Set(this.#candidates(info).map(textOf));
-    for (const dialed of [...this.#dialed.values()])
+    for (const dialed of this.#dialed.all())
       if (dialed.of === info.id && !dialed.named && !dialed.peer && !candidates.has(textOf(dialed.address)))
         effects.push(...this.#giveUp(dialed));
     return effects;
-  }
-
-  #isSelf(at: Address | undefined): Effect[] {
-    if (!at) return [];
-    this.#ownAddresses.add(textOf(at));
-    this.#dialed.delete(textOf(at));
-    return [{ do: "hangUp", address: at }];
   }
 
   #twin(info: NodeInfo, nowMs: number, at: Address | undefined): Effect[] {
@@ -245,33 +194,20 @@ export class Membership {
     if (isLater(this.#self, info)) return [{ do: "giveWay", twin }];
     const effects: Effect[] = [{ do: "outlast", twin }];
     // It has heard of this node by now, and ends.
-    if (!at || this.#dialed.get(textOf(at))?.named !== false) return effects;
-    this.#dialed.delete(textOf(at));
-    return [...effects, { do: "hangUp", address: at }];
+    return at && this.#dialed.at(at)?.named === false ? [...effects, ...this.#dialed.hangUp(at)] : effects;
   }
 
   /** One address a peer is enough: the first that answers stays while the peer is up. */
   #answered(peer: Peer, at: Address): Effect[] {
     const { info, address, up } = peer;
-    const dialed = this.#dialed.get(textOf(at));
+    const dialed = this.#dialed.at(at);
     if (dialed) dialed.peer = info.id;
     if (address && textOf(address) === textOf(at)) return [];
-    if (address && up) return dialed?.named ? [] : this.#abandon(at, info.id);
+    if (address && up) return dialed?.named ? [] : this.#dialed.abandon(at, info.id);
     // That nothing was heard from where it was says nothing of here.
     peer.silent = false;
     peer.address = at;
-    return address ? this.#abandon(address, info.id) : [];
-  }
-
-  /** Gives an address up, unless a person named it or another peer answers there. */
-  #abandon(address: Address, peer: string): Effect[] {
-    const dialed = this.#dialed.get(textOf(address));
-    if (dialed?.peer !== peer) return [];
-    // Somebody else may come to answer at an address that a person named.
-    dialed.peer = undefined;
-    if (dialed.named) return [];
-    this.#dialed.delete(textOf(address));
-    return [{ do: "hangUp", address }];
+    return address ? this.#dialed.abandon(address, info.id) : [];
   }
 
   /**
@@ -284,7 +220,7 @@ export class Membership {
       const isOwn = info.id === this.#self.id;
       if (isOwn ? info.boot === this.#self.boot : this.peers.get(info.id)?.address) continue;
       if (isOwn) this.#mistakenAt = nowMs;
-      effects.push(...this.#candidates(info).flatMap(address => this.#dial(address, info.id)));
+      effects.push(...this.#candidates(info).flatMap(address => this.#dialed.dial(address, info.id)));
     }
     return effects;
   }
@@ -326,7 +262,7 @@ export class Membership {
   forget(id: string): Effect[] {
     const peer = this.peers.get(id);
     const effects = peer?.up ? this.#down(peer) : [];
-    for (const dialed of [...this.#dialed.values()]) {
+    for (const dialed of this.#dialed.all()) {
       if (dialed.peer !== id && dialed.of !== id) continue;
       if (!dialed.named) effects.push(...this.#giveUp(dialed));
       dialed.peer = undefined;
@@ -356,7 +292,7 @@ export class Membership {
   greet(nowMs: number): Effect[] {
     const isMistaken = nowMs - this.#mistakenAt < MISTAKEN_MS;
     const effects: Effect[] = [];
-    for (const dialed of this.#dialed.values()) {
+    for (const dialed of this.#dialed.all()) {
       const { address, peer } = dialed;
       if (peer === undefined) dialed.greeted++;
       if (isMistaken || peer === undefined || !this.peers.get(peer)?.up) effects.push({ do: "greet", address });
@@ -368,7 +304,7 @@ export class Membership {
     peer.up = false;
     peer.rttMs = null;
     peer.clockMs = null;
-    const outdated = peer.address && this.#dialed.get(textOf(peer.address));
+    const outdated = peer.address && this.#dialed.at(peer.address);
     return [{ do: "drop", peer }, ...(outdated?.outdated ? this.#giveUp(outdated) : [])];
   }
 

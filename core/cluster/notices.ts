@@ -3,7 +3,8 @@ import { networkOf } from "../addresses.ts";
 import { MAX_DRIFT_MS } from "../clock.ts";
 import { MAX_FRAME_BYTES } from "../envelope.ts";
 import { asReject } from "../errors.ts";
-import { type Address, type Peer, type Twin, textOf } from "./membership.ts";
+import { type Address, textOf } from "./address.ts";
+import type { Peer, Twin } from "./membership.ts";
 import { Warnings } from "./warnings.ts";
 
 export type Logger = {

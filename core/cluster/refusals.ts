@@ -1,6 +1,7 @@
 /** Why a cluster does not let a node go on, in words for whoever runs it. */
 import { Reject } from "../errors.ts";
-import { type Twin, textOf } from "./membership.ts";
+import { textOf } from "./address.ts";
+import type { Twin } from "./membership.ts";
 
 /** What is acked here and was not replicated is nowhere else. */
 const takeAlong = (to: string) =>

@@ -1,7 +1,7 @@
 /** The peers that were up once, kept in the log: a node that starts again looks for them, whoever else was named to it. */
 import * as v from "valibot";
 import { isHost, isPageUrl } from "../addresses.ts";
-import type { Address } from "./membership.ts";
+import type { Address } from "./address.ts";
 
 /** `urls` are those of its page. */
 export type RememberedPeer = { id: string; name: string; addresses: Address[]; urls?: string[] | undefined };

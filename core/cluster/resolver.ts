@@ -1,5 +1,5 @@
 /** What the names of peers stand for now: containers and DHCP give hosts other addresses while nodes run. */
-import type { Address } from "./membership.ts";
+import type { Address } from "./address.ts";
 import type { Seed } from "./seeds.ts";
 
 export type ResolverPorts = {

@@ -2,8 +2,8 @@
 import { lookup } from "node:dns/promises";
 import { networkInterfaces } from "node:os";
 import { isIP, isPrivate } from "../addresses.ts";
+import type { Address } from "./address.ts";
 import { MAX_HOSTS } from "./frames.ts";
-import type { Address } from "./membership.ts";
 
 /** A peer as `ZMQ_HOST` names it. */
 export type Seed = { host: string; port?: number };

@@ -147,6 +147,18 @@ test("streams that a peer only speaks of are asked for a few at a time, up to a 
   assert.deepEqual(asked, [`bo ${origin(count)}`]);
 });
 
+test("what was asked for of streams that nobody speaks of any more holds nothing up", () => {
+  const { made, asked } = replication();
+  let count = 0;
+  const heads = () => Object.fromEntries(Array.from({ length: 1_024 }, () => [origin(count++), { seq: 9, chain: "" }]));
+  const mallories = Array.from({ length: 8 }, (_, index) => `mallory ${index}`);
+  for (const mallory of mallories) made.heard(mallory, heads(), { comparing: true });
+  assert.equal(asked.length, 8, "as much is asked for as there is room for");
+  for (const mallory of mallories) made.heard(mallory, {}, { all: true });
+  made.heard("bo", { [origin(count)]: { seq: 1, chain: "" } }, { comparing: true });
+  assert.equal(asked.at(-1), `bo ${origin(count)}`);
+});
+
 test("nobody else's live batch goes on with this node's own stream", () => {
   const { made, appended } = replication();
   const envelope = at(written(draft()), 0);
