@@ -33,22 +33,48 @@ async function restored(t: TestContext) {
 test("both branches of a stream end up on every node, each message once, and its readers begin anew", async t => {
   const { folder, b, page, token } = await restored(t);
   // Alone: it knows nobody, and nobody tells it what it wrote.
-  const a = await spawnNode(t, { NODE_NAME: "a", DATA_DIR: folder });
-  const ana = await connect(t, a, { token });
+  const alone = await spawnNode(t, { NODE_NAME: "a", DATA_DIR: folder });
+  const ana = await connect(t, alone, { token });
   await ana.join("lobby");
   for (const text of ["on the other branch", "and one more"]) await ana.say(text);
   const seen = await ana.join("lobby");
-  const c = await newNode(t, { NODE_NAME: "c", ...peer(a, b) });
-  await c.ready;
+  await alone.kill("SIGTERM");
+
+  const a = await spawnNode(t, { NODE_NAME: "a", DATA_DIR: folder, ...peer(b) });
   await a.logged("messages are written again in a new stream");
+  await page.until(() => page.events.some(([event]) => event === "reset"));
+  const c = await newNode(t, { NODE_NAME: "c", ...peer(b) });
+  await c.ready;
   await converged(b, c);
-  for (const { until, events } of [ana, page]) await until(() => events.some(([event]) => event === "reset"));
   const all = ["after the backup", "and one more", "before the backup", "on the other branch"];
-  const onC = await connect(t, c, { token });
+  const [onA, onC] = [await connect(t, a, { token }), await connect(t, c, { token })];
   for (const client of [page, onC]) assert.deepEqual(texts((await client.join("lobby")).messages).toSorted(), all);
   // The node that gave its branch up gets the other one after that.
-  const again = await ana.join("lobby");
-  await ana.until(() => texts([...again.messages, ...ana.messages()]).includes("after the backup"));
-  assert.equal((await onC.join("lobby", seen.cursor, seen.last)).code, "reset", "which saw what is no more");
-  assert.equal((await onC.join("lobby", seen.cursor)).code, "reset", "or may have");
+  const again = await onA.join("lobby");
+  await onA.until(() => texts([...again.messages, ...onA.messages()]).includes("after the backup"));
+  for (const client of [onA, onC]) {
+    assert.equal((await client.join("lobby", seen.cursor, seen.last)).code, "reset", "which saw what is no more");
+    assert.equal((await client.join("lobby", seen.cursor)).code, "reset", "or may have");
+  }
+});
+
+test("whoever holds less of a stream gives way where the one that wrote it is gone", async t => {
+  const { folder, b, page, token } = await restored(t);
+  const alone = await spawnNode(t, { NODE_NAME: "a", DATA_DIR: folder });
+  const ana = await connect(t, alone, { token });
+  await ana.join("lobby");
+  for (const text of ["on the other branch", "and one more"]) await ana.say(text);
+  // It has all of that branch when the node is gone that wrote it.
+  const c = await newNode(t, { NODE_NAME: "c", ...peer(alone) });
+  await c.ready;
+  await alone.kill("SIGKILL");
+  const d = await newNode(t, { NODE_NAME: "d", ...peer(b, c) });
+  await d.ready;
+  await page.until(() => page.events.some(([event]) => event === "reset"));
+  await converged(b, c, d);
+  const all = ["after the backup", "and one more", "before the backup", "on the other branch"];
+  for (const node of [b, c, d]) {
+    const client = await connect(t, node, { token });
+    assert.deepEqual(texts((await client.join("lobby")).messages).toSorted(), all);
+  }
 });

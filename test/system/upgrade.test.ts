@@ -38,7 +38,7 @@ async function stranger(
           answer?.(frame("snapshot", { id, delta: { boot, base: 0, version: 0, entries: [] } }));
         if (kind === "ping") answer?.(frame("pong", { id, at: payload.at }));
         if (kind === "pull")
-          answer?.(frame("pulled", { id, origin, envelopes: stream.slice(payload.after, held).map(toWire) }));
+          answer?.(frame("pulled", { id, origin, packed: encode(stream.slice(payload.after, held).map(toWire)) }));
       },
       unreachable() {},
       refused() {},

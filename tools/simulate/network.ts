@@ -34,6 +34,12 @@ export class Network {
     this.#cut.add(`${from} ${to}`);
   }
 
+  /** Nothing gets through either way. */
+  part(one: string, other: string): void {
+    this.cut(one, other);
+    this.cut(other, one);
+  }
+
   heal(): void {
     this.#cut.clear();
     this.weather = FAIR;

@@ -218,7 +218,18 @@ export class Run {
     this.#ledger.lose(held, new Set(this.#berths.flatMap(({ disk }) => [...disk.copies()])));
     this.figures.restores++;
     this.#world.trace(() => `the backup of ${berth.host} is put in place`);
+    const isParted = this.#world.random.chance(0.5);
+    if (isParted) for (const { host } of this.#berths) this.#network.part(berth.host, host);
     await this.#start(berth);
+    if (isParted) await this.#branch(berth);
+  }
+
+  /** A restored node that nobody tells what it wrote before waits for a while, and writes a branch. */
+  async #branch({ node }: Berth): Promise<void> {
+    const client = this.#world.random.pick(this.#clients);
+    if (node) client.connect(node);
+    for (let count = this.#world.random.below(4); count >= 0; count--) client.write(this.#newId());
+    await this.#world.pass(this.#world.random.between(2_000, 5_000));
   }
 
   // Peace, and what must hold then
