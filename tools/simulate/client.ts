@@ -7,6 +7,8 @@ import type { Life, World } from "./world.ts";
 type Link = { node: Node; guest: Guest; life: Life; upFree: number; downFree: number };
 type Answer = { ok: boolean; code?: string; key?: string; copies?: number; retryAfterMs?: number };
 type Joined = Answer & {
+  /** Which question it answers. */
+  asked: number;
   messages: Message[];
   cursor: Record<string, number>;
   last?: Record<string, string>;
@@ -29,6 +31,8 @@ export class Client {
   #cursor: Record<string, number> = {};
   #last: Record<string, string> = {};
   #isJoining = false;
+  /** Questions so far: what answers one from before a reset is of no use. */
+  #asked = 0;
   #joined = false;
   #held: Message[] = [];
   #after = "";
@@ -108,8 +112,9 @@ export class Client {
   }
 
   #askPage(): void {
-    this.#ask("join", { room: this.room, cursor: this.#cursor, last: this.#last }, answer => {
-      if (answer.ok) return;
+    const asked = ++this.#asked;
+    this.#ask("join", { room: this.room, cursor: this.#cursor, last: this.#last, asked }, answer => {
+      if (answer.ok || asked !== this.#asked) return;
       this.#isJoining = false;
       if (answer.code === "reset") this.#reset();
       else this.#world.after(RETRY_MS, (this.#link as Link).life, () => this.#join());
@@ -125,7 +130,8 @@ export class Client {
         this.copies.set(id, Math.max(copies, this.copies.get(id) ?? 0));
   }
 
-  #page({ messages, cursor, last, more }: Joined): void {
+  #page({ asked, messages, cursor, last, more }: Joined): void {
+    if (asked !== this.#asked) return;
     for (const message of messages) this.#show(message);
     this.#cursor = cursor;
     this.#last = last ?? {};

@@ -198,12 +198,12 @@ export class Node {
     return commit();
   }
 
-  async #join(guest: Guest, request: Parameters<Reading["join"]>[1]): Promise<object> {
+  async #join(guest: Guest, request: Parameters<Reading["join"]>[1] & { asked: number }): Promise<object> {
     this.#audience.hold(guest, request.room);
     try {
       const joined = await this.#reading.join(guest.session.person, request, this.log.pos);
       if (!this.#audience.isHeld(guest, request.room)) throw new Reject("reset");
-      guest.hearing.heard("joined", { ok: true, ...joined });
+      guest.hearing.heard("joined", { ok: true, asked: request.asked, ...joined });
       if (joined.more) this.#audience.dismiss(guest, request.room);
       else this.#audience.admit(guest, request.room);
       return { ok: true };
