@@ -24,7 +24,7 @@ import type { Life, World } from "./world.ts";
 /** Hears what a node tells one of its connections. */
 export type Hearing = { heard(event: string, payload: unknown): void };
 
-export type Guest = Listener & { session: Session; hearing: Hearing; rooms: Set<string> };
+export type Guest = Listener & { session: Session; hearing: Hearing; rooms: Set<string>; joining: Promise<unknown> };
 
 const TICK_MS = 1_000;
 
@@ -163,6 +163,7 @@ export class Node {
       session: { id, person },
       hearing,
       rooms,
+      joining: Promise.resolve(),
       dialect: this.#audience.enter(true, []),
       socket: {
         id,
@@ -184,10 +185,17 @@ export class Node {
     this.#router.left(guest.session);
   }
 
-  /** A request of a connection, as the gateway takes it. */
+  /** A request of a connection, as the gateway takes it: what comes after a join waits for that. */
   async ask(guest: Guest, event: string, input: Record<string, unknown>): Promise<object> {
+    const before = guest.joining;
     try {
-      return event === "join" ? await this.#join(guest, input as never) : await this.#send(guest, event, input);
+      if (event !== "join") {
+        await before;
+        return await this.#send(guest, event, input);
+      }
+      const joined = before.then(() => this.#join(guest, input as never));
+      guest.joining = joined.catch(() => {});
+      return await joined;
     } catch (error) {
       return asReject(error).toJSON();
     }
