@@ -55,7 +55,7 @@ export function peer(...nodes: { zmqPort: number }[]): Given {
 
 /** Resolves when all hold the same log; rejects if they do not come to it. */
 export async function converged(...nodes: TestNode[]): Promise<void> {
-  const until = performance.now() + 15_000;
+  const until = performance.now() + 45_000;
   for (;;) {
     const digests = new Set(await Promise.all(nodes.map(({ log }) => log.digest())));
     if (digests.size === 1) return;

@@ -1,5 +1,5 @@
 /** Nodes with one of their safeguards switched off, from outside: the simulation has to notice each. */
-import { Audience } from "../../core/audience.ts";
+import { Audience, type Listener } from "../../core/audience.ts";
 import { Forks } from "../../core/cluster/forks.ts";
 import { Replication } from "../../core/cluster/replication.ts";
 import type { Draft, Envelope } from "../../core/envelope.ts";
@@ -58,5 +58,16 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
   ),
   "no fork handling": instead(Forks.prototype, "differs", nothing),
-  "no join barrier": instead(Audience.prototype, "hold", nothing),
+  "no join barrier": instead(
+    Audience.prototype,
+    "admit",
+    before =>
+      function (listener: Listener, room: string) {
+        // What came while the join was answered is not kept for it.
+        const { emit } = listener.socket;
+        listener.socket.emit = () => {};
+        before.call(this, listener, room);
+        listener.socket.emit = emit;
+      },
+  ),
 };
