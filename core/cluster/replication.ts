@@ -187,7 +187,7 @@ export class Replication {
     this.#endPull(stream);
     if (last > stream.queued) {
       stream.queued = last;
-      void this.#take(stream, { origin, packed, follows }, peer);
+      void this.#take(stream, { origin, packed, follows }, last, peer);
       stream.ahead.drop(last);
       this.#apply(stream, [], peer);
     }
@@ -292,16 +292,18 @@ export class Replication {
     if (kept) this.#precede([kept], this.#before.get(envelope));
   }
 
-  async #take(stream: Stream, segment: Segment, peer: string): Promise<void> {
+  /** `last` is where the segment ends if it is the answer to the last question; it may be to one before. */
+  async #take(stream: Stream, segment: Segment, last: number, peer: string): Promise<void> {
     const { begun } = stream;
     const { packed } = segment;
     this.#pulls.came(packed.byteLength);
     try {
       const { refused: why, forked } = await this.#ports.log.take(segment);
-      if ((why === undefined && !forked) || begun !== stream.begun) return;
+      const isShort = stream.seq < last;
+      if ((why === undefined && !forked && !isShort) || begun !== stream.begun) return;
       if (forked) this.#forked(segment.origin, stream, peer);
-      else this.#ports.warn("a peer sent an envelope that does not fit", { peer, why });
-      this.#shun(stream, peer);
+      else if (why !== undefined) this.#ports.warn("a peer sent an envelope that does not fit", { peer, why });
+      if (forked || why !== undefined) this.#shun(stream, peer);
       this.#beginAgain(stream);
     } catch (error) {
       this.#ports.warn("a peer's envelopes could not be stored", { peer, why: (error as Error).message });

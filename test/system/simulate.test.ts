@@ -8,7 +8,7 @@ import { cleanUp } from "../helpers/cleanup.ts";
 
 const PROGRAM = join(import.meta.dirname, "../../tools/simulate.ts");
 /** Worlds in which something was wrong once. */
-const OLD_SEEDS = [3, 11, 100, 101, 105, 107, 5056, 20000163];
+const OLD_SEEDS = [3, 11, 100, 101, 105, 107, 5056, 20000163, 60000043];
 
 /** Runs the simulation to its end; the output has its last lines only. */
 async function simulate(t: TestContext, ...words: string[]): Promise<{ code: number | null; output: string }> {
