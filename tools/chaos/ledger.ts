@@ -63,7 +63,9 @@ export class Ledger {
   }
 
   #note(event: string, { author, index, id }: Write, details: object): void {
-    this.#file.write(`${JSON.stringify({ at: Date.now(), event, author, index, id, ...details })}\n`);
+    // Writers that Ctrl+C found at work may still be told of an answer.
+    if (!this.#file.writableEnded)
+      this.#file.write(`${JSON.stringify({ at: Date.now(), event, author, index, id, ...details })}\n`);
   }
 
   find(id: string): Write | undefined {
