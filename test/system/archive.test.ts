@@ -254,7 +254,18 @@ test("an import that is ended while it reads the standard input leaves nothing o
       return false;
     }
   };
-  while (!readdirSync(open).some(holdsText)) await new Promise(resolve => setTimeout(resolve, 5));
+  const isUnderWay = () => {
+    try {
+      return readdirSync(open).some(holdsText);
+    } catch {
+      // The process is not quite there.
+      return false;
+    }
+  };
+  while (!isUnderWay()) {
+    assert.equal(importing.exitCode, null, "it reads on");
+    await new Promise(resolve => setTimeout(resolve, 5));
+  }
   importing.kill("SIGKILL");
   await ended;
   assert.deepEqual(readdirSync(env.TMPDIR), []);
