@@ -248,7 +248,9 @@ test("an import that is ended while it reads the standard input leaves nothing o
   const holdsText = (fd: string) => {
     try {
       const path = join(open, fd);
-      return readlinkSync(path).startsWith(env.TMPDIR) && statSync(path).size > 0;
+      // The folder is open, too, while it is being removed.
+      const held = statSync(path);
+      return readlinkSync(path).startsWith(env.TMPDIR) && held.isFile() && held.size > 0;
     } catch {
       // Closed meanwhile.
       return false;
