@@ -5,7 +5,7 @@ import { type Clock, millisecondsOf } from "./clock.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import { type Draft, type Envelope, encode } from "./envelope.ts";
 import { Reject } from "./errors.ts";
-import { draftFact } from "./facts.ts";
+import { writeFact } from "./facts.ts";
 import type { Log } from "./log/log.ts";
 import type { Person } from "./plugin.ts";
 
@@ -111,8 +111,7 @@ export class LogAdministration implements Administration {
       throw new Reject("unreachable", "no node runs here: only one that runs knows which others are up");
     const { id, name, up } = findPeer(node, this.#cluster.peers());
     if (up) throw new Reject("not-allowed", `${name} is up: stop it first`);
-    const [outcome] = await this.#log.append([draftFact("chat:forget", OPERATOR, { node: id }, this.#clock)]);
-    if (outcome?.status === "refused") throw new Reject(outcome.code, outcome.message);
+    await writeFact("chat:forget", OPERATOR, { node: id }, { log: this.#log, clock: this.#clock });
     return { id, name };
   }
 

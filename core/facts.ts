@@ -3,7 +3,9 @@ import { v7 as uuid } from "uuid";
 import * as v from "valibot";
 import type { Clock } from "./clock.ts";
 import { type Draft, decode, type Envelope, encode, FACT, FACTS, keyOf } from "./envelope.ts";
+import { Reject } from "./errors.ts";
 import { FORK, forkBody } from "./forks.ts";
+import type { Log } from "./log/log.ts";
 
 const hash = v.pipe(v.string(), v.length(64));
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(512));
@@ -59,6 +61,17 @@ export function draftFact<Type extends keyof Bodies>(
     blobs: [],
     extra: null,
   };
+}
+
+/** Commits a fact. Rejects with `Reject` where that cannot be stored. */
+export async function writeFact<Type extends keyof Bodies>(
+  type: Type,
+  author: Author,
+  body: Bodies[Type],
+  { log, clock }: { log: Pick<Log, "append">; clock: Clock },
+): Promise<void> {
+  const [outcome] = await log.append([draftFact(type, author, body, clock)]);
+  if (outcome?.status === "refused") throw new Reject(outcome.code, outcome.message);
 }
 
 /** The fact in an envelope; undefined where this version does not understand it. */

@@ -4,7 +4,7 @@ import { v7 as uuid } from "uuid";
 import * as v from "valibot";
 import type { Clock } from "./clock.ts";
 import { Reject } from "./errors.ts";
-import { draftFact } from "./facts.ts";
+import { writeFact } from "./facts.ts";
 import { AddressLimit, type Rate } from "./limits.ts";
 import type { Log } from "./log/log.ts";
 import { foldName, numbered, parseName } from "./names.ts";
@@ -70,7 +70,7 @@ export class SignIn {
   }
 
   async #claim(name: string, token: string, address: string): Promise<SignedIn> {
-    const { people, log, clock } = this.#parts;
+    const { people } = this.#parts;
     people.assertFree(name);
     const folded = foldName(name);
     if (this.#pending.has(folded))
@@ -79,7 +79,7 @@ export class SignIn {
     this.#pending.add(folded);
     try {
       const author = { id: uuid(), name };
-      await log.append([draftFact("chat:name", author, { name, token: hashToken(token) }, clock)]);
+      await writeFact("chat:name", author, { name, token: hashToken(token) }, this.#parts);
       return { person: people.ofToken(token) ?? author, token };
     } finally {
       this.#pending.delete(folded);
@@ -87,36 +87,35 @@ export class SignIn {
   }
 
   async #enterByLink(code: string, address: string): Promise<SignedIn> {
-    const { people, log, clock } = this.#parts;
+    const { people, clock } = this.#parts;
     this.#limit.take(address);
     const person = people.ofLink(code, clock.now());
     const token = newToken();
-    await log.append([draftFact("chat:device", person, { code: hashToken(code), token: hashToken(token) }, clock)]);
+    await writeFact("chat:device", person, { code: hashToken(code), token: hashToken(token) }, this.#parts);
     if (people.ofToken(token)?.id !== person.id) throw new Reject("link-unknown");
     return { person, token };
   }
 
   /** A code for a second device of that person. */
   async link(person: Person): Promise<{ code: string; expiresAt: number }> {
-    const { log, clock } = this.#parts;
     const code = newToken();
-    const expiresAt = clock.now() + LINK_LIFETIME_MS;
-    await log.append([draftFact("chat:link", person, { code: hashToken(code), until: expiresAt }, clock)]);
+    const expiresAt = this.#parts.clock.now() + LINK_LIFETIME_MS;
+    await writeFact("chat:link", person, { code: hashToken(code), until: expiresAt }, this.#parts);
     return { code, expiresAt };
   }
 
   async logOut({ person, token }: SignedIn): Promise<void> {
-    await this.#parts.log.append([draftFact("chat:logout", person, { token: hashToken(token) }, this.#parts.clock)]);
+    await writeFact("chat:logout", person, { token: hashToken(token) }, this.#parts);
   }
 
   /** Makes a public room, or finds the one of that name. */
   async makeRoom(person: Person, name: unknown, address: string): Promise<Room> {
-    const { rooms, log, clock } = this.#parts;
+    const { rooms } = this.#parts;
     const wanted = parseRoomName(name);
     const known = rooms.get(foldName(wanted));
     if (known) return known;
     this.#limit.take(address);
-    await log.append([draftFact("chat:room", person, { name: wanted }, clock)]);
+    await writeFact("chat:room", person, { name: wanted }, this.#parts);
     return rooms.assertReadable(person, foldName(wanted));
   }
 }
