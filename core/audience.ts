@@ -1,4 +1,5 @@
 /** Which clients of a node hear what. Clients that want the same bytes share a dialect: a message is encoded once for each. */
+import { Reject } from "./errors.ts";
 import type { Message } from "./plugin.ts";
 import type { SignalMessage, SignalTarget } from "./router.ts";
 
@@ -41,8 +42,32 @@ export class Audience {
     if (spoken && --spoken.speakers === 0) this.#dialects.delete(listener.dialect.id);
   }
 
+  /**
+   * Subscribes only when nothing is left to page: keeps back what comes live while `read` reads up to the last commit, and
+   * lets it follow the answer. Rejects as `read` does, and with `reset` where the listener was dismissed meanwhile.
+   */
+  async join<Joined extends { more: boolean }>(
+    listener: Listener,
+    room: string,
+    read: () => Promise<Joined>,
+    answer: (joined: Joined) => void,
+  ): Promise<void> {
+    this.#hold(listener, room);
+    try {
+      const joined = await read();
+      // What was read may be of before.
+      if (!this.#held.get(listener)?.has(room)) throw new Reject("reset");
+      answer(joined);
+      if (joined.more) this.dismiss(listener, room);
+      else this.admit(listener, room);
+    } catch (error) {
+      this.dismiss(listener, room);
+      throw error;
+    }
+  }
+
   /** From now on this room's messages are kept back for the listener, until `admit` or `dismiss`. */
-  hold(listener: Listener, room: string): void {
+  #hold(listener: Listener, room: string): void {
     listener.socket.leave(seat(listener.dialect, room));
     const rooms = this.#held.get(listener) ?? new Map<string, Message[]>();
     rooms.set(room, []);
@@ -60,11 +85,6 @@ export class Audience {
   dismiss(listener: Listener, room: string): void {
     this.#release(listener, room);
     listener.socket.leave(seat(listener.dialect, room));
-  }
-
-  /** Whether its join waits for an answer: not where somebody else dismissed it meanwhile. */
-  isHeld(listener: Listener, room: string): boolean {
-    return this.#held.get(listener)?.has(room) ?? false;
   }
 
   #release(listener: Listener, room: string): Message[] | undefined {

@@ -270,27 +270,17 @@ export class Gateway implements Outlet {
     return undefined;
   }
 
-  /**
-   * Subscribes only when nothing is left to page: reads up to the last commit, keeps back what comes live meanwhile, and
-   * lets it follow the answer.
-   */
   async join(client: Client, input: object, reply: Reply): Promise<void> {
     const request = parse(JoinRequest, input);
     const { session, dialect } = client;
     const { id } = this.#parts.rooms.assertReadable(session.person, request.room);
-    this.#audience.hold(client, id);
     client.joined.add(id);
-    try {
-      const joined = await this.#parts.reading.join(session.person, request, this.#parts.log.pos);
-      // What was read may be of before.
-      if (!this.#audience.isHeld(client, id)) throw new Reject("reset");
-      reply({ ok: true, ...joined, messages: joined.messages.map(message => inDialect(message, dialect)) });
-      if (joined.more) this.#audience.dismiss(client, id);
-      else this.#audience.admit(client, id);
-    } catch (error) {
-      this.#audience.dismiss(client, id);
-      throw error;
-    }
+    await this.#audience.join(
+      client,
+      id,
+      () => this.#parts.reading.join(session.person, request),
+      joined => reply({ ok: true, ...joined, messages: joined.messages.map(message => inDialect(message, dialect)) }),
+    );
   }
 
   async leave(client: Client, input: object, reply: Reply): Promise<void> {

@@ -9,8 +9,8 @@ import { keysOf } from "./cluster/keys.ts";
 import { ownHosts, resolveSeed } from "./cluster/seeds.ts";
 import type { Config } from "./config.ts";
 import { openControl } from "./control/server.ts";
-import { asReject, Reject } from "./errors.ts";
-import { draftFact } from "./facts.ts";
+import { asReject, type Reject } from "./errors.ts";
+import { writeFact } from "./facts.ts";
 import { Forgotten } from "./forgotten.ts";
 import { FORK } from "./forks.ts";
 import { Gateway } from "./gateway.ts";
@@ -24,7 +24,7 @@ import { Reading } from "./reading.ts";
 import { Registry } from "./registry.ts";
 import { Report, type ReportParts, type Self } from "./report.ts";
 import { Rooms } from "./rooms.ts";
-import { Router } from "./router.ts";
+import { Router, type RouterParts } from "./router.ts";
 import { SignIn } from "./signin.ts";
 import { realTime, type Time } from "./time.ts";
 import { type Certificates, openCertificates, type PublicAuthority } from "./tls/certificates.ts";
@@ -87,18 +87,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 }
 
 /** What most parts of a node need. */
-type Ground = {
-  self: Self;
-  registry: Registry;
-  log: Log;
-  clock: Clock;
-  time: Time;
-  people: People;
-  rooms: Rooms;
-  forgotten: Forgotten;
-  report: Report;
-  failed: (what: string, error: unknown) => void;
-};
+type Ground = Omit<RouterParts, "ack" | "figures"> & { self: Self; report: Report };
 
 /** `open` is told how to close whatever has been opened, in the order of opening. */
 async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<RunningNode> {
@@ -210,10 +199,7 @@ async function openCluster(
       signal: signal => router.signalled(signal),
       stateChanged: (type, key) => router.stateChanged(type, key),
       held: (peer, seq) => router.held(peer, seq),
-      giveUp: async fork => {
-        const [outcome] = await log.append([draftFact(FORK, self, fork, clock)]);
-        if (outcome?.status === "refused") throw new Reject(outcome.code, outcome.message);
-      },
+      giveUp: fork => writeFact(FORK, self, fork, { log, clock }),
       refused,
       nodesChanged: () => router.nodesChanged(),
     },
@@ -256,14 +242,7 @@ function makeGateway(
     isFromOwnPage: request => proxies.isFromOwnPage(request, publicHosts, () => cluster.siblings()),
     visitorOf: request => proxies.visitorOf(request),
     router,
-    reading: new Reading({
-      log,
-      rooms,
-      registry,
-      time,
-      copiesOf: envelope => router.copiesOf(envelope),
-      lags: origins => cluster.lags(origins),
-    }),
+    reading: new Reading({ log, rooms, registry, time, router, cluster }),
     signIn: new SignIn({ people, rooms, log, clock, claims, isReady: () => cluster.isReady }),
     registry,
     rooms,

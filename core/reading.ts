@@ -1,5 +1,6 @@
 /** What people read of the log: rooms joined, resumed and paged. Every read asks first whether this person may. */
 import * as v from "valibot";
+import type { Cluster } from "./cluster/cluster.ts";
 import { ORIGIN, placeOf } from "./envelope.ts";
 import { Reject } from "./errors.ts";
 import type { Cursor, LastIds, Log, Stored } from "./log/log.ts";
@@ -7,6 +8,7 @@ import { toMessage } from "./messages.ts";
 import type { Message, Person } from "./plugin.ts";
 import type { Registry } from "./registry.ts";
 import type { Rooms } from "./rooms.ts";
+import type { Router } from "./router.ts";
 import type { Time } from "./time.ts";
 
 const PAGE_ROWS = 50;
@@ -51,9 +53,8 @@ export type ReadingParts = {
   rooms: Rooms;
   registry: Registry;
   time: Time;
-  copiesOf(envelope: Stored): number;
-  /** Whether a peer that is up has more of one of these streams than this node. */
-  lags(origins: readonly string[]): boolean;
+  router: Pick<Router, "copiesOf">;
+  cluster: Pick<Cluster, "lags">;
 };
 
 export class Reading {
@@ -69,8 +70,9 @@ export class Reading {
     this.#parts = parts;
   }
 
-  /** The newest page of a room, or what it got since the cursor, as of commit `upTo`. Throws `Reject`. */
-  async join(person: Person, request: v.InferOutput<typeof JoinRequest>, upTo: number): Promise<Joined> {
+  /** The newest page of a room, or what it got since the cursor, as of the last commit before this call. Throws `Reject`. */
+  async join(person: Person, request: v.InferOutput<typeof JoinRequest>): Promise<Joined> {
+    const upTo = this.#log.pos;
     const { id } = this.#rooms.assertReadable(person, request.room);
     if (request.cursor) {
       const { envelopes, cursor, more } = await this.#resume(id, request.cursor, request.last, upTo);
@@ -87,12 +89,12 @@ export class Reading {
 
   /** A reader who comes from another node may have more than this one has yet: that may still come. */
   async #resume(room: string, cursor: Cursor, last: LastIds, upTo: number): ReturnType<Log["resume"]> {
-    const { time, lags } = this.#parts;
+    const { time, cluster } = this.#parts;
     for (const until = time.elapsed() + LAG_WITHIN_MS; ; ) {
       try {
         return await this.#log.resume(room, cursor, upTo, RESUME_MESSAGES, last);
       } catch (error) {
-        if (!lags(Object.keys(cursor)) || time.elapsed() > until) throw error;
+        if (!cluster.lags(Object.keys(cursor)) || time.elapsed() > until) throw error;
         await new Promise<void>(resolve => time.after(LAG_POLL_MS, resolve));
       }
     }
@@ -118,7 +120,7 @@ export class Reading {
   #present(person: Person, envelopes: readonly Stored[]): Message[] {
     return envelopes.map(envelope => {
       const message = toMessage(envelope, this.#registry);
-      return envelope.author === person.id ? { ...message, copies: this.#parts.copiesOf(envelope) } : message;
+      return envelope.author === person.id ? { ...message, copies: this.#parts.router.copiesOf(envelope) } : message;
     });
   }
 }

@@ -4,8 +4,8 @@ import { Clock } from "../../core/clock.ts";
 import { Cluster } from "../../core/cluster/cluster.ts";
 import type { AckMode } from "../../core/config.ts";
 import { placeOf } from "../../core/envelope.ts";
-import { asReject, Reject } from "../../core/errors.ts";
-import { draftFact } from "../../core/facts.ts";
+import { asReject } from "../../core/errors.ts";
+import { writeFact } from "../../core/facts.ts";
 import { Forgotten } from "../../core/forgotten.ts";
 import { FORK } from "../../core/forks.ts";
 import { Log } from "../../core/log/log.ts";
@@ -132,22 +132,12 @@ export class Node {
         refused: reason => failed("going on", reason),
         held: (peer, seq) => router.held(peer, seq),
         nodesChanged: () => {},
-        giveUp: async fork => {
-          const [outcome] = await log.append([draftFact(FORK, self, fork, clock)]);
-          if (outcome?.status === "refused") throw new Reject(outcome.code, outcome.message);
-        },
+        giveUp: fork => writeFact(FORK, self, fork, { log, clock }),
       },
     });
     log.failed = error => failed("telling of a commit", error);
     log.committed = commit => router.committed(commit);
-    const reading = new Reading({
-      log,
-      rooms,
-      registry,
-      time,
-      copiesOf: envelope => router.copiesOf(envelope),
-      lags: origins => cluster.lags(origins),
-    });
+    const reading = new Reading({ log, rooms, registry, time, router, cluster });
     router.connect(cluster, outletTo(audience, guests));
     time.every(TICK_MS, () => router.tick());
     return new Node(host, { life, log, cluster, router, reading, audience, guests });
@@ -207,18 +197,13 @@ export class Node {
   }
 
   async #join(guest: Guest, request: Parameters<Reading["join"]>[1] & { asked: number }): Promise<object> {
-    this.#audience.hold(guest, request.room);
-    try {
-      const joined = await this.#reading.join(guest.session.person, request, this.log.pos);
-      if (!this.#audience.isHeld(guest, request.room)) throw new Reject("reset");
-      guest.hearing.heard("joined", { ok: true, asked: request.asked, ...joined });
-      if (joined.more) this.#audience.dismiss(guest, request.room);
-      else this.#audience.admit(guest, request.room);
-      return { ok: true };
-    } catch (error) {
-      this.#audience.dismiss(guest, request.room);
-      throw error;
-    }
+    await this.#audience.join(
+      guest,
+      request.room,
+      () => this.#reading.join(guest.session.person, request),
+      joined => guest.hearing.heard("joined", { ok: true, asked: request.asked, ...joined }),
+    );
+    return { ok: true };
   }
 
   /** People who are here, as this node sees it, and the nodes where they are. */
