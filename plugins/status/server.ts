@@ -2,7 +2,7 @@ import { defineServer, type NodeFigures } from "../../core/plugin.ts";
 import status from "./message.ts";
 
 /** What jitters by itself is said this often, and at once where it has doubled or halved. */
-const AGAIN_MS = 10_000;
+const AGAIN_MS = 30_000;
 /** Up to here such a figure is as good as nothing. */
 const SMALL = { rssBytes: 32 * 1024 * 1024, lagMs: 20, rttMs: 20, clockMs: 5_000 };
 

@@ -20,10 +20,10 @@ function said(...changes: Partial<NodeFigures>[]): boolean[] {
   });
 }
 
-test("figures that stay as they are, or jitter, are said every ten seconds only", () => {
+test("figures that stay as they are, or jitter, are said every half minute only", () => {
   const megabytes = (count: number) => count * 1024 * 1024;
   assert.deepEqual(said({}, {}, {}), [true, false, false]);
-  assert.deepEqual(said(...Array(12).fill({})).lastIndexOf(true), 10);
+  assert.deepEqual(said(...Array(32).fill({})).lastIndexOf(true), 30);
   assert.deepEqual(said({ rssBytes: megabytes(100) }, { rssBytes: megabytes(140) }), [true, false]);
   assert.deepEqual(said({ lagMs: 0 }, { lagMs: 15 }), [true, false]);
   const peer = { id: "node-2", name: "hall", up: true, rttMs: 0.4, behind: 0, clockMs: null };
