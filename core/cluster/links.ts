@@ -6,7 +6,7 @@ import { encodeFrame, type Payload, type RequestKind } from "./frames.ts";
 import type { Membership, NodeInfo, Peer } from "./membership.ts";
 
 export type LinksPorts = {
-  bus: Pick<Bus, "publish" | "request" | "greet" | "subscribe" | "unsubscribe" | "redial">;
+  bus: Pick<Bus, "request" | "greet" | "subscribe" | "unsubscribe" | "redial">;
   membership: Pick<Membership, "peers" | "up">;
   /** How far this node has the log and its state, and the stream that it writes. */
   progress(): Pick<Payload<"beat">, "heads" | "stateVersion" | "writes">;
@@ -40,9 +40,10 @@ export class Links {
     this.#ports.bus.greet(address, () => this.hello(true));
   }
 
-  beat(): void {
+  /** This node's heartbeat. */
+  beat(): Uint8Array {
     const { id, boot } = this.#self;
-    this.#ports.bus.publish(encodeFrame("beat", { id, boot, ...this.#ports.progress() }));
+    return encodeFrame("beat", { id, boot, ...this.#ports.progress() });
   }
 
   /** Asks a peer, where it has an address. */

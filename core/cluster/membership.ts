@@ -54,8 +54,8 @@ export type Twin = { info: NodeInfo; address: Address | undefined };
 /** A peer of before this start, and where it was. */
 export type Acquaintance = { id: string; addresses: readonly Address[] };
 
-/** Three heartbeats of one second, and a little for their way. */
-export const DOWN_AFTER_MS = 3_300;
+/** Two heartbeats of a calm node, which beats every two seconds, and a little for their way. */
+export const DOWN_AFTER_MS = 4_400;
 /** How long a node that was taken for another run of itself introduces itself to everybody again. */
 const MISTAKEN_MS = 10_000;
 

@@ -15,13 +15,16 @@ export type PulsePorts = {
   /** Does what membership says. */
   perform(effects: readonly Effect[]): void;
   links: Pick<Links, "beat" | "ask">;
+  publish(frame: Uint8Array): void;
   notices: Pick<Notices, "clocksApart">;
   nodes: Pick<Nodes, "nameOf">;
 };
 
 const BEAT_MS = 1_000;
-/** Beats from one ping of a peer to the next. */
-const PING_EVERY = 10;
+/** Beats that say the same: from then on every second one is left out, so that an idle mesh costs next to nothing. */
+const CALM_AFTER = 5;
+/** Seconds from one ping of a peer to the next. */
+const PING_EVERY = 30;
 /** A heartbeat that is larger is read anew each time: kept ones are for idle meshes, not for hostile peers. */
 const MAX_KEPT_BYTES = 64 * 1024;
 
@@ -32,6 +35,9 @@ export class Pulse {
   readonly #kept = new Map<string, { bytes: Uint8Array; frame: Frame }>();
   readonly #beating: Cancel;
   #beats = 0;
+  #said: Uint8Array | undefined;
+  /** How often the same was to be said in a row. */
+  #repeated = 0;
   #watching: Cancel | undefined;
 
   constructor(self: string, ports: PulsePorts) {
@@ -42,10 +48,13 @@ export class Pulse {
   }
 
   #beat(): void {
-    const { time, membership, perform, links } = this.#ports;
+    const { time, membership, perform, links, publish } = this.#ports;
     perform(membership.greet(time.elapsed()));
-    links.beat();
     const beat = this.#beats++;
+    const frame = links.beat();
+    this.#repeated = this.#said && isSame(this.#said, frame) ? this.#repeated + 1 : 0;
+    this.#said = frame;
+    if (this.#repeated < CALM_AFTER || beat % 2 === 0) publish(frame);
     for (const [index, { info }] of membership.up().entries())
       if ((index + beat) % PING_EVERY === 0) this.ping(info.id);
   }
@@ -64,8 +73,7 @@ export class Pulse {
 
   /** The frame in what a peer sent; throws `Reject` for whatever is not one. */
   read(bytes: Uint8Array): Frame {
-    for (const last of this.#kept.values())
-      if (last.bytes.length === bytes.length && Buffer.compare(last.bytes, bytes) === 0) return last.frame;
+    for (const last of this.#kept.values()) if (isSame(last.bytes, bytes)) return last.frame;
     const frame = decodeFrame(bytes);
     const isKept = frame.kind === "beat" && bytes.length <= MAX_KEPT_BYTES;
     if (isKept && this.#ports.membership.peers.has(frame.payload.id))
@@ -100,4 +108,8 @@ export class Pulse {
     this.#beating();
     this.#watching?.();
   }
+}
+
+function isSame(some: Uint8Array, other: Uint8Array): boolean {
+  return some.length === other.length && Buffer.compare(some, other) === 0;
 }

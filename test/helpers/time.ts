@@ -6,8 +6,16 @@ export function stillTime() {
   let now = 0;
   let timers: { at: number; run: () => void }[] = [];
   let most = 0;
-  const time: Pick<Time, "elapsed" | "after"> = {
+  const time: Pick<Time, "elapsed" | "after" | "every"> = {
     elapsed: () => now,
+    every(ms, run) {
+      let cancel = time.after(ms, again);
+      function again() {
+        cancel = time.after(ms, again);
+        run();
+      }
+      return () => cancel();
+    },
     after(ms, run) {
       const timer = { at: now + ms, run };
       timers.push(timer);
