@@ -134,6 +134,7 @@ export class Log {
       const job = { items, follows, resolve, reject };
       if (hasDrafts) this.#queue.addDrafts(job);
       else this.#queue.addPeers(job);
+      if (this.#queue.hasDrafts) this.#writer.hurry(true);
       this.#begin();
     });
   }
@@ -143,13 +144,15 @@ export class Log {
     this.#queue.hold();
     void mayWrite.then(() => {
       this.#queue.release();
+      if (this.#queue.hasDrafts) this.#writer.hurry(true);
       this.#begin();
     });
   }
 
   /**
    * Commits what a peer packed of a stream, unpacked and held against its hashes on the log's thread; in the order of these
-   * calls and of peers' envelopes. Resolves with what became of it when it is on disk; rejects as `append` does.
+   * calls and of peers' envelopes. Resolves when it is on disk, with what became of it; of its last part where drafts came
+   * between. Rejects as `append` does.
    */
   take(segment: Segment): Promise<Taken> {
     if (this.#refuses) return Promise.reject(this.#refuses);
@@ -173,6 +176,7 @@ export class Log {
 
   async #commit(): Promise<void> {
     const group = this.#queue.next();
+    this.#writer.hurry(this.#queue.hasDrafts);
     if (!group) {
       this.#busy = false;
       this.#idle?.();
@@ -228,6 +232,7 @@ export class Log {
   async #take(jobs: readonly SegmentJob[]) {
     const segments = jobs.map(({ segment }) => segment);
     const { taken, ...did } = await this.#writer.call("take", segments, this.#time.wall());
+    this.#queue.putBack(jobs.flatMap((job, index) => restOf(job, taken[index] as Taken)));
     const stored = jobs.flatMap(({ segment }, index) => {
       const of = taken[index] as Taken;
       return of.count > 0 ? [{ segment, of }] : [];
@@ -236,7 +241,10 @@ export class Log {
     if (last) this.pos = did.saved.at(-1)?.pos ?? last.first + last.count - 1;
     this.#erased ||= taken.some(({ erases }) => erases);
     const settle = () => {
-      for (const [index, { resolve }] of jobs.entries()) resolve(taken[index] as Taken);
+      for (const [index, { resolve }] of jobs.entries()) {
+        const of = taken[index] as Taken;
+        if (!of.yielded) resolve(of);
+      }
     };
     const came = stored.map(({ segment, of }) => arrived(segment, of));
     return { committed: this.#done(did, did.saved, came), settle };
@@ -412,6 +420,13 @@ export class Log {
     await this.#writer.close();
     this.#parts.release();
   }
+}
+
+/** What a commit left of a segment for another one. */
+function restOf(job: SegmentJob, { yielded, skipped, count, follows }: Taken): SegmentJob[] {
+  if (!yielded) return [];
+  if (skipped + count === (job.segment.done ?? 0)) return [job];
+  return [{ ...job, segment: { ...job.segment, done: skipped + count, follows }, count: job.count - skipped - count }];
 }
 
 /** What the items of all jobs together have to continue. */

@@ -22,8 +22,8 @@ export type Group = { jobs: Job[] } | { segments: SegmentJob[] };
 const MAX_GROUP = 2_000;
 /** Peers' envelopes that a commit of drafts takes along at most. */
 const MAX_BESIDE = 256;
-/** Envelopes in peers' segments that one commit takes at most: some 20 ms, for which drafts may have to wait. */
-const MAX_SEGMENTS = 1_000;
+/** Envelopes in peers' segments that one commit takes at most; it ends sooner where drafts wait. */
+const MAX_SEGMENTS = 4_000;
 /** Drafts that may wait for a commit, about a second's work. */
 const MAX_DRAFTS = 10_000;
 
@@ -64,6 +64,12 @@ export class Queue {
     this.#waits.peers += sizeOf(job);
   }
 
+  /** Segments of which a commit left something for another one. */
+  putBack(jobs: readonly SegmentJob[]): void {
+    this.#peers.unshift(...jobs);
+    for (const job of jobs) this.#waits.peers += sizeOf(job);
+  }
+
   /** Drafts that come from now on are held back. */
   hold(): void {
     this.#early = [];
@@ -80,6 +86,10 @@ export class Queue {
     const held = this.#early?.splice(0) ?? [];
     for (const job of held) this.#waits.drafts -= sizeOf(job);
     return held;
+  }
+
+  get hasDrafts(): boolean {
+    return this.#drafts.length > 0;
   }
 
   get hasNext(): boolean {

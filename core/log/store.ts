@@ -41,8 +41,11 @@ export type Appended = Done & { outcomes: Outcome[] };
 /** The running hashes that an item's stream must have come to before it, by the item's index. */
 export type Follows = ReadonlyMap<number, string>;
 
-/** A stretch of a stream, as a peer packed it, and the running hash before it where the peer told it. */
-export type Segment = { origin: string; packed: Uint8Array; follows?: string | undefined };
+/**
+ * A stretch of a stream, as a peer packed it, without the first `done`, which are stored already; and the running hash before
+ * the rest, where the peer told it.
+ */
+export type Segment = { origin: string; packed: Uint8Array; follows?: string | undefined; done?: number };
 
 /** What became of a segment. */
 export type Taken = {
@@ -62,6 +65,9 @@ export type Taken = {
   refused: string | undefined;
   /** It continues another branch of its stream than the one that is here. */
   forked: boolean;
+  /** The rest was left for another commit, because somebody waited; `follows` is the running hash before that. */
+  yielded: boolean;
+  follows: string | undefined;
 };
 
 const INSERT = `INSERT INTO log (${COLUMNS}, chain, receivedAt) VALUES (${"?, ".repeat(FIELDS.length + 1)}?)`;
@@ -75,7 +81,10 @@ const NOTHING_TAKEN = {
   erases: false,
   refused: undefined,
   forked: false,
+  yielded: false,
+  follows: undefined,
 };
+const nothingTaken = (): Taken => ({ ...NOTHING_TAKEN, facts: [], emptied: [] });
 const GIVEN_UP = "belongs to a branch that was given up";
 
 export class Store extends Reads {
@@ -85,13 +94,20 @@ export class Store extends Reads {
   /** What has been erased, by id: next to nothing is, and then nothing needs to be looked up. */
   readonly #erased: Set<string>;
   readonly #branches: Branches;
+  readonly #mayYield: (taken: number) => boolean;
+  /** The segment that the last commit took a part of: unpacking it again would take longer than the rest of it does. */
+  #left: { packed: Uint8Array; envelopes: Envelope[] } | undefined;
   readonly #salts = Buffer.alloc(256 * SALT_BYTES);
   #saltsLeft = 0;
   #origin: string | undefined;
 
-  /** Throws `Reject` where the file is damaged, newer than this program, or not usable. */
-  constructor(path: string, { readOnly = false } = {}) {
+  /**
+   * `mayYield` says whether a commit that has taken so many of peers' envelopes is to leave the rest for another. Throws
+   * `Reject` where the file is damaged, newer than this program, or not usable.
+   */
+  constructor(path: string, { readOnly = false, mayYield = (_taken: number): boolean => false } = {}) {
     super(openDatabase(path, { readOnly }));
+    this.#mayYield = mayYield;
     for (const { origin, seq, chain, hlc } of this.all("SELECT origin, seq, chain, hlc FROM streams")) {
       const head = { seq: seq as number, chain: hex(chain as Uint8Array), hlc: hlc as number };
       this.#heads.set(origin as string, head);
@@ -135,12 +151,18 @@ export class Store extends Reads {
     return { outcomes, ...done };
   }
 
-  /** Commits as much of peers' segments as continues their streams and is genuine, in one transaction as `append` does. */
+  /**
+   * Commits as much of peers' segments as continues their streams and is genuine, in one transaction as `append` does. Ends
+   * early where somebody waits for it.
+   */
   take(segments: readonly Segment[], now: number): Done & { taken: Taken[] } {
+    let count = 0;
     const { result: taken, ...done } = this.#commit(now, touched =>
       segments.map(segment => {
-        const taken = this.#take(segment, now);
+        const mayYield = (taken: number) => count + taken > 0 && this.#mayYield(count + taken);
+        const taken = mayYield(0) ? { ...nothingTaken(), yielded: true } : this.#take(segment, now, mayYield);
         if (taken.count > 0) touched.add(segment.origin);
+        count += taken.count;
         return taken;
       }),
     );
@@ -237,16 +259,23 @@ export class Store extends Reads {
     return this.#insert(envelope, now);
   }
 
-  #take({ origin, packed, follows }: Segment, now: number): Taken {
+  #take({ origin, packed, follows, done = 0 }: Segment, now: number, mayYield: (taken: number) => boolean): Taken {
     const rooms = new Set<string>();
     let before = follows;
-    const taken: Taken = { ...NOTHING_TAKEN, facts: [], emptied: [] };
+    const taken = nothingTaken();
     try {
-      for (const envelope of unpackEnvelopes(packed)) {
+      const envelopes = this.#unpacked(packed);
+      taken.skipped = done;
+      for (const envelope of envelopes.slice(done)) {
         if (taken.count === 0 && envelope.seq <= this.#head(origin).seq) {
           taken.skipped++;
           before = before === undefined ? undefined : hashChain(before, envelope);
           continue;
+        }
+        if (mayYield(taken.count)) {
+          Object.assign(taken, { yielded: true, follows: taken.count > 0 ? this.#head(origin).chain : before });
+          this.#left = { packed, envelopes };
+          break;
         }
         // What is skipped may be of another branch than what is here.
         taken.forked = taken.count === 0 && before !== undefined && before !== this.#head(origin).chain;
@@ -272,6 +301,12 @@ export class Store extends Reads {
     }
     taken.rooms = [...rooms];
     return taken;
+  }
+
+  #unpacked(packed: Uint8Array): Envelope[] {
+    const left = this.#left;
+    this.#left = undefined;
+    return left && Buffer.compare(left.packed, packed) === 0 ? left.envelopes : unpackEnvelopes(packed);
   }
 
   #refusal(envelope: Envelope, origin: string): string | undefined {

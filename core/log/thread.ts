@@ -13,12 +13,15 @@ type Pending = { resolve: (value: unknown) => void; reject: (error: Error) => vo
 
 export class StoreThread {
   readonly #worker: Worker;
+  /** 1 while somebody waits for the call under way. */
+  readonly #awaited: Int32Array<SharedArrayBuffer>;
   readonly #pending = new Map<number, Pending>();
   #calls = 0;
   #ended = false;
 
-  private constructor(worker: Worker) {
+  private constructor(worker: Worker, awaited: Int32Array<SharedArrayBuffer>) {
     this.#worker = worker;
+    this.#awaited = awaited;
     worker.on("message", (answer: Answer) => this.#settle(answer));
     worker.on("error", error => this.#fail(error));
     worker.on("exit", () => {
@@ -29,12 +32,13 @@ export class StoreThread {
 
   /** Opens the database; throws `Reject` with the reason where that cannot be done. */
   static async open(path: string, { readOnly }: { readOnly: boolean }): Promise<StoreThread> {
+    const awaited = new Int32Array(new SharedArrayBuffer(4));
     const worker = new Worker(new URL("./worker.ts", import.meta.url), {
-      workerData: { path, readOnly },
+      workerData: { path, readOnly, awaited },
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
       name: readOnly ? "log reader" : "log writer",
     });
-    const thread = new StoreThread(worker);
+    const thread = new StoreThread(worker, awaited);
     await new Promise((resolve, reject) => thread.#pending.set(0, { resolve, reject }));
     return thread;
   }
@@ -50,6 +54,11 @@ export class StoreThread {
       this.#pending.set(id, { resolve: resolve as Pending["resolve"], reject });
       this.#worker.postMessage({ id, name, args });
     });
+  }
+
+  /** Whether somebody waits for the call under way, or the next one: it ends early then where it can. */
+  hurry(isAwaited: boolean): void {
+    Atomics.store(this.#awaited, 0, isAwaited ? 1 : 0);
   }
 
   /** Closes the database after everything that was called before, and ends the thread. */

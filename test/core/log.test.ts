@@ -4,7 +4,8 @@ import { chmodSync, mkdirSync, readdirSync, statSync, truncateSync, writeFileSyn
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import test, { type TestContext } from "node:test";
-import { FACT, FACTS } from "../../core/envelope.ts";
+import { EMPTY_CHAIN, hashChain } from "../../core/chain.ts";
+import { type Envelope, FACT, FACTS } from "../../core/envelope.ts";
 import { type Committed, Log, type Stored } from "../../core/log/log.ts";
 import { Store } from "../../core/log/store.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
@@ -40,6 +41,8 @@ async function newLog(t: TestContext, directory = temporaryDirectory(t)) {
   log.committed = commit => commits.push(commit);
   return { log, directory, commits };
 }
+
+const ids = (envelopes: readonly { id: string }[]) => envelopes.map(({ id }) => id);
 
 /** Opens, and closes again what should not have opened. */
 async function opening(directory: string): Promise<void> {
@@ -132,7 +135,11 @@ test("drafts overtake what waits of peers, a commit apart, and do not keep it fr
   const envelopes = written(...Array.from({ length: 6_000 }, () => draft()));
   const { origin } = at(envelopes, 0);
   const order: string[] = [];
-  log.committed = ({ envelopes, segments }) => order.push(segments.length > 0 ? "peers" : `${envelopes.length}`);
+  const came: Stored[] = [];
+  log.committed = ({ envelopes, segments }) => {
+    order.push(segments.length > 0 ? "peers" : `${envelopes.length}`);
+    for (const segment of segments) came.push(...segment.unpack());
+  };
   const pages = Array.from({ length: 10 }, (_, page) => envelopes.slice(page * 600, (page + 1) * 600));
   const taken = pages.map(page => log.take({ origin, packed: packed(page) }));
   await new Promise(resolve => setImmediate(resolve));
@@ -141,14 +148,63 @@ test("drafts overtake what waits of peers, a commit apart, and do not keep it fr
   const drafts = (async () => {
     while (!stop.signal.aborted) stored(await log.append([draft()]));
   })();
-  for (const { count, refused } of await Promise.all(taken)) assert.deepEqual([count, refused], [600, undefined]);
+  for (const { refused, forked } of await Promise.all(taken)) assert.deepEqual([refused, forked], [undefined, false]);
   stop.abort();
   await drafts;
-  assert.equal(order.filter(what => what === "peers").length, 10, "what is more than one commit takes is several");
+  assert.ok(ids(came).join() === ids(envelopes).join(), "all of them, in their order, once");
+  const alternating = order.slice(0, order.lastIndexOf("peers") + 1);
+  assert.ok(alternating.length > 3, "what peers sent made room for the drafts");
   assert.deepEqual(
-    order.slice(0, 19),
-    Array.from({ length: 19 }, (_, index) => (index % 2 === 0 ? "peers" : "1")),
+    alternating,
+    alternating.map((_, index) => (index % 2 === 0 ? "peers" : "1")),
   );
+});
+
+test("a commit of peers' segments for which somebody waits ends early, wherever that is, and the rest follows", t => {
+  const envelopes = written(...Array.from({ length: 9 }, () => draft()));
+  const { origin } = at(envelopes, 0);
+  const chains = [EMPTY_CHAIN];
+  for (const envelope of envelopes) chains.push(hashChain(at(chains, -1), envelope));
+  const pages = [0, 3, 6].map(from => ({
+    origin,
+    packed: packed(envelopes.slice(from, from + 3)),
+    follows: at(chains, from),
+    done: 0,
+  }));
+  for (let patience = 1; patience <= 9; patience++) {
+    const store = new Store(":memory:", { mayYield: taken => taken >= patience });
+    cleanUp(t, () => store.close());
+    const counts: number[] = [];
+    for (let rest = pages; rest.length > 0; ) {
+      const { taken } = store.take(rest, 0);
+      assert.ok(taken.every(({ refused, forked }) => refused === undefined && !forked));
+      counts.push(taken.reduce((sum, { count }) => sum + count, 0));
+      rest = rest.flatMap((page, index) => {
+        const { yielded, skipped, count, follows = page.follows } = at(taken, index);
+        return yielded ? [{ ...page, done: Math.max(page.done, skipped + count), follows }] : [];
+      });
+    }
+    assert.equal(Math.max(...counts), patience);
+    assert.equal(counts.length, Math.ceil(9 / patience));
+    assert.deepEqual(ids(store.since(0, 100, 100, 1_000_000)), ids(envelopes));
+  }
+});
+
+test("what is left of a segment is not taken upon another branch", t => {
+  const [one, two, other] = [draft(), draft(), draft()];
+  const envelopes = written(one, two);
+  const store = new Store(":memory:", { mayYield: () => true });
+  cleanUp(t, () => store.close());
+  const segment = { origin: at(envelopes, 0).origin, packed: packed(envelopes), follows: EMPTY_CHAIN };
+  const { taken } = store.take([segment], 0);
+  const { count, follows } = at(taken, 0);
+  assert.deepEqual([count, follows], [1, hashChain(EMPTY_CHAIN, at(envelopes, 0))]);
+  const elsewhere = new Store(":memory:");
+  cleanUp(t, () => elsewhere.close());
+  const [branch] = written(other);
+  elsewhere.append([{ ...at([branch], 0), origin: segment.origin } as Envelope], 0);
+  const onto = elsewhere.take([{ ...segment, done: count, follows }], 0).taken;
+  assert.deepEqual([at(onto, 0).count, at(onto, 0).forked], [0, true]);
 });
 
 test("live batches of peers share the commits of drafts, and keep their order among the segments", async t => {

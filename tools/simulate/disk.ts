@@ -7,6 +7,9 @@ import type { Caller } from "../../core/log/log.ts";
 import { Store } from "../../core/log/store.ts";
 import type { Life, World } from "./world.ts";
 
+/** For each of a peer's envelopes. */
+const YIELD_CHANCE = 0.05;
+
 export class Disk {
   readonly #world: World;
   readonly #folder: string;
@@ -21,7 +24,12 @@ export class Disk {
     this.#folder = folder;
     mkdirSync(folder, { recursive: true });
     this.#path = join(folder, "log.db");
-    this.store = new Store(this.#path);
+    this.store = this.#open();
+  }
+
+  #open(): Store {
+    // Whether somebody waits for a commit depends on threads: here it is chance.
+    return new Store(this.#path, { mayYield: () => this.#world.random.chance(YIELD_CHANCE) });
   }
 
   /** The store as a thread of its own has it: calls take their time, and come about in their order. */
@@ -43,11 +51,11 @@ export class Disk {
           }
         });
       });
-    return { call: (name, ...args) => call(name, args) as never, close: async () => {}, hasEnded: false };
+    return { call: (name, ...args) => call(name, args) as never, hurry() {}, close: async () => {}, hasEnded: false };
   }
 
   #perform(name: string, args: unknown[]): unknown {
-    if (this.full && (name === "appendBriefly" || name === "set")) throw new Reject("no-space");
+    if (this.full && (name === "appendBriefly" || name === "take" || name === "set")) throw new Reject("no-space");
     const method = this.store[name as keyof Store] as (...args: unknown[]) => unknown;
     return structuredClone(method.apply(this.store, args));
   }
@@ -55,7 +63,7 @@ export class Disk {
   /** Whatever was not committed is gone. */
   crash(): void {
     this.store.close();
-    this.store = new Store(this.#path);
+    this.store = this.#open();
   }
 
   /** An empty one takes its place. */
@@ -63,7 +71,7 @@ export class Disk {
     this.store.close();
     for (const suffix of ["", "-wal", "-shm"]) rmSync(this.#path + suffix, { force: true });
     rmSync(this.#backup, { force: true });
-    this.store = new Store(this.#path);
+    this.store = this.#open();
   }
 
   backUp(): void {
@@ -80,7 +88,7 @@ export class Disk {
     this.store.close();
     for (const suffix of ["", "-wal", "-shm"]) rmSync(this.#path + suffix, { force: true });
     copyFileSync(this.#backup, this.#path);
-    this.store = new Store(this.#path);
+    this.store = this.#open();
   }
 
   /**
