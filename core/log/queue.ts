@@ -22,8 +22,8 @@ export type Group = { jobs: Job[] } | { segments: SegmentJob[] };
 const MAX_GROUP = 2_000;
 /** Peers' envelopes that a commit of drafts takes along at most. */
 const MAX_BESIDE = 256;
-/** Envelopes in peers' segments that one commit takes at most; it ends sooner where drafts wait. */
-const MAX_SEGMENTS = 4_000;
+/** Envelopes in peers' segments that one commit takes at most; it ends sooner where drafts wait. More take memory, too. */
+const MAX_SEGMENTS = 1_600;
 /** Drafts that may wait for a commit, about a second's work. */
 const MAX_DRAFTS = 10_000;
 

@@ -7,7 +7,7 @@ import type { Answer } from "./worker.ts";
 const ENDED = "the log's thread has ended";
 
 /** What a catch-up unpacks is garbage at once: left to itself the heap grows by 100 MB before any of it is collected. */
-const YOUNG_MB = 24;
+const YOUNG_MB = 16;
 
 type Pending = { resolve: (value: unknown) => void; reject: (error: Error) => void };
 
