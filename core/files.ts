@@ -26,8 +26,7 @@ export async function writeWhole(path: string, force: boolean, write: (partial: 
     await write(partial);
     await flush(partial, "r+");
     await rename(partial, path);
-    // A folder cannot be opened on Windows, where the rename needs no such help.
-    if (process.platform !== "win32") await flush(dirname(path), "r");
+    await flushFolder(dirname(path));
   } catch (error) {
     await clear();
     throw asFileError(error, path);
@@ -51,6 +50,11 @@ async function flush(path: string, flags: string): Promise<void> {
   } finally {
     await handle?.close();
   }
+}
+
+/** Resolves when the names in it are on disk. A folder cannot be opened on Windows, where a rename needs no such help. */
+export async function flushFolder(path: string): Promise<void> {
+  if (process.platform !== "win32") await flush(path, "r");
 }
 
 /** What the system refused to do with a file, as a `Reject` in words for people; any other error as it is. */

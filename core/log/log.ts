@@ -8,7 +8,7 @@ import { type Cancel, realTime, type Time } from "../time.ts";
 import { claimDirectory, makeForOwner } from "./lock.ts";
 import { type Arrived, arrived, unabridge } from "./outcomes.ts";
 import { type Job, Queue, type SegmentJob } from "./queue.ts";
-import type { Cursor, LastIds, Packed, Page, Stored } from "./reads.ts";
+import type { Cursor, LastIds, Packed, Page, References, Stored } from "./reads.ts";
 import type { Done, Follows, Outcome, Segment, Taken } from "./store.ts";
 import { StoreThread } from "./thread.ts";
 
@@ -339,6 +339,11 @@ export class Log {
   /** The core's own facts after a commit, in commit order. */
   facts(afterPos: number, limit: number): Promise<Stored[]> {
     return this.#reader.call("facts", afterPos, limit);
+  }
+
+  /** What envelopes after a commit refer to, in commit order; of those that refer to blobs at all. */
+  blobsReferenced(afterPos: number, limit: number): Promise<References[]> {
+    return this.#reader.call("blobsReferenced", afterPos, limit);
   }
 
   cursor(room: string, upTo: number): Promise<Cursor> {

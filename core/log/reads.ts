@@ -15,6 +15,9 @@ export type LastIds = Record<string, string>;
 export type Packed = { follows: string | undefined; packed: Uint8Array<ArrayBuffer> };
 export type Page = { envelopes: Stored[]; older: boolean };
 
+/** The blobs that an envelope refers to, and its place in this node's commit order. */
+export type References = { pos: number; blobs: string[] };
+
 export const COLUMNS = FIELDS.join(", ");
 /**
  * A row counts unless its author has the same one at a lower key: two halves of a partition may both have accepted it.
@@ -163,6 +166,15 @@ export class Reads {
   /** The core's own facts in commit order. */
   facts(afterPos: number, limit: number): Stored[] {
     return this.stored("WHERE role = 'fact' AND pos > ? ORDER BY pos LIMIT ?", afterPos, limit);
+  }
+
+  /** What envelopes after a commit refer to, in commit order; of those that refer to blobs at all. */
+  blobsReferenced(afterPos: number, limit: number): References[] {
+    const sql = "SELECT pos, blobs FROM log WHERE blobs <> '[]' AND pos > ? ORDER BY pos LIMIT ?";
+    return this.all(sql, afterPos, limit).map(row => ({
+      pos: row.pos as number,
+      blobs: parseBlobs(row.blobs as string),
+    }));
   }
 
   /** A reader's cursor at commit `upTo`. */

@@ -19,4 +19,5 @@ export const MIGRATIONS = [
   CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
   `,
   "CREATE INDEX log_erasures ON log (ref) WHERE role = 'erase'",
+  "CREATE INDEX log_blobs ON log (pos, blobs) WHERE blobs <> '[]'",
 ];
