@@ -21,9 +21,9 @@ const TYPES: Record<string, string> = {
 const POLICY = [
   "default-src 'self'",
   // A page goes on at another node when its own is away, and which there are changes while it is open.
-  "connect-src 'self' ws: wss:",
+  "connect-src 'self' ws: wss: http: https:",
   "img-src 'self' data: blob:",
-  "media-src 'self' blob:",
+  "media-src 'self' blob: http: https:",
   "object-src 'none'",
   "base-uri 'none'",
   "form-action 'none'",

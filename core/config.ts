@@ -35,6 +35,10 @@ export type Config = {
   rateLimit: number;
   /** New names and rooms an hour from one address; 0 is no limit. */
   claimLimit: number;
+  /** Bytes of one file. */
+  blobLimit: number;
+  /** Bytes of files an hour that one person may send; 0 is no limit. */
+  blobQuota: number;
   logLevel: string;
 };
 
@@ -76,6 +80,15 @@ export function readConfig(given: Given): Config {
   const name = text("NODE_NAME") ?? (port === 5002 ? hostname().slice(0, 64) : `${hostname().slice(0, 56)}:${port}`);
   if (name.length > 64 || /\p{Cc}/u.test(name))
     throw unusable("NODE_NAME", name, "at most 64 characters, without control characters");
+  const blobLimit = size("BLOB_LIMIT", text("BLOB_LIMIT") ?? "16MB");
+  const blobQuota = size("BLOB_QUOTA", text("BLOB_QUOTA") ?? "200MB");
+  if (blobLimit === 0) throw unusable("BLOB_LIMIT", "0", "1 or more");
+  if (blobQuota > 0 && blobQuota < blobLimit)
+    throw unusable(
+      "BLOB_QUOTA",
+      String(blobQuota),
+      `0, or BLOB_LIMIT (${blobLimit}) or more: no such file could be sent`,
+    );
   return {
     port,
     host: text("HOST") ?? "",
@@ -94,8 +107,21 @@ export function readConfig(given: Given): Config {
     nativeDir: text("NATIVE_DIR"),
     rateLimit: number("RATE_LIMIT", 10, 1_000_000),
     claimLimit: number("CLAIM_LIMIT", 120, 1_000_000),
+    blobLimit,
+    blobQuota,
     logLevel,
   };
+}
+
+const UNITS: Record<string, number> = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 };
+const MAX_SIZE = 1024 ** 4;
+
+/** Bytes. */
+function size(name: SettingName, value: string): number {
+  const [, count, unit = ""] = /^(\d+) *(?:([KMG])?B?)$/i.exec(value) ?? [];
+  const bytes = Number(count) * (UNITS[unit.toUpperCase()] as number);
+  if (count === undefined || bytes > MAX_SIZE) throw unusable(name, value, "bytes, or such as 500KB, 16MB or 1GB");
+  return bytes;
 }
 
 function seeds(name: SettingName, value: string | undefined): Seed[] {

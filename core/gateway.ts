@@ -8,7 +8,7 @@ import { placeOf } from "./envelope.ts";
 import { asReject, Reject } from "./errors.ts";
 import { Bucket, type Rate } from "./limits.ts";
 import type { Log } from "./log/log.ts";
-import { hashToken } from "./people.ts";
+import { hashToken, ticketOf } from "./people.ts";
 import type { Message, Person, Session } from "./plugin.ts";
 import { HistoryRequest, JoinRequest, type Reading } from "./reading.ts";
 import type { Registry } from "./registry.ts";
@@ -42,6 +42,8 @@ export type GatewayParts = {
   log: Log;
   rate: Rate;
   ack: AckMode;
+  /** Largest file that a client may send. */
+  blobBytes: number;
   /** The network address of whoever sent a request. */
   addressOf: (request: IncomingMessage) => string;
   /** Whether a request may come in, by the page that it comes from. */
@@ -179,18 +181,24 @@ export class Gateway implements Outlet {
   #welcome(client: Client): void {
     const { socket, session, token } = client;
     client.told = this.#nodesFor(client);
-    const { node, registry, rooms, router, rate, ack } = this.#parts;
+    const { node, registry, rooms, router, rate, ack, blobBytes } = this.#parts;
     socket.emit("welcome", {
       protocol: 1,
       you: session.person,
       token,
+      ticket: ticketOf(token),
       node: node(),
       nodes: client.told.nodes,
       types: registry.versions(),
       rooms: rooms.all(),
       state: router.state(),
       ack,
-      limits: { messagesPerSecond: rate.perSecond, burst: rate.burst, frameBytes: MAX_CLIENT_FRAME_BYTES },
+      limits: {
+        messagesPerSecond: rate.perSecond,
+        burst: rate.burst,
+        frameBytes: MAX_CLIENT_FRAME_BYTES,
+        blobBytes,
+      },
     });
   }
 

@@ -1,6 +1,7 @@
-/** Plain HTTP beside Socket.IO: the UI's files, health and metrics. */
+/** Plain HTTP beside Socket.IO: the UI's files, blobs, health and metrics. */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { type Assets, serveAsset } from "./assets.ts";
+import type { BlobHttp } from "./blobs/http.ts";
 import { Reject } from "./errors.ts";
 
 export type HttpParts = {
@@ -9,6 +10,7 @@ export type HttpParts = {
   assets: Assets;
   health(): object;
   isReady(): boolean;
+  blobs: BlobHttp;
   metrics(): Promise<{ type: string; text: string }>;
   failed(what: string, error: unknown): void;
 };
@@ -33,6 +35,7 @@ async function answer(parts: HttpParts, request: IncomingMessage, response: Serv
   if (basePath !== "" && (asked === "/" || asked === basePath)) return sendTo(`${basePath}/`, request, response);
   const path = asked && !PROBES.includes(asked) ? pathBelow(basePath, asked) : asked;
   response.setHeader("X-Content-Type-Options", "nosniff");
+  if (path === "/blobs" || path?.startsWith("/blobs/")) return parts.blobs.answer(path, request, response);
   if (request.method !== "GET" && request.method !== "HEAD") {
     response.writeHead(405, { Allow: "GET, HEAD" }).end();
     return;

@@ -18,18 +18,23 @@ export class Bucket {
     this.#at = now();
   }
 
-  /** Takes one; throws `Reject` with the time until there is one again. */
-  take(): void {
+  /** Takes one, or as many as that; throws `Reject` with the time until there are as many again. */
+  take(amount = 1): void {
     const { perSecond, burst } = this.#rate;
     if (perSecond === 0) return;
     const now = this.#now();
     this.#tokens = Math.min(burst, this.#tokens + ((now - this.#at) / 1_000) * perSecond);
     this.#at = now;
-    if (this.#tokens < 1)
+    if (this.#tokens < amount)
       throw new Reject("rate-limited", undefined, {
-        retryAfterMs: Math.ceil(((1 - this.#tokens) / perSecond) * 1_000) + 1,
+        retryAfterMs: Math.ceil(((amount - this.#tokens) / perSecond) * 1_000) + 1,
       });
-    this.#tokens--;
+    this.#tokens -= amount;
+  }
+
+  /** Gives back what was taken and not needed. */
+  giveBack(amount: number): void {
+    this.#tokens += amount;
   }
 
   /** Nothing was taken for long enough that the bucket is as good as a new one. */

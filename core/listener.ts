@@ -9,7 +9,8 @@ import type { Certificates } from "./tls/certificates.ts";
 
 /** A connection that says nothing is not worth keeping; nor is one that never comes to the end of its first words. */
 const FIRST_WORDS_WITHIN_MS = 10_000;
-const REQUEST_WITHIN_MS = 30_000;
+/** A file over a slow line; what stops on the way is noticed sooner. */
+const REQUEST_WITHIN_MS = 600_000;
 const CLOSE_WITHIN_MS = 1_000;
 /** The first byte of a TLS handshake record (RFC 8446, 5.1); no HTTP request begins with it. */
 const TLS_HANDSHAKE = 0x16;

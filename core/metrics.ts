@@ -7,6 +7,8 @@ export type Gauges = {
   waiting(): number;
   bus(): { queued: number; dropped: number };
   lagMs(): number;
+  blobs(): { files: number; bytes: number };
+  uploads(): number;
 };
 
 export class Metrics {
@@ -38,6 +40,9 @@ export class Metrics {
       "Delay of the event loop, 99th percentile",
       () => gauges.lagMs() / 1_000,
     );
+    this.#gauge("chat_blobs", "Blobs that this node holds", () => gauges.blobs().files);
+    this.#gauge("chat_blob_bytes", "Size of the blobs that this node holds", () => gauges.blobs().bytes);
+    this.#gauge("chat_uploads", "Blobs that clients are sending", gauges.uploads);
     this.#gauge("chat_resident_memory_bytes", "Resident memory of the process", () => process.memoryUsage.rss());
   }
 

@@ -1,7 +1,14 @@
 /** Wires one node together: start it, and get what stops it. */
+
+import type { IncomingMessage } from "node:http";
+import { join } from "node:path";
 import { v4 as uuid } from "uuid";
 import { LogAdministration } from "./administration.ts";
 import { loadAssets } from "./assets.ts";
+import { Collector } from "./blobs/collector.ts";
+import { BlobFiles } from "./blobs/files.ts";
+import { BlobHttp } from "./blobs/http.ts";
+import { Uploads } from "./blobs/uploads.ts";
 import { Clock } from "./clock.ts";
 import { Bus } from "./cluster/bus.ts";
 import { Cluster } from "./cluster/cluster.ts";
@@ -87,7 +94,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 }
 
 /** What most parts of a node need. */
-type Ground = Omit<RouterParts, "ack" | "figures"> & { self: Self; report: Report };
+type Ground = Omit<RouterParts, "ack" | "figures" | "blobs"> & {
+  self: Self;
+  report: Report;
+  blobs: BlobFiles;
+  uploads: Uploads;
+};
 
 /** `open` is told how to close whatever has been opened, in the order of opening. */
 async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<RunningNode> {
@@ -101,7 +113,7 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
   const refused = Promise.withResolvers<Reject>();
   const cluster: Cluster = await openCluster(options, ground, router, refused.resolve);
   open.defer(() => cluster.close());
-  const listener = makeListener(options, ground, certificates);
+  const listener = makeListener(options, ground, certificates, cluster);
   const gateway: Gateway = makeGateway(config, ground, { listener, router, cluster });
   // The one ends the connections of clients, and the other all that it finds besides.
   open.defer(async () => {
@@ -150,8 +162,11 @@ async function layGround(
   const registry = new Registry(plugins);
   const log = await Log.open(config.dataDir);
   open.defer(() => log.close());
+  const failed = (what: string, error: unknown) => logger.error({ what, err: error }, "something failed");
+  const { blobs, uploads } = await openBlobs(config, { log, time, failed }, open);
   const self = { id: await ownId(log), name: config.name, version };
-  const report = new Report({ self, registry, log, isBusOpen: config.secrets.length === 0, ...late });
+  const isBusOpen = config.secrets.length === 0;
+  const report = new Report({ self, registry, log, blobs, uploads: () => uploads.size, isBusOpen, ...late });
   open.defer(() => report.close());
   return {
     self,
@@ -162,9 +177,24 @@ async function layGround(
     people: new People(),
     rooms: new Rooms(),
     forgotten: new Forgotten(),
+    blobs,
+    uploads,
     report,
-    failed: (what, error) => logger.error({ what, err: error }, "something failed"),
+    failed,
   };
+}
+
+async function openBlobs(
+  { blobLimit, blobQuota }: Config,
+  { log, time, failed }: Pick<Ground, "log" | "time" | "failed">,
+  open: AsyncDisposableStack,
+): Promise<Pick<Ground, "blobs" | "uploads">> {
+  const blobs = await BlobFiles.open(join(log.directory, "blobs"));
+  const uploads = new Uploads(blobs, { maxBytes: blobLimit, bytesPerHour: blobQuota });
+  open.defer(() => uploads.settled());
+  const collector = new Collector({ files: blobs, log, time, failed });
+  open.defer(() => collector.close());
+  return { blobs, uploads };
 }
 
 /** Later than what this node wrote, and, as far as that is believed, than what it took from others. */
@@ -209,8 +239,9 @@ async function openCluster(
 /** The port of the page, which nobody can come to yet. */
 function makeListener(
   { config, ui }: NodeOptions,
-  { report, failed }: Ground,
+  { report, blobs, uploads, people, failed }: Ground,
   certificates: Certificates | undefined,
+  cluster: Cluster,
 ): Listener {
   const { basePath } = config;
   const answer = answerHttp({
@@ -218,6 +249,15 @@ function makeListener(
     assets: withAuthority(loadAssets(ui), certificates?.authority),
     health: () => report.health(),
     isReady: () => report.isReady,
+    blobs: new BlobHttp({
+      files: blobs,
+      uploads,
+      people,
+      isReady: () => cluster.isReady,
+      isFromOwnPage: ownPages(config, cluster),
+      find: hash => blobs.info(hash),
+      failed,
+    }),
     metrics: () => report.metrics(),
     failed,
   });
@@ -227,19 +267,25 @@ function makeListener(
   return new Listener({ answer, answerPlain: answerPlain(answer, isOpen), certificates });
 }
 
+/** Whether a request comes from a page of this cluster, or from none. */
+function ownPages({ trustProxy, publicUrl }: Config, cluster: Cluster): (request: IncomingMessage) => boolean {
+  const proxies = new Proxies(trustProxy);
+  const publicHosts = publicUrl ? [publicUrl.host] : [];
+  return request => proxies.isFromOwnPage(request, publicHosts, () => cluster.siblings());
+}
+
 function makeGateway(
   config: Config,
   { self, registry, log, clock, time, people, rooms, report, failed }: Ground,
   { listener, router, cluster }: { listener: Listener; router: Router; cluster: Cluster },
 ): Gateway {
   const proxies = new Proxies(config.trustProxy);
-  const publicHosts = config.publicUrl ? [config.publicUrl.host] : [];
   const claims = { perSecond: config.claimLimit / 3_600, burst: config.claimLimit };
   return new Gateway({
     http: listener.http,
     path: `${config.basePath}/socket.io/`,
     addressOf: request => proxies.addressOf(request),
-    isFromOwnPage: request => proxies.isFromOwnPage(request, publicHosts, () => cluster.siblings()),
+    isFromOwnPage: ownPages(config, cluster),
     visitorOf: request => proxies.visitorOf(request),
     router,
     reading: new Reading({ log, rooms, registry, time, router, cluster }),
@@ -249,6 +295,7 @@ function makeGateway(
     log,
     rate: { perSecond: config.rateLimit, burst: config.rateLimit * 3 },
     ack: config.ack,
+    blobBytes: config.blobLimit,
     node: () => self,
     nodes: visitor => urlsFor(visitor, cluster.nodes()),
     failed,

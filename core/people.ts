@@ -18,6 +18,8 @@ export class People {
   /** Holder of each folded name. */
   readonly #holders = new Map<string, string>();
   readonly #sessions = new Map<string, string>();
+  /** The hash of each session's token, by the session's ticket. */
+  readonly #tickets = new Map<string, string>();
   /** Names as they were after the last facts, and the people whose claims were folded since. */
   readonly #known = new Map<string, string>();
   readonly #claimed = new Set<string>();
@@ -54,6 +56,12 @@ export class People {
     return id === undefined ? undefined : this.#people.get(id);
   }
 
+  /** The person whose session that ticket belongs to. */
+  ofTicket(ticket: string): Person | undefined {
+    const id = this.#sessions.get(this.#tickets.get(ticket) ?? "");
+    return id === undefined ? undefined : this.#people.get(id);
+  }
+
   /** The person who invited a second device with that code; throws `Reject` where the code is no longer good. */
   ofLink(code: string, nowMs: number): Person {
     const link = this.#links.get(hashToken(code));
@@ -79,6 +87,7 @@ export class People {
     this.#people.clear();
     this.#holders.clear();
     this.#sessions.clear();
+    this.#tickets.clear();
     this.#links.clear();
     this.#namesHeld.clear();
     this.#codesTried.clear();
@@ -124,7 +133,7 @@ export class People {
         this.#claimed.add(fact.author);
         this.#holders.set(foldName(name), fact.author);
         this.#namesHeld.add(foldName(name));
-        if (!this.#sessions.has(fact.body.token)) this.#sessions.set(fact.body.token, fact.author);
+        if (!this.#sessions.has(fact.body.token)) this.#begin(fact.body.token, fact.author);
         return;
       }
       case "chat:link":
@@ -136,14 +145,21 @@ export class People {
         // Good once, on whichever node: of two devices with one code the lower key has it.
         if (link?.person !== fact.author || millisecondsOf(fact.hlc) > link.untilMs) return;
         this.#links.delete(fact.body.code);
-        this.#sessions.set(fact.body.token, fact.author);
+        this.#begin(fact.body.token, fact.author);
         return;
       }
       case "chat:logout":
         this.#tokensEnded.add(fact.body.token);
-        if (this.#sessions.get(fact.body.token) === fact.author) this.#sessions.delete(fact.body.token);
+        if (this.#sessions.get(fact.body.token) !== fact.author) return;
+        this.#sessions.delete(fact.body.token);
+        this.#tickets.delete(ticketFor(fact.body.token));
         return;
     }
+  }
+
+  #begin(token: string, person: string): void {
+    this.#sessions.set(token, person);
+    this.#tickets.set(ticketFor(token), token);
   }
 }
 
@@ -155,4 +171,13 @@ export function newToken(): string {
 /** What the log keeps of a token or code: who reads the log cannot use it. */
 export function hashToken(token: string): string {
   return hash("sha256", token);
+}
+
+/** What opens blobs, and nothing else, as long as the session of that token lasts: an address may carry it. */
+export function ticketOf(token: string): string {
+  return ticketFor(hashToken(token));
+}
+
+function ticketFor(hashed: string): string {
+  return hash("sha256", `blobs ${hashed}`);
 }

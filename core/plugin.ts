@@ -55,6 +55,8 @@ export type MessageType<Input = unknown, Body = Input> = {
   unpack?(bytes: Uint8Array, version: number): unknown;
   /** One line of plain text: for search, notifications, and whoever lacks this plugin. */
   summary(body: Body): string;
+  /** Log types only: the blobs that a body refers to, each by its hash. They are kept as long as a message refers to them. */
+  blobs?(body: Body): readonly string[];
   /** State only: which value this one replaces. */
   key?(body: Body): string;
   /** State only: one value out of those that several nodes hold under one key; the newest, which is last, unless given. */
@@ -68,11 +70,24 @@ export type Delivery =
   | { readonly body: unknown; readonly to: "all" | { readonly room: string } | { readonly session: string } }
   | { readonly body: null; readonly key: string };
 
+/** An immutable file, named by its SHA-256 in hex. */
+export type StoredBlob = {
+  readonly hash: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Media type, as its first bytes say it. */
+  readonly type: string;
+  /** The bytes from `from` up to, and without, `to`; fewer where it ends before. */
+  read(from: number, to: number): Promise<Uint8Array>;
+};
+
 export type ServerContext = {
   /** Milliseconds since 1970. */
   now(): number;
   /** A log message that this node holds; this author's, should two have taken the same id. */
   find(id: string, author?: string): Promise<Message | undefined>;
+  /** A file that this node holds. */
+  blob(hash: string): Promise<StoredBlob | undefined>;
   /** The figures of this node. */
   node(): NodeFigures;
 };

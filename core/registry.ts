@@ -1,4 +1,5 @@
 /** The message types of a node: a list of plugins, checked once and then frozen. */
+import { HASH } from "./blobs/files.ts";
 import { decode, encode, MAX_BODY_BYTES } from "./envelope.ts";
 import { asReject, Reject } from "./errors.ts";
 import type { AnyServerPlugin, MessageType, ServerHooks } from "./plugin.ts";
@@ -22,6 +23,8 @@ export type Type = {
   unpack(bytes: Uint8Array, version: number): unknown;
   /** One line, at most `MAX_ALT_CHARACTERS` long. */
   summary(body: unknown): string;
+  /** The hashes of the blobs that it refers to, each once. */
+  blobs(body: unknown): string[];
   key(body: unknown): string;
   merge(bodies: unknown[]): unknown;
 };
@@ -38,6 +41,8 @@ const MAX_ALT_CHARACTERS = 16_384;
 /** With “plugin:” in front it is the author of what a plugin sends of its own accord. */
 const MAX_TYPE_CHARACTERS = 57;
 const MAX_KEY_CHARACTERS = 256;
+/** That one message may refer to. */
+const MAX_BLOBS = 64;
 
 export class Registry {
   readonly #types: ReadonlyMap<string, Type>;
@@ -79,12 +84,13 @@ function assertSound(message: Message): void {
   if (!Number.isSafeInteger(message.version) || message.version < 1) throw refuse("needs a version from 1 up");
   if (!["log", "state", "signal"].includes(message.kind)) throw refuse("needs a kind: log, state or signal");
   if (message.role !== undefined && message.kind !== "log") throw refuse("has a role, which only log types have");
+  if (message.blobs !== undefined && message.kind !== "log") throw refuse("has blobs, which only log types have");
   if (message.role !== undefined && !["row", "mark", "replace", "erase"].includes(message.role))
     throw refuse("has an unknown role");
   if (message.kind === "state" && typeof message.key !== "function") throw refuse("is a state and needs key()");
   for (const name of ["parse", "summary"] as const)
     if (typeof message[name] !== "function") throw refuse(`needs ${name}()`);
-  for (const name of ["check", "pack", "unpack", "key", "merge"] as const)
+  for (const name of ["check", "pack", "unpack", "blobs", "key", "merge"] as const)
     if (message[name] !== undefined && typeof message[name] !== "function")
       throw refuse(`has a ${name} that is no function`);
   if ((message.pack === undefined) !== (message.unpack === undefined))
@@ -126,6 +132,7 @@ function complete(message: Message, hooks: Hooks): Type {
       }),
     unpack: (bytes, version) => guarded(() => unpack(bytes, version)),
     summary: body => guarded(() => oneLine(message.summary(body))),
+    blobs: body => guarded(() => hashesIn(message.blobs?.(body) ?? [])),
     key: body =>
       guarded(() => {
         const key = String(message.key?.(body));
@@ -144,6 +151,15 @@ function guarded<Result>(call: () => Result): Result {
   } catch (error) {
     throw asReject(error);
   }
+}
+
+function hashesIn(blobs: readonly unknown[]): string[] {
+  const hashes = [...new Set(blobs)];
+  if (hashes.length > MAX_BLOBS) throw new Reject("too-large", `a message refers to at most ${MAX_BLOBS} blobs`);
+  return hashes.map(hash => {
+    if (typeof hash !== "string" || !HASH.test(hash)) throw new Reject("invalid", "that is no hash of a blob");
+    return hash;
+  });
 }
 
 function oneLine(text: string): string {

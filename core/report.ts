@@ -1,4 +1,5 @@
 /** What a node says of itself: to its plugins, to whoever probes it, and to Prometheus. */
+import type { BlobFiles } from "./blobs/files.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import type { Committed, Log } from "./log/log.ts";
 import { Metrics } from "./metrics.ts";
@@ -12,10 +13,13 @@ export type ReportParts = {
   self: Self;
   registry: Registry;
   log: Log;
+  blobs: Pick<BlobFiles, "usage">;
   isBusOpen: boolean;
   cluster: () => Cluster;
   /** How many are connected. */
   clients: () => number;
+  /** How many files they are sending. */
+  uploads: () => number;
 };
 
 export class Report {
@@ -24,7 +28,7 @@ export class Report {
   readonly #metrics: Metrics;
 
   constructor(parts: ReportParts) {
-    const { log, cluster, clients } = parts;
+    const { log, blobs, cluster, clients, uploads } = parts;
     this.#parts = parts;
     this.#metrics = new Metrics({
       clients,
@@ -35,6 +39,8 @@ export class Report {
       waiting: () => log.waiting,
       bus: () => cluster().queues,
       lagMs: () => this.#vitals.lagMs,
+      blobs: () => blobs.usage,
+      uploads,
     });
   }
 

@@ -1,5 +1,6 @@
 /** The one path of a message: browser or peer -> plugin -> log, state or signal -> browsers and peers. */
 import { validate as isUuid, v7 as uuid } from "uuid";
+import type { BlobFiles } from "./blobs/files.ts";
 import { type Clock, millisecondsOf } from "./clock.ts";
 import type { Cluster, Signal } from "./cluster/cluster.ts";
 import type { AckMode } from "./config.ts";
@@ -13,7 +14,16 @@ import { FORK } from "./forks.ts";
 import type { Committed, Log, Stored } from "./log/log.ts";
 import { toMessage } from "./messages.ts";
 import type { People } from "./people.ts";
-import type { Delivery, Message, NodeFigures, Person, Receiving, ServerContext, Session } from "./plugin.ts";
+import type {
+  Delivery,
+  Message,
+  NodeFigures,
+  Person,
+  Receiving,
+  ServerContext,
+  Session,
+  StoredBlob,
+} from "./plugin.ts";
 import type { Registry, Type } from "./registry.ts";
 import type { Room, Rooms } from "./rooms.ts";
 import type { Time } from "./time.ts";
@@ -53,6 +63,7 @@ export type RouterParts = {
   time: Time;
   people: People;
   rooms: Rooms;
+  blobs: Pick<BlobFiles, "touch" | "info" | "read">;
   ack: AckMode;
   forgotten: Forgotten;
   figures: () => NodeFigures;
@@ -86,6 +97,7 @@ export class Router {
     this.#context = {
       now: () => parts.clock.now(),
       find: (id, author) => this.find(id, author),
+      blob: hash => this.blob(hash),
       node: parts.figures,
     };
   }
@@ -108,6 +120,13 @@ export class Router {
   async find(id: string, author?: string): Promise<Message | undefined> {
     const stored = await this.#parts.log.find(id, author);
     return stored && toMessage(stored, this.#parts.registry);
+  }
+
+  /** A file that this node holds. */
+  async blob(hash: string): Promise<StoredBlob | undefined> {
+    const { blobs } = this.#parts;
+    const info = await blobs.info(hash);
+    return info && { hash, ...info, read: (from, to) => blobs.read(hash, from, to) };
   }
 
   /**
@@ -166,9 +185,17 @@ export class Router {
       authorName: author.name,
       alt: type.summary(body),
       body: type.pack(body),
-      blobs: [],
+      blobs: this.#blobsOf(type, body),
       extra: null,
     };
+  }
+
+  /** What a body refers to; throws `Reject` where this node does not hold all of it. */
+  #blobsOf(type: Type, body: unknown): string[] {
+    const hashes = type.blobs(body);
+    for (const hash of hashes)
+      if (!this.#parts.blobs.touch(hash)) throw new Reject("not-found", `this node does not hold the blob ${hash}`);
+    return hashes;
   }
 
   /** Later than everything of this node, and than everything of this author elsewhere. */

@@ -18,6 +18,7 @@ export async function typeOf(head: Uint8Array): Promise<string> {
 /** What a browser shows or plays without running any of it. WebM and MP4 are what they record sound in. */
 const INLINE = /^(audio\/[\w.+-]+|video\/(webm|mp4)|image\/(png|jpeg|gif|webp))$/;
 
+/** Whether a browser may show a blob of that type where it stands; any other one is for saving only. */
 export function isInline(type: string): boolean {
-  return INLINE.test(type);
+  return INLINE.test(type.split(";")[0] as string);
 }

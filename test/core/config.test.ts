@@ -57,6 +57,8 @@ test("every setting is used as it is given, without the spaces around it", () =>
     DATA_DIR: "/var/lib/chat",
     RATE_LIMIT: "0",
     CLAIM_LIMIT: "7",
+    BLOB_LIMIT: "500 KB",
+    BLOB_QUOTA: "1g",
     LOG_LEVEL: "silent",
   });
   assert.deepEqual(
@@ -79,6 +81,8 @@ test("every setting is used as it is given, without the spaces around it", () =>
       dataDir: "/var/lib/chat",
       rateLimit: 0,
       claimLimit: 7,
+      blobLimit: 500 * 1024,
+      blobQuota: 1024 ** 3,
       logLevel: "silent",
     },
   );

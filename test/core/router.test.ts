@@ -32,6 +32,7 @@ function newRouter() {
     time: still.time,
     people: new People(),
     rooms: new Rooms(),
+    blobs: { touch: () => false, info: async () => undefined, read: async () => assert.fail("there are none") },
     forgotten: new Forgotten(),
     ack: "peer",
     figures: () => assert.fail("nobody asked"),

@@ -1,5 +1,5 @@
 /** What the core hands to a plugin's hooks, for tests without a node. */
-import type { Message, NodeFigures, Receiving, ServerContext, Session } from "../../core/plugin.ts";
+import type { Message, NodeFigures, Receiving, ServerContext, Session, StoredBlob } from "../../core/plugin.ts";
 
 export function session(person: string, id = `${person}'s session`, name = person): Session {
   return { id, person: { id: person, name } };
@@ -18,9 +18,11 @@ export const figures: NodeFigures = {
   peers: [],
 };
 
-/** A node that knows these messages, at a time that the test sets. */
-export function serverContext(given: Partial<ServerContext> & { messages?: Message[] } = {}): ServerContext {
-  const { messages = [], ...context } = given;
+/** A node that knows these messages and files, at a time that the test sets. */
+export function serverContext(
+  given: Partial<ServerContext> & { messages?: Message[]; blobs?: StoredBlob[] } = {},
+): ServerContext {
+  const { messages = [], blobs = [], ...context } = given;
   return {
     now: () => 0,
     node: () => figures,
@@ -28,6 +30,7 @@ export function serverContext(given: Partial<ServerContext> & { messages?: Messa
       const known = messages.filter(message => message.id === id);
       return known.find(message => message.author.id === author) ?? known[0];
     },
+    blob: async hash => blobs.find(blob => blob.hash === hash),
     ...context,
   };
 }

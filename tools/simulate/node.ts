@@ -96,6 +96,8 @@ export class Node {
       people: new People(),
       forgotten,
       rooms,
+      // No client sends any.
+      blobs: { touch: () => false, info: async () => undefined, read: async () => new Uint8Array() },
       figures: () => ({
         ...self,
         startedAt: 0,

@@ -1,0 +1,80 @@
+/** Removes the blobs that no message refers to any more, or ever did. */
+import type { Log } from "../log/log.ts";
+import type { Cancel, Time } from "../time.ts";
+import type { BlobFiles } from "./files.ts";
+
+/** Whoever sent a file has that long to send the message that refers to it: a phone may be in a tunnel. */
+export const ORPHAN_AFTER_MS = 24 * 60 * 60_000;
+const LOOK_EVERY_MS = 60 * 60_000;
+/** Not while a node starts. */
+const LOOK_FIRST_AFTER_MS = 60_000;
+/** Old blobs that are looked for in the log at a time. */
+const BATCH = 20_000;
+const PAGE = 2_000;
+
+export type CollectorParts = {
+  files: Pick<BlobFiles, "all" | "remove">;
+  log: Pick<Log, "blobsReferenced">;
+  time: Time;
+  failed(what: string, error: unknown): void;
+};
+
+export class Collector {
+  readonly #parts: CollectorParts;
+  readonly #timers: Cancel[];
+  #collecting: Promise<unknown> | undefined;
+  #closed = false;
+
+  constructor(parts: CollectorParts) {
+    this.#parts = parts;
+    const look = () => {
+      this.#collecting ??= this.collect()
+        .catch(error => parts.failed("collecting blobs", error))
+        .finally(() => (this.#collecting = undefined));
+    };
+    this.#timers = [parts.time.after(LOOK_FIRST_AFTER_MS, look), parts.time.every(LOOK_EVERY_MS, look)];
+  }
+
+  /** Resolves with how many were removed. */
+  async collect(): Promise<number> {
+    const { files, time } = this.#parts;
+    const since = time.wall() - ORPHAN_AFTER_MS;
+    let removed = 0;
+    let old = new Set<string>();
+    const remove = async () => {
+      for (const hash of await this.#unreferenced(old)) {
+        if (this.#closed) return;
+        // What came again, or was referred to, since it was found here is young again.
+        await files.remove(hash, since);
+        removed++;
+      }
+      old = new Set();
+    };
+    for await (const { hash, modifiedMs } of files.all()) {
+      if (this.#closed) return removed;
+      if (modifiedMs < since) old.add(hash);
+      if (old.size >= BATCH) await remove();
+    }
+    await remove();
+    return removed;
+  }
+
+  /** Those of them that the log does not refer to. */
+  async #unreferenced(hashes: ReadonlySet<string>): Promise<Set<string>> {
+    const left = new Set(hashes);
+    for (let pos = 0; left.size > 0 && !this.#closed; ) {
+      const page = await this.#parts.log.blobsReferenced(pos, PAGE);
+      for (const { blobs } of page) for (const hash of blobs) left.delete(hash);
+      pos = page.at(-1)?.pos ?? pos;
+      if (page.length < PAGE) return left;
+    }
+    return new Set();
+  }
+
+  /** Resolves when it looks no more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const cancel of this.#timers) cancel();
+    await this.#collecting;
+  }
+}

@@ -1,0 +1,209 @@
+/** Blobs over HTTP: `PUT /blobs`, and `GET /blobs/<hash>` with ranges. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { pipeline } from "node:stream/promises";
+import { asReject, type Code, Reject } from "../errors.ts";
+import type { People } from "../people.ts";
+import type { Person } from "../plugin.ts";
+import { type BlobFiles, type BlobInfo, HASH } from "./files.ts";
+import { partOf } from "./ranges.ts";
+import { isInline } from "./type.ts";
+import type { Uploads } from "./uploads.ts";
+
+export type BlobHttpParts = {
+  files: Pick<BlobFiles, "info" | "stream">;
+  uploads: Uploads;
+  people: Pick<People, "ofToken" | "ofTicket">;
+  /** Whether this node has what the others know. */
+  isReady(): boolean;
+  /** Whether a request may come in, by the page that it comes from. */
+  isFromOwnPage(request: IncomingMessage): boolean;
+  /** What is known of a blob as soon as it is here; undefined where nobody has it. */
+  find(hash: string): Promise<BlobInfo | undefined>;
+  failed(what: string, error: unknown): void;
+};
+
+/** An upload of which nothing comes for so long has been cut off. */
+const STALLED_AFTER_MS = 30_000;
+/** How long the rest of a refused upload is read, and dropped: who is still sending hears of the refusal only after that. */
+const LINGER_MS = 1_000;
+const READY_SOON_MS = 500;
+const PREFLIGHT_SECONDS = 600;
+
+const STATUS: Partial<Record<Code, number>> = {
+  invalid: 400,
+  "session-unknown": 401,
+  "not-allowed": 403,
+  "not-found": 404,
+  "too-large": 413,
+  "rate-limited": 429,
+  "not-ready": 503,
+  "storage-failed": 503,
+  "no-space": 507,
+};
+
+export class BlobHttp {
+  readonly #parts: BlobHttpParts;
+
+  constructor(parts: BlobHttpParts) {
+    this.#parts = parts;
+  }
+
+  /** Answers a request for `/blobs`, or for what is below it. */
+  async answer(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      this.#admit(request, response);
+      const hash = path === "/blobs" ? undefined : path.slice("/blobs/".length);
+      const methods = hash === undefined ? "PUT" : "GET, HEAD";
+      if (request.method === "OPTIONS") return answerPreflight(methods, request, response);
+      if (!methods.split(", ").includes(request.method ?? "")) {
+        response.writeHead(405, { Allow: `${methods}, OPTIONS` }).end();
+        return;
+      }
+      if (hash === undefined) await this.#put(request, response);
+      else await this.#get(hash, request, response);
+    } catch (error) {
+      // Whoever asked is gone.
+      if (request.socket.destroyed || response.destroyed) return;
+      if (!(error instanceof Reject)) this.#parts.failed("blobs", error);
+      if (response.headersSent) response.destroy();
+      else refuse(asReject(error), request, response);
+    }
+  }
+
+  /** Pages of this cluster may ask, from whichever node they came; pages of others may not, whatever session they know of. */
+  #admit(request: IncomingMessage, response: ServerResponse): void {
+    const { origin } = request.headers;
+    response.setHeader("Vary", "Origin");
+    if (origin === undefined) return;
+    if (!this.#parts.isFromOwnPage(request)) throw new Reject("not-allowed", "that page is none of this cluster's");
+    response.setHeader("Access-Control-Allow-Origin", origin);
+    response.setHeader("Access-Control-Expose-Headers", "Accept-Ranges, Content-Range, ETag, Retry-After");
+  }
+
+  #personOf(request: IncomingMessage, ticket?: string | null): Person {
+    const { people, isReady } = this.#parts;
+    const [, token] = /^Bearer +(\S{1,128})$/i.exec(request.headers.authorization ?? "") ?? [];
+    const person = token === undefined ? ticket && people.ofTicket(ticket) : people.ofToken(token);
+    if (person) return person;
+    if (!isReady()) throw new Reject("not-ready", undefined, { retryAfterMs: READY_SOON_MS });
+    throw new Reject("session-unknown", "blobs are for people with a session: say its token or ticket");
+  }
+
+  async #put(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { files, uploads } = this.#parts;
+    const person = this.#personOf(request);
+    const { "content-length": length } = request.headers;
+    const body = bodyOf(request, response);
+    const { hash, size, isNew } = await uploads.receive(
+      person.id,
+      length === undefined ? undefined : Number(length),
+      body,
+    );
+    const { type } = (await files.info(hash)) ?? {};
+    sendJson(response, isNew ? 201 : 200, { ok: true, hash, size, type });
+  }
+
+  async #get(hash: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#personOf(request, URL.parse(request.url ?? "", "http://node")?.searchParams.get("ticket"));
+    if (!HASH.test(hash)) throw new Reject("invalid", "a blob's name is 64 hexadecimal digits");
+    const info = await this.#parts.find(hash);
+    if (!info) throw new Reject("not-found", "there is no such blob");
+    const etag = `"${hash}"`;
+    setHeaders(response, info, etag);
+    const { range, "if-range": ifRange, "if-none-match": known = "" } = request.headers;
+    if (known.split(",").some(tag => [etag, `W/${etag}`, "*"].includes(tag.trim()))) {
+      response.writeHead(304).end();
+      return;
+    }
+    const part = request.method === "GET" && (ifRange ?? etag) === etag ? partOf(range, info.size) : undefined;
+    if (part === "none") {
+      const { code, message } = new Reject("invalid", `the blob has ${info.size} bytes, and none of those asked for`);
+      for (const name of response.getHeaderNames()) if (!KEPT_ON_ERROR.has(name)) response.removeHeader(name);
+      sendJson(response, 416, { ok: false, code, message }, { "Content-Range": `bytes */${info.size}` });
+      return;
+    }
+    const { from, to } = part ?? { from: 0, to: info.size };
+    response.setHeader("Content-Length", to - from);
+    if (part) response.setHeader("Content-Range", `bytes ${from}-${to - 1}/${info.size}`);
+    response.writeHead(part ? 206 : 200);
+    if (request.method === "HEAD") response.end();
+    else await pipeline(this.#parts.files.stream(hash, from, to), response);
+  }
+}
+
+/** Headers that belong to the request, and not to the blob. */
+const KEPT_ON_ERROR = new Set([
+  "vary",
+  "x-content-type-options",
+  "access-control-allow-origin",
+  "access-control-expose-headers",
+]);
+
+/** A blob never changes, and what somebody sent must not run as a page of this site. */
+function setHeaders(response: ServerResponse, { type }: BlobInfo, etag: string): void {
+  response.setHeader("ETag", etag);
+  response.setHeader("Cache-Control", "private, max-age=31536000, immutable");
+  response.setHeader("Accept-Ranges", "bytes");
+  response.setHeader("Content-Type", type);
+  response.setHeader("Content-Security-Policy", "sandbox; default-src 'none'");
+  response.setHeader("Referrer-Policy", "no-referrer");
+  response.setHeader("Content-Disposition", isInline(type) ? "inline" : "attachment");
+}
+
+function answerPreflight(methods: string, { headers }: IncomingMessage, response: ServerResponse): void {
+  if (headers.origin === undefined) response.setHeader("Allow", `${methods}, OPTIONS`);
+  else {
+    response.setHeader("Access-Control-Allow-Methods", methods);
+    response.setHeader("Access-Control-Allow-Headers", "authorization, content-type, range, if-none-match, if-range");
+    response.setHeader("Access-Control-Max-Age", PREFLIGHT_SECONDS);
+  }
+  response.writeHead(204).end();
+}
+
+/** What comes in; whoever waits for a word before sending gets it when the first byte is asked for. */
+async function* bodyOf(request: IncomingMessage, response: ServerResponse): AsyncGenerator<Uint8Array> {
+  if (request.headers.expect !== undefined) response.writeContinue();
+  const stalled = setTimeout(() => request.destroy(), STALLED_AFTER_MS);
+  try {
+    // Left alone where it is not read to its end: the refusal has to go out on the same connection.
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      yield chunk as Buffer;
+      stalled.refresh();
+    }
+  } finally {
+    clearTimeout(stalled);
+  }
+}
+
+function refuse(reason: Reject, request: IncomingMessage, response: ServerResponse): void {
+  const headers: Record<string, string> = {};
+  const { retryAfterMs } = reason.details;
+  if (retryAfterMs !== undefined) headers["Retry-After"] = String(Math.ceil(retryAfterMs / 1_000));
+  if (reason.code === "session-unknown") headers["WWW-Authenticate"] = "Bearer";
+  const status = STATUS[reason.code] ?? 500;
+  if (request.complete || !hasBody(request)) return sendJson(response, status, reason.toJSON(), headers);
+  const text = `${JSON.stringify(reason)}\n`;
+  response.writeHead(status, {
+    ...JSON_HEADERS,
+    ...headers,
+    "Content-Length": Buffer.byteLength(text),
+    Connection: "close",
+  });
+  response.write(text);
+  // A connection that is closed while something comes in is reset, and what was sent on it may be lost.
+  const end = () => {
+    clearTimeout(lingering);
+    response.end();
+  };
+  const lingering = setTimeout(end, LINGER_MS);
+  request.once("close", end).once("end", end).resume();
+}
+
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+
+const JSON_HEADERS = { "Content-Type": "application/json", "Cache-Control": "no-store" };
+
+function sendJson(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {
+  response.writeHead(status, { ...JSON_HEADERS, ...headers }).end(`${JSON.stringify(body)}\n`);
+}
