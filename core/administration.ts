@@ -1,5 +1,7 @@
 /** What an operator may do with what a node holds, whoever wrote it, and whether the node runs or not. */
 import { v7 as uuid } from "uuid";
+import type { BlobPiece } from "./archive.ts";
+import type { BlobFiles, Incoming } from "./blobs/files.ts";
 import type { Head } from "./chain.ts";
 import { type Clock, millisecondsOf } from "./clock.ts";
 import type { Cluster } from "./cluster/cluster.ts";
@@ -35,6 +37,10 @@ export type Administration = {
   chainsAt(places: Record<string, number>): Promise<Record<string, string>>;
   /** Commits what continues its stream and passes the rest over; resolves with how many were stored. */
   append(envelopes: readonly Envelope[]): Promise<number>;
+  /** The piece of a blob that begins there; undefined where the node does not hold it. */
+  blob(hash: string, from: number): Promise<{ bytes: Uint8Array; isLast: boolean } | undefined>;
+  /** Takes a piece of a blob, in order; false, and no more wanted, where the node holds it. Throws `Reject` as disks do. */
+  keepBlob(piece: BlobPiece): Promise<boolean>;
   /** Ends the node's own stream at `seq`, so that its next write begins a new one; false where it has gone on since. */
   abandon(origin: string, seq: number): Promise<boolean>;
   /**
@@ -52,6 +58,7 @@ export type Administration = {
 
 const PAGE_MAX_COUNT = 1_000;
 const PAGE_MAX_BYTES = 512 * 1024;
+const PIECE_BYTES = 256 * 1024;
 
 /** Of a log in this process. */
 export class LogAdministration implements Administration {
@@ -59,10 +66,14 @@ export class LogAdministration implements Administration {
   readonly #clock: Clock;
   readonly #name: string;
   readonly #cluster: Pick<Cluster, "peers"> | undefined;
+  readonly #blobs: BlobFiles;
+  /** The blob of which not all has come. */
+  #incoming: { hash: string; file: Incoming } | undefined;
 
   /** `name` is the node's; without a cluster no node runs on the log. */
-  constructor(log: Log, clock: Clock, name: string, cluster?: Pick<Cluster, "peers">) {
+  constructor(log: Log, blobs: BlobFiles, clock: Clock, name: string, cluster?: Pick<Cluster, "peers">) {
     this.#log = log;
+    this.#blobs = blobs;
     this.#clock = clock;
     this.#name = name;
     this.#cluster = cluster;
@@ -86,6 +97,38 @@ export class LogAdministration implements Administration {
   async append(envelopes: readonly Envelope[]): Promise<number> {
     const outcomes = await this.#log.append(envelopes);
     return outcomes.filter(({ status }) => status === "stored").length;
+  }
+
+  async blob(hash: string, from: number): Promise<{ bytes: Uint8Array; isLast: boolean } | undefined> {
+    const info = await this.#blobs.info(hash);
+    // What is damaged is as good as not there.
+    if (!info || (from === 0 && !(await this.#blobs.verify(hash)))) return undefined;
+    const bytes = await this.#blobs.read(hash, from, from + PIECE_BYTES);
+    return { bytes, isLast: from + bytes.length >= info.size };
+  }
+
+  async keepBlob({ hash, from, bytes, isLast }: BlobPiece): Promise<boolean> {
+    if (from === 0) {
+      await this.#dropIncoming();
+      if (this.#blobs.touch(hash)) return false;
+      this.#incoming = { hash, file: await this.#blobs.receive() };
+    }
+    const incoming = this.#incoming;
+    if (incoming?.hash !== hash || incoming.file.size !== from)
+      throw new Reject("invalid", "another import has begun meanwhile: begin anew when it is done");
+    await this.#blobs.assertRoom(bytes.length);
+    await incoming.file.write(bytes);
+    if (!isLast) return true;
+    this.#incoming = undefined;
+    await incoming.file.finish(hash);
+    return true;
+  }
+
+  /** What a command left that was ended in the middle of a blob. */
+  async #dropIncoming(): Promise<void> {
+    const incoming = this.#incoming;
+    this.#incoming = undefined;
+    await incoming?.file.abandon();
   }
 
   abandon(origin: string, seq: number): Promise<boolean> {
@@ -115,8 +158,9 @@ export class LogAdministration implements Administration {
     return { id, name };
   }
 
-  close(): Promise<void> {
-    return this.#log.close();
+  async close(): Promise<void> {
+    await this.#dropIncoming();
+    await this.#log.close();
   }
 }
 

@@ -1,18 +1,20 @@
 /**
- * A log as a file of JSON lines: a header, an envelope a line in an order in which they can be applied, and an end.
+ * A log as a file of JSON lines: a header, an envelope a line in an order in which they can be applied, what those refer to
+ * in pieces before them, and an end.
  *
  * Each line ends with the running hash of all lines up to it, so that damage is seen at the line where it is. The header's
  * `version` goes up when a line gets another form or a new kind of line comes in; a reader takes its own version and those
  * before it, and refuses later ones whole, rather than pass over what it does not know.
  */
-import { hash } from "node:crypto";
+import { createHash, type Hash, hash } from "node:crypto";
 import * as v from "valibot";
+import { HASH } from "./blobs/files.ts";
 import { EMPTY_CHAIN, type Head, hashChain } from "./chain.ts";
 import { asEnvelope, type Envelope, FIELDS, isGenuine, ORIGIN } from "./envelope.ts";
 import { asReject, Reject } from "./errors.ts";
 
 const FORMAT = "web-chat archive";
-const VERSION = 1;
+const VERSION = 2;
 /** Longer than the longest envelope, and than a header of some ten thousand streams. */
 const MAX_LINE_BYTES = 4 * 1024 * 1024;
 const BYTES = ["body", "salt", "contentHash", "extra"] as const satisfies readonly (keyof Envelope)[];
@@ -28,11 +30,20 @@ export type About = {
 };
 /** An envelope that was read, the running hash of its stream after it, and the line where it stands. */
 export type Read = { envelope: Envelope; chain: string; line: number };
+/** A piece of a blob; those of one blob follow each other, and the last one says so. */
+export type BlobPiece = { hash: string; from: number; bytes: Uint8Array; isLast: boolean };
+
+const Piece = v.object({
+  hash: v.pipe(v.string(), v.regex(HASH)),
+  from: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  isLast: v.boolean(),
+  bytes: v.string(),
+});
 
 const Header = v.object({
   kind: v.literal("header"),
   format: v.literal(FORMAT),
-  version: v.literal(VERSION),
+  version: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(VERSION)),
   program: v.string(),
   node: v.object({ id: v.optional(v.string()), name: v.string() }),
   at: v.string(),
@@ -81,6 +92,11 @@ export class ArchiveWriter {
     return this.#line({ kind: "envelope", ...Object.fromEntries(fields) });
   }
 
+  /** A piece of a blob. Those of one stand behind each other, and before the first envelope that refers to it. */
+  blob({ hash, from, bytes, isLast }: BlobPiece): string {
+    return this.#line({ kind: "blob", hash, from, isLast, bytes: base64(bytes) });
+  }
+
   end(): string {
     return this.#line({ kind: "end", envelopes: this.envelopes });
   }
@@ -96,6 +112,8 @@ export class ArchiveReader {
   readonly #seal = new Seal();
   readonly #streams = new Streams();
   readonly about: About;
+  /** The blob of which not all has come. */
+  #blob: { name: string; size: number; hash: Hash } | undefined;
   #line = 1;
 
   private constructor(lines: AsyncGenerator<string>, first: string) {
@@ -126,6 +144,11 @@ export class ArchiveReader {
 
   /** Every envelope in the order of the file; complete where it comes to its end without a `Reject`. */
   async *envelopes(): AsyncGenerator<Read> {
+    for await (const entry of this.entries()) if ("envelope" in entry) yield entry;
+  }
+
+  /** Every envelope, and every piece of a blob, in the order of the file. */
+  async *entries(): AsyncGenerator<Read | BlobPiece> {
     let count = 0;
     let ended = false;
     for await (const line of this.#lines) {
@@ -133,6 +156,11 @@ export class ArchiveReader {
       if (ended) throw damaged(this.#line, "something follows the end");
       const fields = this.#fields(line);
       this.#assertSealed(line);
+      if (fields.kind === "blob") {
+        yield this.#piece(fields);
+        continue;
+      }
+      if (this.#blob) throw damaged(this.#line, "a blob before this ends too soon");
       if (fields.kind === "envelope") {
         count++;
         yield this.#envelope(fields);
@@ -155,6 +183,21 @@ export class ArchiveReader {
     } catch (error) {
       throw damaged(this.#line, asReject(error).message);
     }
+  }
+
+  #piece(fields: Record<string, unknown>): BlobPiece {
+    const parsed = v.safeParse(Piece, fields);
+    if (!parsed.success) throw damaged(this.#line, parsed.issues[0].message);
+    const { hash, from, isLast } = parsed.output;
+    const bytes = Buffer.from(parsed.output.bytes, "base64");
+    const blob = from === 0 ? { name: hash, size: 0, hash: createHash("sha256") } : this.#blob;
+    if ((from === 0 && this.#blob) || blob?.name !== hash || blob.size !== from)
+      throw damaged(this.#line, "it does not continue the blob before it");
+    blob.hash.update(bytes);
+    blob.size += bytes.length;
+    this.#blob = isLast ? undefined : blob;
+    if (isLast && blob.hash.digest("hex") !== hash) throw damaged(this.#line, "the blob is not the one of that name");
+    return { hash, from, bytes, isLast };
   }
 
   #fields(line: string): Record<string, unknown> {

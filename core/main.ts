@@ -57,8 +57,10 @@ program
   .option("--force", "replace a file of that name")
   .action(async (file: string, { force = false }: { force?: boolean }) => {
     const { exportTo } = await import("./commands/export.ts");
-    const envelopes = await exportTo(file, configured(), { program: version, force });
-    console.error(`${envelopes} envelopes exported`);
+    const { envelopes, blobs, missing } = await exportTo(file, configured(), { program: version, force });
+    const kept = blobs > 0 ? `, ${blobs} blobs` : "";
+    const lacking = missing > 0 ? `; ${missing} blobs are not on this node` : "";
+    console.error(`${envelopes} envelopes${kept} exported${lacking}`);
   });
 program
   .command("import")
@@ -73,11 +75,12 @@ program
 program
   .command("backup")
   .argument("<folder>", "where to; it may be a DATA_DIR then")
-  .description("a copy of the database, while the node runs or not; keys and certificates stay out")
+  .description("a copy of the database and its blobs, while the node runs or not; keys and certificates stay out")
   .action(async (folder: string) => {
     const { backUpTo } = await import("./commands/backup.ts");
-    const bytes = await backUpTo(folder, configured());
-    console.log(`${join(folder, "log.db")}: ${bytes} bytes`);
+    const { log, blobs } = await backUpTo(folder, configured());
+    console.log(`${join(folder, "log.db")}: ${log} bytes`);
+    if (blobs > 0) console.log(`${join(folder, "blobs")}: ${blobs} bytes`);
   });
 program
   .command("erase")

@@ -163,7 +163,7 @@ async function layGround(
   const log = await Log.open(config.dataDir);
   open.defer(() => log.close());
   const failed = (what: string, error: unknown) => logger.error({ what, err: error }, "something failed");
-  const { blobs, uploads } = await openBlobs(config, { log, time, failed }, open);
+  const { blobs, uploads } = await openBlobs(config, { log, time, logger, failed }, open);
   const self = { id: await ownId(log), name: config.name, version };
   const isBusOpen = config.secrets.length === 0;
   const report = new Report({ self, registry, log, blobs, uploads: () => uploads.size, isBusOpen, ...late });
@@ -186,13 +186,14 @@ async function layGround(
 
 async function openBlobs(
   { blobLimit, blobQuota }: Config,
-  { log, time, failed }: Pick<Ground, "log" | "time" | "failed">,
+  { log, time, logger, failed }: Pick<Ground, "log" | "time" | "failed"> & { logger: Logger },
   open: AsyncDisposableStack,
 ): Promise<Pick<Ground, "blobs" | "uploads">> {
   const blobs = await BlobFiles.open(join(log.directory, "blobs"));
   const uploads = new Uploads(blobs, { maxBytes: blobLimit, bytesPerHour: blobQuota });
   open.defer(() => uploads.settled());
-  const collector = new Collector({ files: blobs, log, time, failed });
+  const damaged = (hash: string) => logger.warn({ hash }, "a blob is damaged on this disk");
+  const collector = new Collector({ files: blobs, log, time, damaged, failed });
   open.defer(() => collector.close());
   return { blobs, uploads };
 }
@@ -326,11 +327,11 @@ function startTicking(report: Report, router: Router): NodeJS.Timeout {
 
 /** Resolves with what ends it. A node that cannot be administered serves all the same. */
 async function openAdministration(
-  { self, log, clock, report, failed }: Ground,
+  { self, log, blobs, clock, report, failed }: Ground,
   cluster: Cluster,
   logger: Logger,
 ): Promise<() => Promise<void>> {
-  const administration = new LogAdministration(log, clock, self.name, cluster);
+  const administration = new LogAdministration(log, blobs, clock, self.name, cluster);
   try {
     return await openControl({ dataDir: log.directory, administration, health: () => report.health(), failed });
   } catch (error) {

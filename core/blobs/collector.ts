@@ -1,4 +1,4 @@
-/** Removes the blobs that no message refers to any more, or ever did. */
+/** Looks after the blobs of a node: what no message refers to goes, and what is damaged is told of. */
 import type { Log } from "../log/log.ts";
 import type { Cancel, Time } from "../time.ts";
 import type { BlobFiles } from "./files.ts";
@@ -11,11 +11,15 @@ const LOOK_FIRST_AFTER_MS = 60_000;
 /** Old blobs that are looked for in the log at a time. */
 const BATCH = 20_000;
 const PAGE = 2_000;
+/** Read at each look to see whether they are whole: some seconds' work. */
+const VERIFIED_BYTES = 1024 ** 3;
 
 export type CollectorParts = {
-  files: Pick<BlobFiles, "all" | "remove">;
+  files: Pick<BlobFiles, "all" | "remove" | "verify">;
   log: Pick<Log, "blobsReferenced">;
   time: Time;
+  /** The bytes of a blob are not those of its name any more: what brings it again puts it right. */
+  damaged(hash: string): void;
   failed(what: string, error: unknown): void;
 };
 
@@ -23,12 +27,15 @@ export class Collector {
   readonly #parts: CollectorParts;
   readonly #timers: Cancel[];
   #collecting: Promise<unknown> | undefined;
+  /** Up to that hash they were looked at. */
+  #verifiedTo = "";
   #closed = false;
 
   constructor(parts: CollectorParts) {
     this.#parts = parts;
     const look = () => {
       this.#collecting ??= this.collect()
+        .then(() => this.verify())
         .catch(error => parts.failed("collecting blobs", error))
         .finally(() => (this.#collecting = undefined));
     };
@@ -45,8 +52,7 @@ export class Collector {
       for (const hash of await this.#unreferenced(old)) {
         if (this.#closed) return;
         // What came again, or was referred to, since it was found here is young again.
-        await files.remove(hash, since);
-        removed++;
+        if (await files.remove(hash, since)) removed++;
       }
       old = new Set();
     };
@@ -57,6 +63,21 @@ export class Collector {
     }
     await remove();
     return removed;
+  }
+
+  /** Looks at the next so many bytes of them, then begins anew: a disk that rots does not say so. */
+  async verify(maxBytes = VERIFIED_BYTES): Promise<void> {
+    const { files, damaged } = this.#parts;
+    let bytes = 0;
+    for await (const { hash, size } of files.all()) {
+      if (hash <= this.#verifiedTo) continue;
+      if (this.#closed || bytes >= maxBytes) return;
+      bytes += size;
+      this.#verifiedTo = hash;
+      // What was removed meanwhile is not damaged.
+      if (!(await files.verify(hash).catch(() => true))) damaged(hash);
+    }
+    this.#verifiedTo = "";
   }
 
   /** Those of them that the log does not refer to. */

@@ -1,10 +1,9 @@
 /** Immutable files, each named by the SHA-256 of its bytes: there whole and on disk, or not at all. */
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream, statSync, unlinkSync, utimesSync } from "node:fs";
-import { type FileHandle, mkdir, open, opendir, rename, rm, stat, statfs } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { Reject } from "../errors.ts";
 import { flushFolder } from "../files.ts";
 import { HEAD_BYTES, typeOf } from "./type.ts";
@@ -98,11 +97,7 @@ export class BlobFiles {
   /** Whether its bytes are still those of its name. */
   async verify(hash: string): Promise<boolean> {
     const found = createHash("sha256");
-    try {
-      await pipeline(createReadStream(this.#pathOf(hash)), found);
-    } catch (error) {
-      throw asDiskError(error);
-    }
+    for await (const chunk of readBlob(this.#pathOf(hash))) found.update(chunk);
     return found.digest("hex") === hash;
   }
 
@@ -122,25 +117,20 @@ export class BlobFiles {
     if (bavail * bsize - bytes < blocks * bsize * KEPT_FREE) throw new Reject("no-space");
   }
 
-  /** Removes it, if nothing came or referred to it after `untouchedSinceMs`. */
-  async remove(hash: string, untouchedSinceMs = Number.POSITIVE_INFINITY): Promise<void> {
+  /** Removes it, if it was neither brought nor touched after `untouchedSinceMs`. Resolves with whether it did. */
+  async remove(hash: string, untouchedSinceMs = Number.POSITIVE_INFINITY): Promise<boolean> {
     await this.#counted;
     // In one turn of the loop: it may be wanted again in the next.
     const found = this.#stat(hash);
-    if (!found || found.mtimeMs > untouchedSinceMs || this.#placing.has(hash)) return;
+    if (!found || found.mtimeMs > untouchedSinceMs || this.#placing.has(hash)) return false;
     unlinkSync(this.#pathOf(hash));
     this.#add(-1, -found.size);
+    return true;
   }
 
-  async *all(): AsyncIterable<BlobFile> {
-    for await (const folder of await opendir(this.#directory)) {
-      if (!folder.isDirectory() || folder.name === INCOMING) continue;
-      const path = join(this.#directory, folder.name);
-      for await (const { name } of await opendir(path)) {
-        const found = HASH.test(name) ? await stat(join(path, name)).catch(() => undefined) : undefined;
-        if (found?.isFile()) yield { hash: name, size: found.size, modifiedMs: found.mtimeMs };
-      }
-    }
+  /** What is here, in the order of the hashes. */
+  all(): AsyncIterable<BlobFile> {
+    return blobsIn(this.#directory);
   }
 
   async #count(): Promise<void> {
@@ -193,6 +183,27 @@ export class BlobFiles {
       await rm(partial, { force: true });
     }
     await flushFolder(folder);
+  }
+}
+
+/** The blobs in a folder of them, in the order of their hashes; none where there is no such folder. */
+export async function* blobsIn(directory: string): AsyncGenerator<BlobFile> {
+  const folders = await readdir(directory).catch(() => []);
+  for (const folder of folders.filter(name => /^[0-9a-f]{2}$/.test(name)).sort()) {
+    const path = join(directory, folder);
+    for (const name of (await readdir(path)).sort()) {
+      const found = HASH.test(name) ? await stat(join(path, name)).catch(() => undefined) : undefined;
+      if (found?.isFile()) yield { hash: name, size: found.size, modifiedMs: found.mtimeMs };
+    }
+  }
+}
+
+/** The bytes of a file, piece by piece; throws `Reject` where it is not there, or the disk fails. */
+export async function* readBlob(path: string): AsyncGenerator<Buffer> {
+  try {
+    yield* createReadStream(path);
+  } catch (error) {
+    throw asDiskError(error);
   }
 }
 

@@ -2,6 +2,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Administration, LogAdministration } from "../administration.ts";
+import { BlobFiles } from "../blobs/files.ts";
 import { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { RemoteAdministration } from "../control/client.ts";
@@ -87,7 +88,8 @@ async function openLog(dataDir: string, name: string): Promise<Administration> {
     throw new Reject("unreachable", `${dataDir} is in use, by a node without a control socket or another command`);
   });
   try {
-    return new LogAdministration(log, new Clock(Date.now, await log.lastHlc()), name);
+    const blobs = await BlobFiles.open(join(log.directory, "blobs"));
+    return new LogAdministration(log, blobs, new Clock(Date.now, await log.lastHlc()), name);
   } catch (error) {
     // Its threads would keep the command from ending.
     await log.close();

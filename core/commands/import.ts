@@ -80,7 +80,12 @@ async function append(node: Administration, heads: Heads, archive: ArchiveReader
     imported.stored += stored;
     imported.known += batch.length - stored;
   };
-  for await (const read of archive.envelopes()) {
+  let unwanted: string | undefined;
+  for await (const read of archive.entries()) {
+    if ("isLast" in read) {
+      if (read.hash !== unwanted && !(await node.keepBlob(read))) unwanted = read.hash;
+      continue;
+    }
     if (read.envelope.seq <= (heads[read.envelope.origin]?.seq ?? 0)) {
       imported.known++;
       continue;

@@ -2,6 +2,7 @@
 import { Agent, request as httpRequest } from "node:http";
 import { buffer } from "node:stream/consumers";
 import type { Administration, Erased, LogPage, Standing } from "../administration.ts";
+import type { BlobPiece } from "../archive.ts";
 import { decode, type Envelope, encode, fromWire, toWire } from "../envelope.ts";
 import { CODES, type Code, Reject } from "../errors.ts";
 import { type ControlPath, controlPath } from "./path.ts";
@@ -49,6 +50,16 @@ export class RemoteAdministration implements Administration {
 
   append(envelopes: readonly Envelope[]): Promise<number> {
     return this.#call("append", envelopes.map(toWire));
+  }
+
+  blob(hash: string, from: number): Promise<{ bytes: Uint8Array; isLast: boolean } | undefined> {
+    return this.#call<{ bytes: Uint8Array; isLast: boolean } | null>("blob", hash, from).then(
+      piece => piece ?? undefined,
+    );
+  }
+
+  keepBlob(piece: BlobPiece): Promise<boolean> {
+    return this.#call("keepBlob", piece);
   }
 
   abandon(origin: string, seq: number): Promise<boolean> {

@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import * as v from "valibot";
 import type { Administration } from "../administration.ts";
+import { HASH } from "../blobs/files.ts";
 import { digestOf } from "../chain.ts";
 import { decode, encode, fromWire, isGenuine, MAX_FRAME_BYTES, ORIGIN, toWire } from "../envelope.ts";
 import { asReject, Reject } from "../errors.ts";
@@ -59,6 +60,8 @@ function listen(server: Server, { path }: ControlPath): Promise<void> {
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const origin = v.pipe(v.string(), v.regex(ORIGIN));
+const hash = v.pipe(v.string(), v.regex(HASH));
+const piece = v.object({ hash, from: count, bytes: v.instance(Uint8Array), isLast: v.boolean() });
 const envelopes = v.pipe(
   v.array(v.unknown()),
   v.transform(wires => wires.map(fromWire)),
@@ -77,6 +80,8 @@ const CALLS = new Map<string, (on: Administration, input: unknown) => Promise<un
   ],
   ["chainsAt", (on, input) => on.chainsAt(...parse(v.tuple([v.record(origin, count)]), input))],
   ["append", (on, input) => on.append(...parse(v.tuple([envelopes]), input))],
+  ["blob", async (on, input) => (await on.blob(...parse(v.tuple([hash, count]), input))) ?? null],
+  ["keepBlob", (on, input) => on.keepBlob(...parse(v.tuple([piece]), input))],
   ["abandon", (on, input) => on.abandon(...parse(v.tuple([origin, count]), input))],
   ["erase", (on, input) => on.erase(...parse(v.tuple([v.string()]), input))],
   ["forget", (on, input) => on.forget(...parse(v.tuple([v.string()]), input))],

@@ -6,10 +6,11 @@ import { asFileError, writeWhole } from "../files.ts";
 import { StoreThread } from "./thread.ts";
 
 /**
- * Writes `log.db` into a folder, which is made if need be, and resolves with its size in bytes when it is on disk. Throws
- * `Reject` where the folder holds one already, or cannot take one.
+ * Writes `log.db` into a folder, which is made if need be, and resolves with its size in bytes when it is on disk. It gets its
+ * name there when `besides` is done, which copies what the log refers to. Throws `Reject` where the folder holds one already,
+ * or cannot take one.
  */
-export async function backUp(dataDir: string, folder: string): Promise<number> {
+export async function backUp(dataDir: string, folder: string, besides: () => Promise<void>): Promise<number> {
   const path = join(folder, "log.db");
   await mkdir(folder, { recursive: true, mode: 0o700 }).catch(error => {
     throw asFileError(error, folder);
@@ -26,6 +27,8 @@ export async function backUp(dataDir: string, folder: string): Promise<number> {
     } finally {
       await source.close();
     }
+    // After the log: what it refers to was there before it.
+    await besides();
   });
   return (await stat(path)).size;
 }

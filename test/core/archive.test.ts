@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { type About, ArchiveReader, ArchiveWriter, type Read } from "../../core/archive.ts";
+import { type About, ArchiveReader, ArchiveWriter, type BlobPiece, type Read } from "../../core/archive.ts";
 import { EMPTY_CHAIN, hashChain } from "../../core/chain.ts";
 import { type Draft, type Envelope, hashContent, toWire } from "../../core/envelope.ts";
+import { hashOf } from "../helpers/blobs.ts";
 import { at, draft, envelopes, holds, written } from "../suites/samples.ts";
 
 /** The header of a file with these envelopes. */
@@ -175,8 +176,8 @@ test("a file that is whole, and yet no log, is refused at the line that makes it
 test("what is no export is refused at its first line, and one of a later version is called that", async () => {
   for (const file of ["", "\n", "{}\n", "[]\n", "null\n", "Dear Ana,\n", '{"kind":"header"}\n', "\ufeff{}\n"])
     await assert.rejects(read(file), damagedAt(1), file);
-  const later = '{"kind":"header","format":"web-chat archive","version":2,"news":{}}\n';
-  await assert.rejects(read(later), { code: "archive-newer", message: /version 2.*reads 1.*newer web-chat/ });
+  const later = '{"kind":"header","format":"web-chat archive","version":3,"news":{}}\n';
+  await assert.rejects(read(later), { code: "archive-newer", message: /version 3.*reads 2.*newer web-chat/ });
 });
 
 test("a file without a line break is given up before it fills the memory", async () => {
@@ -192,4 +193,73 @@ test("a file without a line break is given up before it fills the memory", async
   const lines = archive(written(draft()));
   const long = `${at(lines, 0)}${" ".repeat(5 * 1024 * 1024)}${at(lines, 1)}${at(lines, 2)}`;
   await assert.rejects(read(long), damagedAt(2));
+});
+
+/** A blob in pieces of four bytes. */
+function pieces(text: string): BlobPiece[] {
+  const bytes = Buffer.from(text);
+  const hash = hashOf(bytes);
+  return Array.from({ length: Math.ceil(bytes.length / 4) }, (_, index) => {
+    const from = index * 4;
+    return { hash, from, bytes: bytes.subarray(from, from + 4), isLast: from + 4 >= bytes.length };
+  });
+}
+
+/** An archive of one envelope behind these pieces. */
+function withBlobs(...parts: BlobPiece[]): { file: string; envelope: Envelope } {
+  const [envelope] = written(draft()) as [Envelope];
+  const writer = new ArchiveWriter();
+  const lines = [writer.header(about([envelope])), ...parts.map(part => writer.blob(part))];
+  return { file: [...lines, writer.envelope(envelope), writer.end()].join(""), envelope };
+}
+
+async function entries(file: string): Promise<(Read | BlobPiece)[]> {
+  async function* chunks() {
+    yield Buffer.from(file);
+  }
+  const all: (Read | BlobPiece)[] = [];
+  for await (const entry of (await ArchiveReader.open(chunks())).entries()) all.push(entry);
+  return all;
+}
+
+test("blobs are read as they were written, and passed over where only envelopes are asked for", async () => {
+  const parts = [...pieces("a recording"), ...pieces("one")];
+  const { file, envelope } = withBlobs(...parts);
+  const all = await entries(file);
+  assert.deepEqual(all.slice(0, -1), parts);
+  assert.deepEqual((all.at(-1) as Read).envelope, envelope);
+  assert.deepEqual(await read(file), [all.at(-1)]);
+});
+
+test("blobs that are cut short, out of order, or not what their name says are damage", async () => {
+  const [one, two, three] = pieces("a recording") as [BlobPiece, BlobPiece, BlobPiece];
+  const other = pieces("another")[0] as BlobPiece;
+  const cases: [parts: BlobPiece[], line: number][] = [
+    [[one, two], 4],
+    [[one, three], 3],
+    [[two, three], 2],
+    [[one, one], 3],
+    [[one, other], 3],
+    [[one, { ...two, isLast: true }], 3],
+    [[one, two, { ...three, bytes: Buffer.from("gni") }], 4],
+    [[{ ...one, hash: "../log.db" }], 2],
+    [[{ ...one, from: -1 }], 2],
+  ];
+  for (const [parts, line] of cases) await assert.rejects(entries(withBlobs(...parts).file), damagedAt(line));
+});
+
+test("an archive of the version before blobs is read", async () => {
+  const [first = "", ...rest] = archive(written(draft()));
+  const fields = JSON.parse(first) as { version: number; sum: string };
+  assert.equal(fields.version, 2);
+  const seal = (text: string, before: string) => hashOf(Buffer.from(before + text)).slice(0, 16);
+  let sum = "";
+  const lines = [{ ...fields, version: 1 }, ...rest.map(line => JSON.parse(line) as { sum: string })].map(
+    ({ sum: _, ...line }) => {
+      const text = JSON.stringify(line).slice(0, -1);
+      sum = seal(text, sum);
+      return `${text},"sum":"${sum}"}\n`;
+    },
+  );
+  assert.equal((await read(lines.join(""))).length, 1);
 });

@@ -95,6 +95,29 @@ test("an ack mode that is written wrong is told the nearest", () => {
   assert.throws(() => readConfig({ ACK: "locale" }), { message: /the nearest is “local”$/ });
 });
 
+test("a size is bytes, or a number with its unit", () => {
+  for (const [given, bytes] of [
+    ["1", 1],
+    ["16777216", 16_777_216],
+    ["500B", 500],
+    ["16KB", 16_384],
+    ["16 mb", 16_777_216],
+    ["1G", 1_073_741_824],
+    ["1tb", undefined],
+    ["1.5MB", undefined],
+    ["-1", undefined],
+    ["MB", undefined],
+    ["0", undefined],
+    ["99999GB", undefined],
+    ["1e9", undefined],
+  ] as const) {
+    const read = () => readConfig({ BLOB_LIMIT: given, BLOB_QUOTA: "0" }).blobLimit;
+    if (bytes === undefined) assert.throws(read, unusable("BLOB_LIMIT"), given);
+    else assert.equal(read(), bytes);
+  }
+  assert.throws(() => readConfig({ BLOB_LIMIT: "2MB", BLOB_QUOTA: "1MB" }), unusable("BLOB_QUOTA"));
+});
+
 test("an empty setting is one that was not given", () => {
   assert.deepEqual(readConfig(Object.fromEntries(SETTINGS.map(({ env }) => [env, " "]))), readConfig({}));
 });

@@ -91,6 +91,20 @@ test("whoever waits as long as was said gets one, whatever the rate", () => {
   }
 });
 
+test("many are taken at once, or none, and what was not needed is given back", () => {
+  let now = 0;
+  const bucket = new Bucket({ perSecond: 10, burst: 30 }, () => now);
+  bucket.take(25);
+  assert.throws(() => bucket.take(10), { ...limited, details: { retryAfterMs: 501 } });
+  now += 501;
+  bucket.take(10);
+  assert.throws(() => bucket.take(1), limited);
+  bucket.giveBack(7);
+  assert.equal(takeAll(bucket), 7);
+  bucket.giveBack(1_000);
+  assert.equal(takeAll(bucket), 30);
+});
+
 test("each address has a bucket of its own", () => {
   const limit = new AddressLimit({ perSecond: 1e-9, burst: 1 });
   limit.take("192.0.2.1");

@@ -3,7 +3,7 @@ import test from "node:test";
 import fc from "fast-check";
 import type { Fact } from "../../core/facts.ts";
 import { foldName, parseName } from "../../core/names.ts";
-import { hashToken, LINK_LIFETIME_MS, newToken, People } from "../../core/people.ts";
+import { hashToken, LINK_LIFETIME_MS, newToken, People, ticketOf } from "../../core/people.ts";
 import { claims, dealt, invites, logsOut, START_MS, takesUp } from "../suites/facts.ts";
 import { holds } from "../suites/samples.ts";
 
@@ -23,6 +23,20 @@ test("who claims a name has it, and a session", () => {
   assert.deepEqual(people.ofToken("token of ana"), { id: "ana", name: "Ana" });
   assert.equal(people.ofToken("token of bo"), undefined);
   assert.equal(people.get("bo"), undefined);
+});
+
+test("a ticket is its session's as long as that lasts, and no token", () => {
+  const people = peopleOf(claims("ana", "Ana"), claims("bo", "Bo"));
+  const ticket = ticketOf("token of ana");
+  assert.match(ticket, /^[0-9a-f]{64}$/);
+  assert.equal(people.ofTicket(ticket)?.id, "ana");
+  assert.equal(people.ofTicket(ticketOf("token of bo"))?.id, "bo");
+  assert.equal(people.ofToken(ticket), undefined);
+  for (const other of ["", "token of ana", hashToken("token of ana"), ticketOf("token of cy"), "__proto__"])
+    assert.equal(people.ofTicket(other), undefined, other);
+  people.add([logsOut("ana", "token of ana", 5)]);
+  assert.equal(people.ofTicket(ticket), undefined);
+  assert.equal(people.ofTicket(ticketOf("token of bo"))?.id, "bo");
 });
 
 test("a name that somebody holds is taken in every form, and a free one is suggested", () => {

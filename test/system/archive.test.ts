@@ -281,7 +281,7 @@ test("an import that is killed half-way leaves a beginning; importing again comp
       await log.append(written(draft(), draft()));
     }
   });
-  const envelopes = await exportTo(file, as(dataDir), exporting);
+  const { envelopes } = await exportTo(file, as(dataDir), exporting);
   const target = temporaryDirectory(t);
   const importing = spawnCommand(target, ["import", file]);
   const ended = once(importing, "close");
