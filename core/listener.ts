@@ -37,6 +37,11 @@ export class Listener {
     } else this.http = createServer(answer);
     this.http.headersTimeout = FIRST_WORDS_WITHIN_MS;
     this.http.requestTimeout = REQUEST_WITHIN_MS;
+    // Whoever brings a file, and asks first, is told to go on when it is known that the file will be taken.
+    this.http.on("checkContinue", (request, response) => {
+      if (request.method !== "PUT") response.writeContinue();
+      this.http.emit("request", request, response);
+    });
     this.http.on("connection", (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));

@@ -59,7 +59,7 @@ program
     const { exportTo } = await import("./commands/export.ts");
     const { envelopes, blobs, missing } = await exportTo(file, configured(), { program: version, force });
     const kept = blobs > 0 ? `, ${blobs} blobs` : "";
-    const lacking = missing > 0 ? `; ${missing} blobs are not on this node` : "";
+    const lacking = missing > 0 ? `; not on this node: ${missing}` : "";
     console.error(`${envelopes} envelopes${kept} exported${lacking}`);
   });
 program

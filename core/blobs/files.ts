@@ -160,8 +160,10 @@ export class BlobFiles {
       await others?.catch(() => {});
       const before = this.#stat(hash);
       await this.#rename(partial, hash);
-      if (!before) this.#uncounted?.add(hash);
-      this.#add(before ? 0 : 1, size - (before?.size ?? 0));
+      if (!before) {
+        this.#uncounted?.add(hash);
+        this.#add(1, size);
+      }
       return before === undefined;
     })();
     this.#placing.set(hash, placed);

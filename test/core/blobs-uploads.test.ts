@@ -29,6 +29,7 @@ const untouched: AsyncIterable<Uint8Array> = {
 /** What says nothing until the test lets it go on, or breaks it off. */
 function held(first: Uint8Array) {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
+  promise.catch(() => {});
   async function* chunks() {
     yield first;
     await promise;

@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join as joinPath } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Given } from "../../core/settings.ts";
+import { hashOf, put, webm } from "../helpers/blobs.ts";
 import { newPage } from "../helpers/browser.ts";
 import { issue } from "../helpers/certificates.ts";
 import { join, row, say } from "../helpers/chat.ts";
@@ -260,4 +261,25 @@ test("nginx may speak TLS for the node", {
   const page = await join(t, `${url}/chat/`, "Ana", { trust: true });
   await say(page, "Nobody reads along");
   assert.equal(await page.evaluate(() => isSecureContext), true);
+});
+
+test("behind a real nginx files come in and go out, larger ones than it takes unless told, and parts of them", {
+  skip: noNginx,
+}, async t => {
+  const node = await newNode(t, { ...BASE, ...TRUSTED });
+  const { port } = await newNginx(t, node.port);
+  const url = `http://127.0.0.1:${port}/chat`;
+  const { welcome } = await connect(
+    t,
+    node,
+    { name: "Ana" },
+    { url: `http://127.0.0.1:${port}`, path: "/chat/socket.io/" },
+  );
+  const bytes = webm(16 * 1024 * 1024);
+  const { status, answer } = await put(url, welcome.token, bytes, { Origin: `http://127.0.0.1:${port}` });
+  assert.deepEqual([status, answer.hash], [201, hashOf(bytes)]);
+  const headers = { Authorization: `Bearer ${welcome.token}`, Range: "bytes=-100" };
+  const part = await fetch(`${url}/blobs/${answer.hash}`, { headers });
+  assert.equal(part.status, 206);
+  assert.deepEqual(Buffer.from(await part.arrayBuffer()), Buffer.from(bytes.subarray(-100)));
 });
