@@ -227,7 +227,7 @@ test("blobs are read as they were written, and passed over where only envelopes 
   const { file, envelope } = withBlobs(...parts);
   const all = await entries(file);
   assert.deepEqual(all.slice(0, -1), parts);
-  assert.deepEqual((all.at(-1) as Read).envelope, envelope);
+  assert.equal((all.at(-1) as Read).envelope.id, envelope.id);
   assert.deepEqual(await read(file), [all.at(-1)]);
 });
 
