@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, truncateSync, utimesSync } from "node:fs";
 import { request as httpRequest, type IncomingMessage } from "node:http";
-import { connect as connectTcp } from "node:net";
+import { connect as connectTcp, createServer } from "node:net";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
@@ -16,7 +16,7 @@ import plugins from "../../plugins/server.ts";
 import { filesIn, hashOf, put, smallDisk, webm } from "../helpers/blobs.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { type Client, connect } from "../helpers/client.ts";
-import { command, type NodeProcess, newNode, spawnNode, temporaryDirectory } from "../helpers/node.ts";
+import { command, converged, type NodeProcess, newNode, peer, spawnNode, temporaryDirectory } from "../helpers/node.ts";
 import { raw, request } from "../helpers/request.ts";
 
 const MB = 1024 * 1024;
@@ -31,6 +31,15 @@ async function withAna(t: TestContext, settings = {}, types = plugins) {
   const get = (hash: string, headers: Record<string, string> = {}, method = "GET") =>
     fetch(`${node.url}/blobs/${hash}`, { method, headers: { Authorization: `Bearer ${token}`, ...headers } });
   return { node, ana, token, get, send: (bytes: Uint8Array, headers = {}) => put(node.url, token, bytes, headers) };
+}
+
+/** Two nodes that know each other. */
+async function pair(t: TestContext) {
+  const one = await newNode(t);
+  const two = await newNode(t, peer(one));
+  await Promise.all([one.ready, two.ready]);
+  await until(() => one.nodes().length === 2 && two.nodes().length === 2, "they know each other");
+  return [one, two] as const;
 }
 
 /** Resolves when `holds` is true. */
@@ -211,6 +220,35 @@ test("pages of this cluster may ask from wherever they came, and pages of others
       assert.equal(JSON.parse(body).code, "not-allowed");
     }
   assert.equal(filesIn(blobsOf(node)).length, 1);
+});
+
+test("a session, its ticket and its page are good on every node", async t => {
+  const [one, two] = await pair(t);
+  const ana = await connect(t, one, { name: "Ana" });
+  await converged(one, two);
+  const { hash } = (await put(two.url, ana.welcome.token, webm())).answer;
+  assert.equal((await fetch(`${two.url}/blobs/${hash}?ticket=${ticketOf(ana)}`)).status, 200);
+  const { urls } = ana.welcome.nodes.find(({ id }) => id === one.id) as { urls: string[] };
+  for (const Origin of urls.map(url => new URL(url).origin)) {
+    const { status, headers } = await request(`${two.url}/blobs`, { method: "OPTIONS", headers: { Origin } });
+    assert.deepEqual([status, headers["access-control-allow-origin"]], [204, Origin]);
+  }
+  await ana.ask("chat:logout");
+  await converged(one, two);
+  assert.equal((await fetch(`${two.url}/blobs/${hash}?ticket=${ticketOf(ana)}`)).status, 401);
+});
+
+test("a node that does not know yet who has a session says so, and not that there is none", async t => {
+  // Nobody answers there, and nobody refuses: it waits.
+  const mute = createServer(() => {}).listen(0, "127.0.0.1");
+  cleanUp(t, () => mute.close());
+  await once(mute, "listening");
+  const node = await newNode(t, peer({ zmqPort: (mute.address() as { port: number }).port }));
+  const ask = () => fetch(`${node.url}/blobs/${"a".repeat(64)}`, { headers: { Authorization: "Bearer somebody" } });
+  const early = await ask();
+  assert.deepEqual([early.status, ((await early.json()) as { code: string }).code], [503, "not-ready"]);
+  await node.ready;
+  assert.equal((await ask()).status, 401);
 });
 
 test("whatever stands where a hash belongs is refused, and so is every other method", async t => {
