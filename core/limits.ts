@@ -44,34 +44,48 @@ export class Bucket {
   }
 }
 
-const MAX_ADDRESSES = 10_000;
+const MAX_REMEMBERED = 10_000;
 
-/** A bucket for each network address. */
-export class AddressLimit {
+/** A bucket for each of many, such as people. */
+export class Buckets {
   readonly #rate: Rate;
+  readonly #now: (() => number) | undefined;
   readonly #buckets = new Map<string, Bucket>();
 
-  constructor(rate: Rate) {
+  constructor(rate: Rate, now?: () => number) {
     this.#rate = rate;
+    this.#now = now;
   }
 
-  take(from: string): void {
-    const address = networkOf(from);
-    let bucket = this.#buckets.get(address);
+  of(name: string): Bucket {
+    let bucket = this.#buckets.get(name);
     if (!bucket) {
-      if (this.#buckets.size >= MAX_ADDRESSES) this.#forget();
-      bucket = new Bucket(this.#rate);
-      this.#buckets.set(address, bucket);
+      if (this.#buckets.size >= MAX_REMEMBERED) this.#forget();
+      bucket = new Bucket(this.#rate, this.#now);
+      this.#buckets.set(name, bucket);
     }
-    bucket.take();
+    return bucket;
   }
 
   #forget(): void {
-    for (const [address, bucket] of this.#buckets) if (bucket.isFull) this.#buckets.delete(address);
-    // Under attack from more addresses than that: the oldest ones start anew.
-    for (const address of this.#buckets.keys()) {
-      if (this.#buckets.size < MAX_ADDRESSES) return;
-      this.#buckets.delete(address);
+    for (const [name, bucket] of this.#buckets) if (bucket.isFull) this.#buckets.delete(name);
+    // Under attack by more than that: the oldest ones start anew.
+    for (const name of this.#buckets.keys()) {
+      if (this.#buckets.size < MAX_REMEMBERED) return;
+      this.#buckets.delete(name);
     }
+  }
+}
+
+/** A bucket for each network address. */
+export class AddressLimit {
+  readonly #buckets: Buckets;
+
+  constructor(rate: Rate) {
+    this.#buckets = new Buckets(rate);
+  }
+
+  take(from: string): void {
+    this.#buckets.of(networkOf(from)).take();
   }
 }

@@ -132,7 +132,7 @@ function complete(message: Message, hooks: Hooks): Type {
       }),
     unpack: (bytes, version) => guarded(() => unpack(bytes, version)),
     summary: body => guarded(() => oneLine(message.summary(body))),
-    blobs: body => guarded(() => hashesIn(message.blobs?.(body) ?? [])),
+    blobs: body => (message.blobs ? guarded(() => hashesIn(message.blobs?.(body) ?? [])) : []),
     key: body =>
       guarded(() => {
         const key = String(message.key?.(body));

@@ -29,6 +29,11 @@ const LINGER_MS = 1_000;
 const READY_SOON_MS = 500;
 const PREFLIGHT_SECONDS = 600;
 
+/** Codes of what happens to a stream when whoever is at its other end has gone. */
+const GONE = new Set(
+  "ECONNRESET EPIPE ERR_STREAM_PREMATURE_CLOSE ERR_STREAM_DESTROYED ERR_STREAM_UNABLE_TO_PIPE".split(" "),
+);
+
 const STATUS: Partial<Record<Code, number>> = {
   invalid: 400,
   "session-unknown": 401,
@@ -62,9 +67,9 @@ export class BlobHttp {
       if (hash === undefined) await this.#put(request, response);
       else await this.#get(hash, request, response);
     } catch (error) {
-      // Whoever asked is gone.
+      const isExpected = error instanceof Reject || GONE.has((error as NodeJS.ErrnoException).code ?? "");
+      if (!isExpected) this.#parts.failed("blobs", error);
       if (request.socket.destroyed || response.destroyed) return;
-      if (!(error instanceof Reject)) this.#parts.failed("blobs", error);
       if (response.headersSent) response.destroy();
       else refuse(asReject(error), request, response);
     }

@@ -1,6 +1,6 @@
 /** Files on their way in from people: how large, how many at a time, and how much an hour. */
 import { Reject } from "../errors.ts";
-import { Bucket } from "../limits.ts";
+import { type Bucket, Buckets } from "../limits.ts";
 import type { BlobFiles } from "./files.ts";
 
 export type UploadLimits = {
@@ -14,8 +14,6 @@ export type Uploaded = { hash: string; size: number; isNew: boolean };
 const MAX_AT_ONCE = 64;
 const MAX_AT_ONCE_OF_A_PERSON = 4;
 const ASK_AGAIN_MS = 1_000;
-/** People whose quotas are remembered. */
-const MAX_QUOTAS = 10_000;
 
 /** One that is under way. */
 type Upload = { person: string; quota: Bucket; length: number | undefined; left: number };
@@ -23,16 +21,16 @@ type Upload = { person: string; quota: Bucket; length: number | undefined; left:
 export class Uploads {
   readonly #files: Pick<BlobFiles, "assertRoom" | "receive">;
   readonly #limits: UploadLimits;
-  readonly #now: () => number;
   readonly #underWay = new Set<Upload>();
-  readonly #quotas = new Map<string, Bucket>();
+  readonly #quotas: Buckets;
   #settled: (() => void) | undefined;
 
   /** `now` returns milliseconds. */
-  constructor(files: Pick<BlobFiles, "assertRoom" | "receive">, limits: UploadLimits, now = () => performance.now()) {
+  constructor(files: Pick<BlobFiles, "assertRoom" | "receive">, limits: UploadLimits, now?: () => number) {
     this.#files = files;
     this.#limits = limits;
-    this.#now = now;
+    const { bytesPerHour } = limits;
+    this.#quotas = new Buckets({ perSecond: bytesPerHour / 3_600, burst: bytesPerHour }, now);
   }
 
   /** How many are under way. */
@@ -68,7 +66,7 @@ export class Uploads {
     const own = [...this.#underWay].filter(upload => upload.person === person);
     if (this.#underWay.size >= MAX_AT_ONCE || own.length >= MAX_AT_ONCE_OF_A_PERSON)
       throw new Reject("rate-limited", "too many files at a time", { retryAfterMs: ASK_AGAIN_MS });
-    const quota = this.#quotaOf(person);
+    const quota = this.#quotas.of(person);
     quota.take(length ?? 0);
     const upload = { person, quota, length, left: length ?? maxBytes };
     this.#underWay.add(upload);
@@ -95,24 +93,5 @@ export class Uploads {
 
   #tooLarge(): Reject {
     return new Reject("too-large", `a file has at most ${this.#limits.maxBytes} bytes here`);
-  }
-
-  #quotaOf(person: string): Bucket {
-    const { bytesPerHour } = this.#limits;
-    let quota = this.#quotas.get(person);
-    if (!quota) {
-      if (this.#quotas.size >= MAX_QUOTAS) this.#forget();
-      quota = new Bucket({ perSecond: bytesPerHour / 3_600, burst: bytesPerHour }, this.#now);
-      this.#quotas.set(person, quota);
-    }
-    return quota;
-  }
-
-  #forget(): void {
-    for (const [person, quota] of this.#quotas) if (quota.isFull) this.#quotas.delete(person);
-    for (const person of this.#quotas.keys()) {
-      if (this.#quotas.size < MAX_QUOTAS) return;
-      this.#quotas.delete(person);
-    }
   }
 }

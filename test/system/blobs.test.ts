@@ -393,7 +393,31 @@ test("200 uploads at the same time: 64 are taken, the others told to wait, and w
   await until(() => readdirSync(incoming).length === 0, "nothing is left");
   assert.deepEqual(filesIn(blobsOf(node)), []);
   assert.equal((await put(node.url, tokens[0] as string, webm())).status, 201);
+  assert.ok(!node.lines.some(line => line.includes("failed")), "and that is nobody's failure");
   assert.match(await (await fetch(`${node.url}/metrics`)).text(), /^chat_blobs 1$/m);
+});
+
+test("who goes away in the middle of a file is told nothing more, and nobody has failed", async t => {
+  const node = await spawnNode(t);
+  const { token } = (await connect(t, node, { name: "Ana" })).welcome;
+  const { hash } = (await put(node.url, token, webm(16 * MB))).answer;
+  const open = () => readdirSync(`/proc/${node.process.pid}/fd`).length;
+  const before = process.platform === "linux" ? open() : 0;
+  await Promise.all(
+    Array.from({ length: 20 }, async () => {
+      const asked = httpRequest(`${node.url}/blobs/${hash}`, {
+        agent: false,
+        headers: { Authorization: `Bearer ${token}` },
+      });
+      asked.on("error", () => {}).end();
+      const [response] = (await once(asked, "response")) as [IncomingMessage];
+      await once(response, "data");
+      response.destroy();
+    }),
+  );
+  if (process.platform === "linux") await until(() => open() <= before + 1, "its files are closed");
+  assert.equal((await fetch(`${node.url}/healthz`)).status, 200);
+  assert.ok(!node.lines.some(line => line.includes("failed")), node.lines.join("\n"));
 });
 
 test("a node that is killed while files come in has none of them after, and takes them anew", async t => {
