@@ -15,7 +15,7 @@ const PAGE = 2_000;
 const VERIFIED_BYTES = 1024 ** 3;
 
 export type CollectorParts = {
-  files: Pick<BlobFiles, "all" | "remove" | "verify">;
+  files: Pick<BlobFiles, "all" | "has" | "remove" | "verify">;
   log: Pick<Log, "blobsReferenced">;
   time: Time;
   /** The bytes of a blob are not those of its name any more: what brings it again puts it right. */
@@ -52,7 +52,8 @@ export class Collector {
       for (const hash of await this.#unreferenced(old)) {
         if (this.#closed) return;
         // What came again, or was referred to, since it was found here is young again.
-        if (await files.remove(hash, since)) removed++;
+        await files.remove(hash, since);
+        if (!files.has(hash)) removed++;
       }
       old = new Set();
     };

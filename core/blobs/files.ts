@@ -117,15 +117,14 @@ export class BlobFiles {
     if (bavail * bsize - bytes < blocks * bsize * KEPT_FREE) throw new Reject("no-space");
   }
 
-  /** Removes it, if it was neither brought nor touched after `untouchedSinceMs`. Resolves with whether it did. */
-  async remove(hash: string, untouchedSinceMs = Number.POSITIVE_INFINITY): Promise<boolean> {
+  /** Removes it, if it was neither brought nor touched after `untouchedSinceMs`. */
+  async remove(hash: string, untouchedSinceMs = Number.POSITIVE_INFINITY): Promise<void> {
     await this.#counted;
     // In one turn of the loop: it may be wanted again in the next.
     const found = this.#stat(hash);
-    if (!found || found.mtimeMs > untouchedSinceMs || this.#placing.has(hash)) return false;
+    if (!found || found.mtimeMs > untouchedSinceMs || this.#placing.has(hash)) return;
     unlinkSync(this.#pathOf(hash));
     this.#add(-1, -found.size);
-    return true;
   }
 
   /** What is here, in the order of the hashes. */

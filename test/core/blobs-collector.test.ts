@@ -90,11 +90,11 @@ test("it looks by itself, and not after it is closed", async t => {
   const { promise: removed, resolve } = Promise.withResolvers<void>();
   const watched = {
     all: () => files.all(),
+    has: (hash: string) => files.has(hash),
     verify: (hash: string) => files.verify(hash),
     async remove(hash: string, since?: number) {
-      const isRemoved = await files.remove(hash, since);
+      await files.remove(hash, since);
       resolve();
-      return isRemoved;
     },
   };
   const collector = new Collector({
