@@ -114,19 +114,19 @@ export class BlobHttp {
     const info = await this.#parts.find(hash);
     if (!info) throw new Reject("not-found", "there is no such blob");
     const etag = `"${hash}"`;
-    setHeaders(response, info, etag);
     const { range, "if-range": ifRange, "if-none-match": known = "" } = request.headers;
     if (known.split(",").some(tag => [etag, `W/${etag}`, "*"].includes(tag.trim()))) {
+      setHeaders(response, info, etag);
       response.writeHead(304).end();
       return;
     }
     const part = request.method === "GET" && (ifRange ?? etag) === etag ? partOf(range, info.size) : undefined;
     if (part === "none") {
-      const { code, message } = new Reject("invalid", `the blob has ${info.size} bytes, and none of those asked for`);
-      for (const name of response.getHeaderNames()) if (!KEPT_ON_ERROR.has(name)) response.removeHeader(name);
-      sendJson(response, 416, { ok: false, code, message }, { "Content-Range": `bytes */${info.size}` });
+      const reason = new Reject("invalid", `the blob has ${info.size} bytes, and none of those asked for`);
+      sendJson(response, 416, reason.toJSON(), { "Content-Range": `bytes */${info.size}` });
       return;
     }
+    setHeaders(response, info, etag);
     const { from, to } = part ?? { from: 0, to: info.size };
     response.setHeader("Content-Length", to - from);
     if (part) response.setHeader("Content-Range", `bytes ${from}-${to - 1}/${info.size}`);
@@ -135,14 +135,6 @@ export class BlobHttp {
     else await pipeline(this.#parts.files.stream(hash, from, to), response);
   }
 }
-
-/** Headers that belong to the request, and not to the blob. */
-const KEPT_ON_ERROR = new Set([
-  "vary",
-  "x-content-type-options",
-  "access-control-allow-origin",
-  "access-control-expose-headers",
-]);
 
 /** A blob never changes, and what somebody sent must not run as a page of this site. */
 function setHeaders(response: ServerResponse, { type }: BlobInfo, etag: string): void {
