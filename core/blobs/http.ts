@@ -22,7 +22,8 @@ export type BlobHttpParts = {
   failed(what: string, error: unknown): void;
 };
 
-/** An upload of which nothing comes for so long has been cut off. */
+/** An upload that does not bring so much in that time has been cut off, or holds a place for nothing. */
+const PACE_BYTES = 32 * 1024;
 const STALLED_AFTER_MS = 30_000;
 /** How long the rest of a refused upload is read, and dropped: who is still sending hears of the refusal only after that. */
 const LINGER_MS = 1_000;
@@ -161,10 +162,14 @@ function answerPreflight(methods: string, { headers }: IncomingMessage, response
 async function* bodyOf(request: IncomingMessage, response: ServerResponse): AsyncGenerator<Uint8Array> {
   if (request.headers.expect !== undefined) response.writeContinue();
   const stalled = setTimeout(() => request.destroy(), STALLED_AFTER_MS);
+  let bytes = 0;
   try {
     // Left alone where it is not read to its end: the refusal has to go out on the same connection.
     for await (const chunk of request.iterator({ destroyOnReturn: false })) {
       yield chunk as Buffer;
+      bytes += (chunk as Buffer).length;
+      if (bytes < PACE_BYTES) continue;
+      bytes = 0;
       stalled.refresh();
     }
   } finally {
