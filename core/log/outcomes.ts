@@ -38,12 +38,13 @@ export function unabridge(items: readonly (Draft | Envelope)[], briefs: readonly
 }
 
 /** A segment that was committed: what came with it, and all of it for whom it concerns. */
-export type Arrived = Pick<Taken, "count" | "hlc" | "rooms" | "facts"> & { unpack(): Stored[] };
+export type Arrived = Pick<Taken, "count" | "hlc" | "rooms" | "blobs" | "facts"> & { unpack(): Stored[] };
 
-export function arrived({ packed }: Segment, { first, count, skipped, hlc, rooms, facts, emptied }: Taken): Arrived {
+export function arrived({ packed }: Segment, taken: Taken): Arrived {
+  const { first, count, skipped, hlc, rooms, blobs, facts, emptied } = taken;
   const unpack = () =>
     unpackEnvelopes(packed)
       .slice(skipped, skipped + count)
       .map((envelope, index) => ({ ...envelope, ...(emptied.includes(index) && EMPTY), pos: first + index }));
-  return { count, hlc, rooms, facts, unpack };
+  return { count, hlc, rooms, blobs, facts, unpack };
 }

@@ -54,9 +54,10 @@ export type Taken = {
   first: number;
   /** Envelopes before those: they were here already. */
   skipped: number;
-  /** The latest time, the rooms, and the core's own facts among those stored. */
+  /** The latest time, the rooms, the blobs referred to, and the core's own facts among those stored. */
   hlc: number;
   rooms: string[];
+  blobs: string[];
   facts: Stored[];
   /** Those that had been erased before they came, counted from the first stored. */
   emptied: number[];
@@ -78,6 +79,7 @@ const NOTHING_TAKEN = {
   skipped: 0,
   hlc: 0,
   rooms: [],
+  blobs: [],
   erases: false,
   refused: undefined,
   forked: false,
@@ -260,7 +262,7 @@ export class Store extends Reads {
   }
 
   #take({ origin, packed, follows, done = 0 }: Segment, now: number, mayYield: (taken: number) => boolean): Taken {
-    const rooms = new Set<string>();
+    const [rooms, blobs] = [new Set<string>(), new Set<string>()];
     let before = follows;
     const taken = nothingTaken();
     try {
@@ -292,6 +294,7 @@ export class Store extends Reads {
         taken.hlc = Math.max(taken.hlc, e.hlc);
         taken.erases ||= e.role === "erase";
         rooms.add(e.room);
+        for (const blob of e.blobs) blobs.add(blob);
         if (e.role === FACT) taken.facts.push({ ...e, pos });
       }
     } catch (error) {
@@ -299,7 +302,7 @@ export class Store extends Reads {
       if (!(error instanceof Reject)) throw error;
       taken.refused = error.message;
     }
-    taken.rooms = [...rooms];
+    Object.assign(taken, { rooms: [...rooms], blobs: [...blobs] });
     return taken;
   }
 

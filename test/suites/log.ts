@@ -137,11 +137,19 @@ export function logSuite(name: string, open: Open, { runs }: { runs: number }): 
 
   test(`${name}: a segment that a peer packed is taken as it would be unpacked, and what is here already passed over`, async t => {
     const { log } = await newLog(t);
-    const envelopes = written(draft(), draft({ room: "hall" }), draft({ role: FACT, room: FACTS }), draft());
+    const [x, y] = ["a".repeat(64), "b".repeat(64)];
+    const envelopes = written(
+      draft({ blobs: [x] }),
+      draft({ room: "hall", blobs: [x, y] }),
+      draft({ role: FACT, room: FACTS }),
+      draft(),
+    );
     const { origin, hlc } = at(envelopes, -1);
     const first = await log.take({ origin, packed: packed(envelopes.slice(0, 2)) });
     assert.deepEqual([first.count, first.skipped, first.rooms, first.refused], [2, 0, ["lobby", "hall"], undefined]);
+    assert.deepEqual(first.blobs, [x, y]);
     const all = await log.take({ origin, packed: packed(envelopes) });
+    assert.deepEqual(all.blobs, []);
     assert.deepEqual([all.count, all.skipped, all.rooms, all.hlc], [2, 2, [FACTS, "lobby"], hlc]);
     assert.deepEqual(ids(all.facts), ids(envelopes.slice(2, 3)));
     const stored = await log.since(0, ALL, 10, MEGABYTE);
@@ -177,11 +185,11 @@ export function logSuite(name: string, open: Open, { runs }: { runs: number }): 
 
   test(`${name}: a segment says what had been erased before it came, and whether it erases`, async t => {
     const { log } = await newLog(t);
-    const envelopes = written(draft(), draft({ id: "gone" }), draft());
+    const envelopes = written(draft(), draft({ id: "gone", blobs: ["a".repeat(64)] }), draft());
     const [erasure] = written(draft({ role: "erase", ref: "gone" })) as [Envelope];
     assert.equal((await log.take({ origin: erasure.origin, packed: packed([erasure]) })).erases, true);
     const taken = await log.take({ origin: at(envelopes, 0).origin, packed: packed(envelopes) });
-    assert.deepEqual([taken.count, taken.emptied, taken.erases], [3, [1], false]);
+    assert.deepEqual([taken.count, taken.emptied, taken.erases, taken.blobs], [3, [1], false, []]);
     assert.equal((await log.find("gone"))?.alt, null);
   });
 
