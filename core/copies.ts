@@ -53,4 +53,8 @@ export class Copies {
     for (const held of this.#held.values()) if (held >= seq) copies++;
     return copies;
   }
+  /** The nodes besides this one that hold this node's stream up to `seq`. */
+  holders(seq: number): string[] {
+    return [...this.#held].flatMap(([peer, held]) => (held >= seq ? [peer] : []));
+  }
 }

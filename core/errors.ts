@@ -13,7 +13,7 @@ export const CODES = {
   "session-unknown": "the session's token is not, or no longer, valid",
   "link-unknown": "the device link was used already, or has expired",
   "rate-limited": "too many requests; try again after retryAfterMs",
-  unconfirmed: "kept on this node, but no other has committed it yet; the same id may be sent again after retryAfterMs",
+  unconfirmed: "kept on this node, but no other has all of it yet; the same id may be sent again after retryAfterMs",
   overloaded: "this node is behind with its work; try again after retryAfterMs",
   "no-space": "the disk of this node is full; nothing was stored",
   "storage-failed": "the disk of this node refused the write; nothing was stored",

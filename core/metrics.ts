@@ -9,6 +9,7 @@ export type Gauges = {
   lagMs(): number;
   blobs(): { files: number; bytes: number };
   uploads(): number;
+  missingBlobs(): number;
 };
 
 export class Metrics {
@@ -42,6 +43,11 @@ export class Metrics {
     );
     this.#gauge("chat_blobs", "Blobs that this node holds", () => gauges.blobs().files);
     this.#gauge("chat_blob_bytes", "Size of the blobs that this node holds", () => gauges.blobs().bytes);
+    this.#gauge(
+      "chat_blobs_missing",
+      "Blobs that are to be fetched from peers, those known so far",
+      gauges.missingBlobs,
+    );
     this.#gauge("chat_uploads", "Blobs that clients are sending", gauges.uploads);
     this.#gauge("chat_resident_memory_bytes", "Resident memory of the process", () => process.memoryUsage.rss());
   }

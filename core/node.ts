@@ -207,7 +207,7 @@ async function clockOf(log: Log, time: Time): Promise<Clock> {
 
 async function openCluster(
   { config, logger }: NodeOptions,
-  { self, log, clock, time, forgotten }: Ground,
+  { self, log, blobs, clock, time, forgotten }: Ground,
   router: Router,
   refused: (reason: Reject) => void,
 ): Promise<Cluster> {
@@ -223,6 +223,7 @@ async function openCluster(
     openBus: Bus.open,
     time,
     log,
+    files: blobs,
     heads: await log.heads(),
     forgotten,
     logger,
@@ -230,6 +231,7 @@ async function openCluster(
       signal: signal => router.signalled(signal),
       stateChanged: (type, key) => router.stateChanged(type, key),
       held: (peer, seq) => router.held(peer, seq),
+      blobsHeld: () => router.blobsHeld(),
       giveUp: fork => writeFact(FORK, self, fork, { log, clock }),
       refused,
       nodesChanged: () => router.nodesChanged(),
@@ -256,7 +258,7 @@ function makeListener(
       people,
       isReady: () => cluster.isReady,
       isFromOwnPage: ownPages(config, cluster),
-      find: hash => blobs.info(hash),
+      find: async hash => ((await cluster.fetchBlob(hash)) ? blobs.info(hash) : undefined),
       failed,
     }),
     metrics: () => report.metrics(),

@@ -86,7 +86,7 @@ export type ServerContext = {
   now(): number;
   /** A log message that this node holds; this author's, should two have taken the same id. */
   find(id: string, author?: string): Promise<Message | undefined>;
-  /** A file that this node holds. */
+  /** A file that this node holds, or gets from another one now. */
   blob(hash: string): Promise<StoredBlob | undefined>;
   /** The figures of this node. */
   node(): NodeFigures;

@@ -41,6 +41,7 @@ export class Report {
       lagMs: () => this.#vitals.lagMs,
       blobs: () => blobs.usage,
       uploads,
+      missingBlobs: () => cluster().missingBlobs,
     });
   }
 

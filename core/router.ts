@@ -122,9 +122,10 @@ export class Router {
     return stored && toMessage(stored, this.#parts.registry);
   }
 
-  /** A file that this node holds. */
+  /** A file that this node holds, or gets from another: whoever uploaded it may have hopped here since. */
   async blob(hash: string): Promise<StoredBlob | undefined> {
     const { blobs } = this.#parts;
+    await this.#cluster?.fetchBlob(hash);
     const info = await blobs.info(hash);
     return info && { hash, ...info, read: (from, to) => blobs.read(hash, from, to) };
   }
@@ -228,12 +229,28 @@ export class Router {
     const place = await this.#append(draft);
     const isOwn = place.origin === this.#currentOrigin();
     if (isOwn) this.#copies.sent(place.seq, draft.author, draft.id);
-    if (waits && this.copiesOf(place) < 2) {
-      const confirmed = isOwn && (await this.#confirmations.wait(place.seq));
-      if (!confirmed) throw new Reject("unconfirmed", undefined, { retryAfterMs: ASK_AGAIN_MS });
-    }
+    if (waits && !(await this.#isConfirmed(place, draft.blobs)))
+      throw new Reject("unconfirmed", undefined, { retryAfterMs: ASK_AGAIN_MS });
     const copies = this.copiesOf(place);
     return { ok: true, id: draft.id, at: millisecondsOf(place.hlc), key: keyOf(place), copies };
+  }
+
+  /** Resolves with whether, in time, one other node has committed an envelope and holds its blobs. */
+  async #isConfirmed(place: Place, blobs: readonly string[]): Promise<boolean> {
+    const isOwn = place.origin === this.#currentOrigin();
+    if (blobs.length === 0) return this.copiesOf(place) >= 2 || (isOwn && this.#confirmations.wait(place.seq));
+    // That node took it, as this one does, only with its blobs.
+    if (!isOwn && !this.#former.has(place.origin)) return true;
+    const isSafe = () => this.#holdersOf(place).some(peer => this.#cluster?.holdsBlobs(peer, blobs));
+    if (isSafe()) return true;
+    // What peers said of them may have been lost, or said to the run before this one.
+    this.#cluster?.askForBlobs(blobs);
+    return this.#confirmations.waitUntil(isSafe);
+  }
+
+  /** The other nodes that are known to have committed an envelope of a stream that this node writes, or wrote. */
+  #holdersOf({ origin, seq }: Place): string[] {
+    return origin === this.#currentOrigin() ? this.#copies.holders(seq) : (this.#cluster?.holders(origin, seq) ?? []);
   }
 
   /** Where it was put; the first one's place where this author wrote that id before. */
@@ -251,7 +268,7 @@ export class Router {
   /** How many nodes hold an envelope: of another node's stream that node and this one, at least. */
   copiesOf({ origin, seq }: Pick<Stored, "origin" | "seq">): number {
     if (origin === this.#currentOrigin()) return this.#copies.of(seq);
-    return this.#former.has(origin) ? 1 + (this.#cluster?.holders(origin, seq) ?? 0) : 2;
+    return this.#former.has(origin) ? 1 + (this.#cluster?.holders(origin, seq).length ?? 0) : 2;
   }
 
   /** The stream that this node writes; where it is another one than before, all that was counted begins anew. */
@@ -315,6 +332,12 @@ export class Router {
     this.#currentOrigin();
     for (const [author, messages] of this.#copies.held(peer, seq)) this.#outlet?.stored(author, messages);
     this.#confirmations.held(seq);
+    this.#confirmations.changed();
+  }
+
+  /** A peer holds more blobs than it was known to. */
+  blobsHeld(): void {
+    this.#confirmations.changed();
   }
 
   /** Acks wait for no other node any more: this one is about to end. */

@@ -54,6 +54,11 @@ export class BlobFiles {
     return this.#stat(hash) !== undefined;
   }
 
+  /** Its size in bytes; undefined where it is not here. */
+  size(hash: string): number | undefined {
+    return this.#stat(hash)?.size;
+  }
+
   /** As `has`, and makes it as young as one that came just now: something is about to refer to it. */
   touch(hash: string): boolean {
     if (!this.has(hash)) return false;

@@ -6,6 +6,7 @@ import type { Cancel, Time } from "../time.ts";
 import type { KnownNode } from "../urls.ts";
 import type { Address } from "./address.ts";
 import { Arrival } from "./arrival.ts";
+import { Blobs, type BlobsPorts } from "./blobs.ts";
 import type { Bus, Received } from "./bus.ts";
 import { Exchange } from "./exchange.ts";
 import { encodeFrame, type Frame, type Payload } from "./frames.ts";
@@ -38,6 +39,8 @@ export type ClusterEvents = {
   stateChanged: Changed;
   /** A peer has committed this node's own stream up to `seq`. */
   held(peer: string, seq: number): void;
+  /** A peer holds more blobs than it was known to. */
+  blobsHeld(): void;
   /** Commits that a branch of a stream is given up. */
   giveUp(fork: Fork): Promise<void>;
   /** This node must not go on, for that reason: whoever runs it has to stop it. */
@@ -63,6 +66,8 @@ export type ClusterOptions = {
   openBus: (...args: Parameters<typeof Bus.open>) => Promise<Transport>;
   time: Time;
   log: Log;
+  /** The blobs that are here. */
+  files: BlobsPorts["files"];
   heads: Heads;
   /** Whether a node was removed for good. */
   forgotten: { has(node: string): boolean };
@@ -79,6 +84,7 @@ export class Cluster {
   readonly #nodes: Nodes;
   readonly #links: Links;
   readonly #streams: Streams;
+  readonly #blobs: Blobs;
   readonly #exchange: Exchange;
   readonly #service: Service;
   readonly #pulse: Pulse;
@@ -122,7 +128,7 @@ export class Cluster {
     this.#options = options;
     this.#bus = bus;
     this.#notices = new Notices(logger, time.elapsed);
-    this.self = { ...self, port: bus.port, pubPort: bus.pubPort };
+    this.self = { ...self, port: bus.port, pubPort: bus.pubPort, blobs: true };
     const membership = new Membership(this.self);
     this.#membership = membership;
     this.#remembered = new Remembered(
@@ -136,7 +142,9 @@ export class Cluster {
     this.#streams = new Streams(self.id, { ...ports, held: events.held, giveUp: events.giveUp }, options.heads);
     const { replication } = this.#streams;
     this.#exchange = new Exchange(self, { ...ports, changed: events.stateChanged });
-    this.#service = new Service(self.id, { ...ports, replication, snapshot: () => this.#exchange.snapshot() });
+    this.#blobs = new Blobs(self.id, { ...ports, files: options.files, held: events.blobsHeld });
+    const snapshot = () => this.#exchange.snapshot();
+    this.#service = new Service(self.id, { ...ports, replication, blobs: this.#blobs, snapshot });
     this.#pulse = new Pulse(self.id, { ...ports, membership, perform: effects => this.#perform(effects) });
     this.#arrival = new Arrival({ isSettled: () => replication.settled });
     this.#resolver = new Resolver(
@@ -194,8 +202,28 @@ export class Cluster {
   }
 
   /** The peers that are up and hold a stream up to `seq`. */
-  holders(origin: string, seq: number): number {
+  holders(origin: string, seq: number): string[] {
     return this.#streams.replication.holders(origin, seq);
+  }
+
+  /** Whether a peer was heard to hold these blobs. */
+  holdsBlobs(peer: string, hashes: readonly string[]): boolean {
+    return this.#blobs.holds(peer, hashes);
+  }
+
+  /** Asks the peers which of these blobs they hold. */
+  askForBlobs(hashes: readonly string[]): void {
+    this.#blobs.ask(hashes);
+  }
+
+  /** Resolves with true when a blob is on this node, fetched before all others if need be; with false where no peer sends it. */
+  fetchBlob(hash: string): Promise<boolean> {
+    return this.#blobs.fetch(hash);
+  }
+
+  /** Blobs that are known to be missing here. */
+  get missingBlobs(): number {
+    return this.#blobs.missing;
   }
 
   /** A node's name, or its id where the name is not known. */
@@ -225,6 +253,7 @@ export class Cluster {
   /** Tells the peers of a commit. */
   committed(commit: Committed): void {
     this.#streams.committed(commit);
+    this.#blobs.committed(commit);
     this.#arrival.check();
   }
 
@@ -236,7 +265,7 @@ export class Cluster {
   async close(): Promise<void> {
     this.#closed = true;
     for (const cancel of this.#timers) cancel();
-    for (const part of [this.#pulse, this.#exchange, this.#streams, this.#service]) part.close();
+    for (const part of [this.#pulse, this.#exchange, this.#streams, this.#blobs, this.#service]) part.close();
     this.#bus.publish(encodeFrame("bye", { id: this.self.id, boot: this.self.boot }));
     await this.#bus.flush(500);
     // A publisher that closes at once drops what its own thread has not written yet.
@@ -285,6 +314,7 @@ export class Cluster {
     this.#nodes.remember(peer);
     this.#links.ask(info.id, "snapshotPlease", {});
     this.#pulse.ping(info.id);
+    this.#blobs.up(info.id);
     // To everybody: it may be new to them, or a second run of a node that they know.
     this.#bus.publish(this.#links.hello(false));
     this.#options.events.nodesChanged();
@@ -295,6 +325,7 @@ export class Cluster {
     const { id } = peer.info;
     this.#links.lost(peer);
     this.#streams.lost(id);
+    this.#blobs.lost(id);
     this.state.drop(id);
     this.#pulse.lost(id);
     this.#options.events.nodesChanged();
@@ -354,9 +385,15 @@ export class Cluster {
       case "state":
       case "snapshot":
         return this.#exchange.received(frame);
+      case "blobs":
+      case "blobPart":
+        return this.#blobs.received(frame);
       case "pull":
       case "chainsPlease":
       case "snapshotPlease":
+      case "blobPlease":
+      case "blobsPlease":
+      case "blobDoubted":
         return this.#service.received(frame, received);
       case "ping":
       case "pong":

@@ -1,6 +1,7 @@
 /** What nodes say to each other: a MessagePack array of protocol version, kind and payload. */
 import * as v from "valibot";
 import { isHost, isPageUrl } from "../addresses.ts";
+import { HASH } from "../blobs/files.ts";
 import { decode, type Envelope, encode, fromWire, ORIGIN, toWire } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 
@@ -27,6 +28,17 @@ export const MAX_HOSTS = 32;
 export const MAX_URLS = 48;
 /** Values in one delta or snapshot of a node's state. */
 export const MAX_STATE_ENTRIES = 16_384;
+/** Bytes of a blob in one frame. */
+export const BLOB_PART_BYTES = 256 * 1024;
+/** Blobs that one frame names. */
+export const MAX_HASHES = 256;
+
+const hash = v.pipe(v.string(), v.regex(HASH));
+const hashes = list(hash, MAX_HASHES);
+const part = v.pipe(
+  bytes,
+  v.check(bytes => bytes.length <= BLOB_PART_BYTES),
+);
 
 const info = v.object({
   id,
@@ -39,6 +51,8 @@ const info = v.object({
   port,
   pubPort: port,
   urls: v.optional(list(v.pipe(v.string(), v.check(isPageUrl)), MAX_URLS)),
+  /** It knows the frames about blobs: whoever does not say so gets none of them. */
+  blobs: v.optional(v.boolean()),
 });
 const chain = v.pipe(v.string(), v.maxLength(64));
 /** The running hash before the first envelope; missing where the sender does not know it. */
@@ -90,6 +104,15 @@ const PAYLOADS = {
       v.transform((entries): Record<number, string> => Object.fromEntries(entries)),
     ),
   }),
+  /** The sender holds these blobs: it has just got them, or was asked. */
+  blobs: v.object({ id, hashes }),
+  /** Which of these the asked node holds. */
+  blobsPlease: v.object({ hashes }),
+  blobPlease: v.object({ hash, offset: count }),
+  /** What of a blob begins at `offset`, and how large all of it is; no size where the sender does not hold it. */
+  blobPart: v.object({ id, hash, offset: count, size: v.optional(count), bytes: part }),
+  /** What the asked node sent of a blob has another hash: perhaps what it holds is damaged. */
+  blobDoubted: v.object({ hash }),
   state: v.object({ id, delta }),
   snapshotPlease: v.object({}),
   snapshot: v.object({ id, delta }),
@@ -117,7 +140,16 @@ export type Frame = {
 export type FrameOf<Kind extends keyof Payloads> = Extract<Frame, { kind: Kind }>;
 export type Payload<Kind extends keyof Payloads> = v.InferOutput<Payloads[Kind]>;
 /** What is said to one peer, at the address where it answered. */
-export type RequestKind = "pull" | "snapshotPlease" | "ping" | "differs" | "chainsPlease";
+export type RequestKind =
+  | "pull"
+  | "snapshotPlease"
+  | "ping"
+  | "differs"
+  | "chainsPlease"
+  | "blobs"
+  | "blobsPlease"
+  | "blobPlease"
+  | "blobDoubted";
 
 type Outgoing = {
   heads?: Payload<"heads">["heads"];
@@ -142,16 +174,30 @@ export function encodeFrame<Kind extends keyof Payloads>(kind: Kind, payload: Pa
 const NO_BYTES = Buffer.from([0xc4, 0]);
 const BIN_32 = 0xc6;
 
-/** A `pulled` frame around what the log has packed: half a megabyte that is not to be copied more than once. */
+/** A `pulled` frame around what the log has packed. */
 export function encodePulled(
   payload: { id: string; origin: string; follows?: string | undefined },
   packed: Uint8Array,
 ): Uint8Array {
-  const frame = Buffer.from(encode([CLUSTER_PROTOCOL, "pulled", { ...payload, packed: new Uint8Array() }]));
-  if (!frame.subarray(-2).equals(NO_BYTES)) throw new Error("a frame without envelopes ends with something else");
+  return around(encode([CLUSTER_PROTOCOL, "pulled", { ...payload, packed: new Uint8Array() }]), packed);
+}
+
+/** A `blobPart` frame around bytes of a blob. */
+export function encodeBlobPart(
+  payload: { id: string; hash: string; offset: number; size?: number | undefined },
+  bytes: Uint8Array,
+): Uint8Array {
+  return around(encode([CLUSTER_PROTOCOL, "blobPart", { ...payload, bytes: new Uint8Array() }]), bytes);
+}
+
+/** A frame that ends with no bytes, with bytes in their place: half a megabyte that is not to be copied more than once. */
+function around(empty: Uint8Array<ArrayBuffer>, bytes: Uint8Array): Uint8Array {
+  const frame = Buffer.from(empty.buffer, empty.byteOffset, empty.length);
+  if (!frame.subarray(-2).equals(NO_BYTES))
+    throw new Error("a frame that is to end with bytes ends with something else");
   const length = Buffer.alloc(5, BIN_32);
-  length.writeUInt32BE(packed.length, 1);
-  return Buffer.concat([frame.subarray(0, -2), length, packed]);
+  length.writeUInt32BE(bytes.length, 1);
+  return Buffer.concat([frame.subarray(0, -2), length, bytes]);
 }
 
 /** The frame in what a peer sent; throws `Reject` for whatever is not one. */

@@ -22,6 +22,8 @@ export type NodeInfo = {
   pubPort: number;
   /** Addresses of its page; nodes of older versions do not say them. */
   urls?: string[] | undefined;
+  /** Whether it knows of blobs; nodes of older versions do not say it. */
+  blobs?: boolean | undefined;
 };
 
 export type Peer = {

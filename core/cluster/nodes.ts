@@ -21,6 +21,11 @@ export class Nodes {
     return this.#membership.peers.get(peer)?.up === true;
   }
 
+  /** The peers that are up and know of blobs. */
+  keepers(): string[] {
+    return this.#membership.up().flatMap(({ info: { id, blobs } }) => (blobs ? [id] : []));
+  }
+
   /** The nodes that are up, this one first. */
   up(): KnownNode[] {
     return [this.#self, ...this.#membership.up().map(({ info }) => info)].map(({ id, name, hosts, urls = [] }) => ({

@@ -139,6 +139,10 @@ export class Notices {
     this.#warnings.say("replication", what, details, what);
   }
 
+  blobs(what: string, details: object): void {
+    this.#warnings.say("blobs", what, details, what);
+  }
+
   fork(what: string, details: object): void {
     this.#logger.warn(details, what);
   }

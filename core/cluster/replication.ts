@@ -241,13 +241,13 @@ export class Replication {
   }
 
   /** Peers that were heard to hold a stream up to `seq`, of those that are up. */
-  holders(origin: string, seq: number): number {
-    return [...this.#holders.values()].filter(held => (held.get(origin) ?? 0) >= seq).length;
+  holders(origin: string, seq: number): string[] {
+    return [...this.#holders].flatMap(([peer, held]) => ((held.get(origin) ?? 0) >= seq ? [peer] : []));
   }
 
   /** Whether a peer was heard to hold more of a stream than is committed here. */
   lags(origin: string): boolean {
-    return this.holders(origin, this.length(origin) + 1) > 0;
+    return this.holders(origin, this.length(origin) + 1).length > 0;
   }
 
   /** Envelopes that this peer still lacks, of those that are committed here. */

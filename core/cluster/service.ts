@@ -1,6 +1,7 @@
 /** What peers ask of this node, and its answers, each peer's in its turn. */
 import type { Log } from "../log/log.ts";
 import type { Time } from "../time.ts";
+import type { Blobs } from "./blobs.ts";
 import type { Received } from "./bus.ts";
 import { encodeFrame, encodePulled, type FrameOf } from "./frames.ts";
 import type { Notices } from "./notices.ts";
@@ -10,11 +11,14 @@ import { Turns } from "./turns.ts";
 export type ServicePorts = {
   log: Pick<Log, "chains">;
   replication: Pick<Replication, "answer">;
+  blobs: Pick<Blobs, "part" | "which" | "doubted">;
   /** The frame with all of this node's state. */
   snapshot(): Uint8Array;
   time: Pick<Time, "soon">;
   notices: Pick<Notices, "unanswered">;
 };
+
+type Asked = "pull" | "chainsPlease" | "snapshotPlease" | "blobPlease" | "blobsPlease" | "blobDoubted";
 
 export class Service {
   readonly #self: string;
@@ -28,7 +32,8 @@ export class Service {
     this.#turns = new Turns(ports.time.soon);
   }
 
-  received({ kind, payload }: FrameOf<"pull" | "chainsPlease" | "snapshotPlease">, from: Received): void {
+  received({ kind, payload }: FrameOf<Asked>, from: Received): void {
+    const { blobs } = this.#ports;
     switch (kind) {
       case "pull":
         return this.#answer(from, `pull ${payload.origin} ${payload.after}`, () =>
@@ -40,10 +45,26 @@ export class Service {
         );
       case "snapshotPlease":
         return this.#answer(from, kind, () => this.#ports.snapshot());
+      case "blobPlease":
+        return this.#answer(from, `blob ${payload.hash} ${payload.offset}`, () =>
+          blobs.part(payload.hash, payload.offset),
+        );
+      case "blobsPlease":
+        return this.#answer(from, `blobs ${payload.hashes}`, () => blobs.which(payload.hashes));
+      case "blobDoubted":
+        return this.#answer(from, `doubt ${payload.hash}`, async () => {
+          await blobs.doubted(payload.hash);
+          return undefined;
+        });
     }
   }
 
-  #answer({ from = "", answer }: Received, what: string, make: () => Uint8Array | Promise<Uint8Array>): void {
+  /** `make` makes the frame, where there is anything to say. */
+  #answer(
+    { from = "", answer }: Received,
+    what: string,
+    make: () => Uint8Array | Promise<Uint8Array | undefined>,
+  ): void {
     this.#turns.take(from, what, async () => {
       try {
         const frame = this.#closed ? undefined : await make();

@@ -61,6 +61,33 @@ test("what was sent again has its own time, and does not hold up what is new", a
   assert.equal(outcomes.get(fresh), false);
 });
 
+test("what is judged anew with each change waits as long as all else, and counts as waiting", async () => {
+  const still = stillTime();
+  const confirmations = new Confirmations(still.time);
+  const outcomes: string[] = [];
+  const safe = new Set<string>(["first"]);
+  const wait = (name: string) =>
+    void confirmations.waitUntil(() => safe.has(name)).then(confirmed => outcomes.push(`${name} ${confirmed}`));
+  for (const name of ["first", "second", "third"]) wait(name);
+  await settled();
+  assert.deepEqual(outcomes, ["first true"]);
+  safe.add("third");
+  confirmations.held(100);
+  await settled();
+  assert.equal(outcomes.length, 1, "that is of another kind");
+  confirmations.changed();
+  await settled();
+  assert.equal(outcomes.at(-1), "third true");
+  still.pass(ACK_WITHIN_MS);
+  await settled();
+  assert.deepEqual([outcomes.at(-1), still.running()], ["second false", 0]);
+  wait("fourth");
+  confirmations.end();
+  wait("first");
+  await settled();
+  assert.deepEqual(outcomes.slice(-2), ["fourth false", "first false"]);
+});
+
 test("where the stream ends, nothing waits on, and the next one begins with any seq", async () => {
   const still = stillTime();
   const confirmations = new Confirmations(still.time);

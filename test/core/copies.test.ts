@@ -31,6 +31,13 @@ test("what a peer said before, or has gone back to, is no news", () => {
   assert.equal(copies.of(1), 2);
 });
 
+test("it is known who holds a place", () => {
+  const copies = new Copies();
+  news(copies, "peer", 3);
+  news(copies, "other", 2);
+  assert.deepEqual([copies.holders(2), copies.holders(3), copies.holders(4)], [["peer", "other"], ["peer"], []]);
+});
+
 test("the copies of any place are known, also of messages that are remembered no more", () => {
   const copies = new Copies();
   for (let seq = 1; seq <= 25_000; seq++) copies.sent(seq, "ana", `message ${seq}`);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { Clock } from "../../core/clock.ts";
+import type { Cluster } from "../../core/cluster/cluster.ts";
 import { ACK_WITHIN_MS } from "../../core/confirmations.ts";
 import type { Draft } from "../../core/envelope.ts";
 import type { Reject } from "../../core/errors.ts";
@@ -10,8 +11,8 @@ import type { Log } from "../../core/log/log.ts";
 import { People } from "../../core/people.ts";
 import { Registry } from "../../core/registry.ts";
 import { Rooms } from "../../core/rooms.ts";
-import { type Ack, Router } from "../../core/router.ts";
-import plugins from "../../plugins/server.ts";
+import { type Ack, type Outlet, Router } from "../../core/router.ts";
+import { typesWithFile } from "../helpers/file-type.ts";
 import { stillTime } from "../helpers/time.ts";
 
 const ana = { id: "session", person: { id: "ana", name: "Ana" } };
@@ -26,21 +27,25 @@ function newRouter() {
     ],
   };
   const router = new Router({
-    registry: new Registry(plugins),
+    registry: new Registry(typesWithFile),
     log: log as unknown as Log,
     clock: new Clock(() => 0),
     time: still.time,
     people: new People(),
     rooms: new Rooms(),
-    blobs: { touch: () => false, info: async () => undefined, read: async () => assert.fail("there are none") },
+    blobs: {
+      touch: () => true,
+      info: async () => ({ size: 1, type: "any" }),
+      read: async () => assert.fail("there are none"),
+    },
     forgotten: new Forgotten(),
     ack: "peer",
     figures: () => assert.fail("nobody asked"),
     failed: (type, error) => assert.fail(`${type}: ${error}`),
   });
   const counts: Record<string, number> = {};
-  const send = async () => {
-    const commit = await router.accept(ana, "text", { room: "lobby", body: { text: "hello" } });
+  const send = async (type = "text", body: object = { text: "hello" }) => {
+    const commit = await router.accept(ana, type, { room: "lobby", body });
     const answer: Ack | Reject = await commit().catch(error => error);
     const code = "code" in answer ? answer.code : `copies: ${answer.copies}`;
     counts[code] = (counts[code] ?? 0) + 1;
@@ -80,4 +85,47 @@ test("a peer that had committed a message before its ack was asked for confirms 
   await settled();
   assert.equal(codes().unconfirmed, 1);
   assert.equal(still.running(), 0);
+});
+
+test("a message with blobs is confirmed when one and the same peer has committed it and holds all of them", async () => {
+  const { router, send, codes, still } = newRouter();
+  const hashes = ["a".repeat(64), "b".repeat(64)];
+  const held = new Map<string, string[]>();
+  const asked: (readonly string[])[] = [];
+  const cluster: Pick<Cluster, "holdsBlobs" | "askForBlobs" | "fetchBlob" | "state"> = {
+    holdsBlobs: (peer, blobs) => blobs.every(blob => held.get(peer)?.includes(blob)),
+    fetchBlob: async () => true,
+    askForBlobs: blobs => void asked.push(blobs),
+    state: { keys: () => [] } as never,
+  };
+  router.connect(cluster as Cluster, { stored: () => {} } as unknown as Outlet);
+  const gets = (peer: string, ...blobs: string[]) => {
+    held.set(peer, blobs);
+    router.blobsHeld();
+  };
+  void send("file", { hashes });
+  await settled();
+  assert.deepEqual(asked, [hashes], "they may have said it before");
+  router.held("committed it", 1);
+  gets("holds them", ...hashes);
+  gets("committed it", hashes[0] as string);
+  await settled();
+  assert.deepEqual(codes(), {});
+  gets("committed it", ...hashes);
+  await settled();
+  assert.deepEqual(codes(), { "copies: 2": 1 });
+  void send("file", { hashes });
+  await settled();
+  router.held("holds them", 2);
+  await settled();
+  assert.deepEqual(codes(), { "copies: 2": 2 });
+  void send("file", { hashes: [] });
+  void send("file", { hashes: ["c".repeat(64)] });
+  await settled();
+  router.held("committed it", 4);
+  await settled();
+  assert.equal(codes()["copies: 2"], 3, "what has no blobs waits for none");
+  still.pass(ACK_WITHIN_MS);
+  await settled();
+  assert.equal(codes().unconfirmed, 1);
 });

@@ -33,6 +33,7 @@ const delta = record({
 });
 
 const chain = fc.stringMatching(/^[0-9a-f]{32}$/);
+const hash = fc.stringMatching(/^[0-9a-f]{64}$/);
 /** A record some of whose fields may be missing. */
 const partly = <All, Some>(
   all: { [Key in keyof All]: fc.Arbitrary<All[Key]> },
@@ -48,7 +49,7 @@ const url = fc.constantFrom(
 );
 const info = partly(
   { id, boot: id, name: text(256), version: text(256), hosts: some(host), port, pubPort: port },
-  { startedAt: count, urls: some(url) },
+  { startedAt: count, urls: some(url), blobs: fc.boolean() },
 );
 
 /** One arbitrary payload for every kind; a kind that is missing here does not compile. */
@@ -63,6 +64,11 @@ export const PAYLOADS: { [Kind in Frame["kind"]]: fc.Arbitrary<Extract<Frame, { 
   differs: record({ id, origin: origins, seq: count, chain }),
   chainsPlease: record({ origin: origins, seqs: some(count) }),
   chains: record({ id, origin: origins, chains: some(fc.tuple(count, chain)).map(Object.fromEntries<string>) }),
+  blobs: record({ id, hashes: some(hash) }),
+  blobsPlease: record({ hashes: some(hash) }),
+  blobPlease: record({ hash, offset: count }),
+  blobPart: partly({ id, hash, offset: count, bytes }, { size: count }),
+  blobDoubted: record({ hash }),
   state: record({ id, delta }),
   snapshotPlease: fc.constant({}),
   snapshot: record({ id, delta }),

@@ -1,6 +1,7 @@
 /** Nodes whose names come to stand for other addresses while they run: real sockets, and a name server that tests write. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { BlobFiles } from "../../core/blobs/files.ts";
 import { Bus } from "../../core/cluster/bus.ts";
 import { Cluster } from "../../core/cluster/cluster.ts";
 import type { Address } from "../../core/cluster/membership.ts";
@@ -29,10 +30,19 @@ async function member(t: TestContext, names: Names, name: string, seeds: string[
     openBus: Bus.open,
     time: realTime,
     log,
+    files: await BlobFiles.open(temporaryDirectory(t)),
     heads: await log.heads(),
     forgotten: new Set<string>(),
     logger: { info() {}, warn() {} },
-    events: { signal() {}, stateChanged() {}, held() {}, nodesChanged() {}, giveUp: async () => {}, refused() {} },
+    events: {
+      signal() {},
+      stateChanged() {},
+      held() {},
+      blobsHeld() {},
+      nodesChanged() {},
+      giveUp: async () => {},
+      refused() {},
+    },
   });
   log.committed = commit => cluster.committed(commit);
   let closed: Promise<void> | undefined;

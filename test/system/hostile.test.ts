@@ -100,6 +100,7 @@ async function newMallory(t: TestContext, node: NodeProcess, id = "mallory") {
     hosts: ownHosts(),
     port: bus.port,
     pubPort: bus.pubPort,
+    blobs: true,
   };
   const hello = (asks: boolean, changes: Partial<Payload<"hello">> = {}) =>
     encodeFrame("hello", { info, known: [], heads: {}, asks, ...changes });
@@ -245,6 +246,16 @@ test("a peer that has the secret and makes things up gets no room for them", asy
       }),
     mallory.publish,
   );
+  // Files that nobody asked for, or has, or that are said to be damaged.
+  const hash = () => (made++).toString(16).padStart(64, "0");
+  const hashes = () => Array.from({ length: 256 }, hash);
+  await flood(500, () => encodeFrame("blobs", { id: info.id, hashes: hashes() }));
+  await flood(200, () =>
+    encodeFrame("blobPart", { id: info.id, hash: hash(), offset: 0, size: 2 ** 52, bytes: new Uint8Array(256 * 1024) }),
+  );
+  await flood(5_000, index => encodeFrame("blobPlease", { hash: hash(), offset: index * 1_000 }));
+  await flood(500, () => encodeFrame("blobsPlease", { hashes: hashes() }));
+  await flood(2_000, () => encodeFrame("blobDoubted", { hash: hash() }));
   // Questions without end.
   await flood(10_000, index => encodeFrame("pull", { origin: at(own, 0).origin, after: index % 300 }));
   await flood(2_000, index => encodeFrame("chainsPlease", { origin: at(own, 0).origin, seqs: [index, 2 ** 53 - 1] }));

@@ -10,6 +10,7 @@ import { defineMessage, defineServer } from "../../core/plugin.ts";
 import plugins from "../../plugins/server.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { connect } from "../helpers/client.ts";
+import { download, typesWithFile, upload } from "../helpers/file-type.ts";
 import { command, converged, newNode, peer, spawnNode } from "../helpers/node.ts";
 import { at, draft, written } from "../suites/samples.ts";
 
@@ -192,4 +193,28 @@ test("a forgotten node that does not understand that it is one talks to nobody",
     false,
   );
   assert.deepEqual(((await (await fetch(`${a.url}/healthz`)).json()) as { peers: [] }).peers, []);
+});
+
+test("a node that knows nothing of blobs is told nothing of them, and is asked for none", async t => {
+  const a = await newNode(t, { NODE_NAME: "a" }, typesWithFile);
+  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) }, typesWithFile);
+  const ana = await connect(t, a, { name: "Ana" });
+  await ana.join("lobby");
+  const older = await stranger(t, a, [
+    ...written(draft({ hlc: Date.now() * 1024, type: "file", blobs: ["0".repeat(64)] })),
+  ]);
+  await ana.until(() => ana.messages().length === 1);
+  const hash = await upload(a, ana);
+  assert.equal((await ana.ask("file", { room: "lobby", body: { hashes: [hash] } })).ok, true);
+  const bo = await connect(t, b, { name: "Bo" });
+  assert.equal((await download(b, bo, hash)).status, 200);
+  assert.equal((await download(a, ana, "0".repeat(64))).status, 404, "its own is not to be had from it");
+  // It is asked for its state on the same way as it would be for blobs, and after them.
+  const asked = () => older.heard.filter(kind => kind === "snapshotPlease").length;
+  for (const before = asked(); asked() === before; await new Promise(resolve => setTimeout(resolve, 50)))
+    older.publish("state", { id: older.id, delta: { boot: "another run", base: 7, version: 8, entries: [] } });
+  assert.deepEqual(
+    older.heard.filter(kind => kind.startsWith("blob")),
+    [],
+  );
 });

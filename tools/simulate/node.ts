@@ -28,6 +28,19 @@ export type Guest = Listener & { session: Session; hearing: Hearing; rooms: Set<
 
 const TICK_MS = 1_000;
 
+/** Nobody sends files here. */
+const NO_FILES = {
+  has: () => false,
+  touch: () => false,
+  size: () => undefined,
+  info: async () => undefined,
+  read: async () => new Uint8Array(),
+  verify: async () => false,
+  remove: async () => {},
+  assertRoom: async () => {},
+  receive: () => Promise.reject(new Error("a blob comes in where nobody sends any")),
+};
+
 export class Node {
   readonly host: string;
   readonly life: Life;
@@ -97,7 +110,7 @@ export class Node {
       forgotten,
       rooms,
       // No client sends any.
-      blobs: { touch: () => false, info: async () => undefined, read: async () => new Uint8Array() },
+      blobs: NO_FILES,
       figures: () => ({
         ...self,
         startedAt: 0,
@@ -122,6 +135,7 @@ export class Node {
       openBus: async events => network.open(host, life, events),
       time,
       log,
+      files: NO_FILES,
       heads: await log.heads(),
       forgotten,
       logger: {
@@ -133,6 +147,7 @@ export class Node {
         stateChanged: (type, key) => router.stateChanged(type, key),
         refused: reason => failed("going on", reason),
         held: (peer, seq) => router.held(peer, seq),
+        blobsHeld: () => router.blobsHeld(),
         nodesChanged: () => {},
         giveUp: fork => writeFact(FORK, self, fork, { log, clock }),
       },
