@@ -60,8 +60,13 @@ export type Program = {
 
 /** Runs web-chat from source. */
 export function run(settings: Record<string, string>, ...words: string[]): Program {
+  return runProgram(MAIN, settings, ...words);
+}
+
+/** Runs a program that takes web-chat's settings. */
+export function runProgram(path: string, settings: Record<string, string>, ...words: string[]): Program {
   const env = { PATH: process.env.PATH, PORT: "0", HOST: "127.0.0.1", LOG_LEVEL: "info", ...settings };
-  const child = spawn(process.execPath, [MAIN, ...words], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [path, ...words], { env, stdio: ["ignore", "pipe", "inherit"] });
   const lines: string[] = [];
   const printed = createInterface({ input: child.stdout });
   printed.on("line", line => lines.push(line));
