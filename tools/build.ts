@@ -5,7 +5,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
-import { type BuildOptions, build as bundle, type Metafile, type OutputFile, type Plugin } from "esbuild";
+import { type BuildOptions, build as bundle, type Metafile, type OutputFile, type Plugin, transform } from "esbuild";
 
 /** What a first visit may load, JavaScript and CSS, gzipped. */
 const BUDGET_BYTES = 60 * 1024;
@@ -95,6 +95,19 @@ const withoutMeanings: Plugin = {
     }),
 };
 
+/** A sheet that a script imports is put on when that script is loaded. */
+const ownSheets: Plugin = {
+  name: "own-sheets",
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\.css$/ }, async ({ path }) => {
+      const { code } = await transform(await readFile(path, "utf8"), { loader: "css", minify: true });
+      return {
+        contents: `const sheet = new CSSStyleSheet(); sheet.replaceSync(${JSON.stringify(code.trim())});
+          document.adoptedStyleSheets.push(sheet);`,
+      };
+    }),
+};
+
 /** The shell's sheets in the order in which they build on each other, then those of the plugins. */
 const SHEETS = ["tokens", "base", "avatar", "join", "sidebar", "layout", "timeline", "dialog"];
 
@@ -158,9 +171,13 @@ async function buildAuthorityPage(icon: string): Promise<void> {
   await writeCompressed(join(root, "dist/ui/ca.html"), Buffer.from(page.replace("icon.svg", `assets/${icon}`)));
 }
 
-/** One bundle of the scripts, and one of all style sheets: lazy chunks would each bring a copy of theirs. */
+/** One bundle of the scripts, and one of the style sheets of the first page. */
 async function bundleAll(): Promise<{ outputFiles: OutputFile[]; metafile: Metafile }> {
-  const scripts = await bundle({ ...options, entryPoints: { main: "ui/main.tsx" } });
+  const scripts = await bundle({
+    ...options,
+    entryPoints: { main: "ui/main.tsx" },
+    plugins: [...(options.plugins ?? []), ownSheets],
+  });
   const own = globSync("plugins/*/client.css", { cwd: root }).sort();
   const contents = [...SHEETS.map(name => `ui/${name}.css`), ...own]
     .map(path => `@import "./${path.replaceAll("\\", "/")}";`)

@@ -3,6 +3,9 @@ import type { NodeFigures, Shell } from "../../core/plugin.ts";
 import { clusterOf } from "./cluster.ts";
 import { Graph } from "./graph.tsx";
 import { history, path } from "./history.ts";
+import "./panel.css";
+
+export { words } from "./words.ts";
 
 const MIB = 1024 * 1024;
 /** Further apart than this, clocks bring messages out of their order. */

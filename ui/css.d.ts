@@ -1,0 +1,2 @@
+/** Put on by whoever imports it; see tools/build.ts. */
+declare module "*.css" {}
