@@ -145,18 +145,27 @@ export type Shell<Input = unknown, Body = Input> = {
   /** A text that the plugin keeps in this browser until the person logs out; `""` forgets it. */
   remember(key: string, text: string): void;
   recall(key: string): string;
+  /** Keeps a file in this browser until a message that refers to it was sent, which uploads it first. Returns its hash. */
+  keep(file: Blob): Promise<string>;
+  /** Where a file can be loaded from: the node that this browser is connected to, or this browser itself. */
+  blobUrl(hash: string): string;
   /** A person's picture, the same wherever it stands. */
   readonly Avatar: ComponentType<{ person: Person }>;
 };
+
+/** What is made of something unsent: `text` unless said. */
+export type Medium = "text" | "voice";
 
 type Slot<Input, Body, Props = unknown> = ComponentType<{ shell: Shell<Input, Body> } & Props>;
 export type ClientHooks<Input, Body> = {
   /** A row of the timeline. */
   Row?: Slot<Input, Body, { message: Message<Body> & { readonly body: Body } }>;
   /** What people write it with, below the timeline. Says of each change whether something unsent is left. */
-  Composer?: Slot<Input, Body, { room: string; roomName: string; typed(unsent: boolean): void }>;
+  Composer?: Slot<Input, Body, { room: string; roomName: string; typed(unsent: boolean, medium?: Medium): void }>;
   /** A pane of its own beside the timeline; `title` is a key of `strings`, `people` are those seen in the room. */
   panel?: { title: string; Component: Slot<Input, Body, { people: readonly Person[] }> };
+  /** A bar above everything, which stays while the reader moves between rooms. */
+  Dock?: Slot<Input, Body>;
   /** A short figure in the room's header. */
   Badge?: Slot<Input, Body, { room: string }>;
   /** A line between timeline and composer. */
@@ -171,7 +180,7 @@ export type ClientHooks<Input, Body> = {
   /** A connection began, the first or a later one; returns what ends it. */
   started?(shell: Shell<Input, Body>): () => void;
   /** The reader changed what stands in a composer. */
-  typed?(room: string, unsent: boolean, shell: Shell<Input, Body>): void;
+  typed?(room: string, unsent: boolean, shell: Shell<Input, Body>, medium?: Medium): void;
   strings?: Record<string, Record<string, string>>;
 };
 

@@ -1,11 +1,14 @@
 /** The whole page. */
 import { useEffect } from "preact/hooks";
+import { Boundary } from "./boundary.tsx";
 import { present, undecided } from "./chat.ts";
 import { Dialogs } from "./dialogs.tsx";
 import { Join } from "./join.tsx";
 import { Panels } from "./panels.tsx";
+import { plugins } from "./registry.ts";
 import { current, listing, rooms } from "./rooms.ts";
 import { RoomView } from "./roomview.tsx";
+import { shellOf } from "./shell.ts";
 import { Sidebar } from "./sidebar.tsx";
 import { Toasts } from "./toasts.tsx";
 
@@ -27,10 +30,28 @@ function Chat() {
   }, [title]);
   return (
     <div class={listing.value ? "chat listing" : "chat"}>
+      <Docks />
       <Sidebar />
       <RoomView key={room.id} room={room} />
       <Panels room={room} />
       <Dialogs />
+    </div>
+  );
+}
+
+function Docks() {
+  return (
+    <div class="docks">
+      {plugins.map(plugin => {
+        const { Dock } = plugin.hooks;
+        return (
+          Dock && (
+            <Boundary key={plugin.message.type}>
+              <Dock shell={shellOf(plugin)} />
+            </Boundary>
+          )
+        );
+      })}
     </div>
   );
 }

@@ -1,6 +1,7 @@
 /** The session from joining to logging out: what comes in over the connection, and where it goes. */
 import { computed, signal } from "@preact/signals";
 import type { Message } from "../core/plugin.ts";
+import { admit } from "./blobs.ts";
 import {
   connect,
   connected,
@@ -109,10 +110,11 @@ export function decide(useLink: boolean): void {
   enter();
 }
 
-function welcome({ you, token, rooms, state }: Welcome): void {
+function welcome({ you, token, ticket, rooms, state }: Welcome): void {
   // It may have happened while we were away.
   if (you.id === me.peek().id && you.name !== me.peek().name) tellRenamed(you);
   signIn(you, token);
+  admit(ticket);
   present.value = true;
   joining.value = false;
   learn(rooms);

@@ -21,6 +21,8 @@ export type StateValue = { type: string; key: string; body: unknown; nodes: stri
 export type Welcome = {
   you: Person;
   token: string;
+  /** Opens files, for what can send no headers. */
+  ticket: string;
   node: Named & { version: string };
   nodes: Reachable[];
   rooms: Named[];

@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import type { IDBPDatabase } from "idb";
 import { v7 } from "uuid";
+import { blobsOf, files, release } from "./blobs.ts";
 import { prefix } from "./keep.ts";
 
 const STORE = "outbox";
@@ -49,6 +50,10 @@ export async function loadOutbox(): Promise<void> {
   const left: Item[] = (await database.then(db => db?.getAll(STORE)).catch(() => [])) ?? [];
   for (const { id } of left) dueAt.set(id, 0);
   items.value = sorted([...left, ...items.peek().filter(item => !left.some(({ id }) => id === item.id))]);
+  if (left.some(item => blobsOf(item).length > 0))
+    files()
+      .then(({ showKept }) => showKept())
+      .catch(() => {});
 }
 
 export async function post(written: Omit<Item, "id" | "at">): Promise<void> {
@@ -61,7 +66,7 @@ export async function post(written: Omit<Item, "id" | "at">): Promise<void> {
 }
 
 /** Has whoever watches the items look again: one of them has become due. */
-function wake(): void {
+export function wake(): void {
   items.value = [...items.peek()];
 }
 
@@ -93,7 +98,9 @@ export function unholdAll(): void {
 
 /** It is committed, or the person gave it up. */
 export function drop(id: string): void {
+  const item = items.peek().find(item => item.id === id);
   remove(id);
+  if (item) release(item);
   channel?.postMessage({ gone: id } satisfies News);
   database.then(db => db?.delete(STORE, id)).catch(() => {});
 }
@@ -111,6 +118,9 @@ export async function clearOutbox(): Promise<void> {
   items.value = [];
   channel?.postMessage({ cleared: true } satisfies News);
   await database.then(db => db?.clear(STORE)).catch(() => {});
+  await files()
+    .then(({ clearFiles }) => clearFiles())
+    .catch(() => {});
 }
 
 function change(id: string, to: (item: Item) => Item): void {

@@ -1,4 +1,5 @@
 /** One room: its header, its timeline, and what people write with. */
+import type { Medium } from "../core/plugin.ts";
 import { Boundary } from "./boundary.tsx";
 import { createRoom } from "./chat.ts";
 import { connected, elsewhere, nodeName, troubled } from "./connection.ts";
@@ -121,7 +122,7 @@ function Hints({ room }: { room: string }) {
 }
 
 function Composers({ room }: { room: Room }) {
-  const typed = (unsent: boolean) => tellTyped(room.id, unsent);
+  const typed = (unsent: boolean, medium?: Medium) => tellTyped(room.id, unsent, medium);
   return (
     <div class="composers">
       {plugins.map(plugin => {

@@ -1,9 +1,11 @@
 /** Sends the outbox: in order, one message in flight, and below the pace that the node admits. */
 import { effect } from "@preact/signals";
+import { blobsOf, upload } from "./blobs.ts";
 import { type Answer, acksLate, connected, limits, request } from "./connection.ts";
 import { raise } from "./copies.ts";
 import { t } from "./i18n.ts";
-import { drop, due, fail, hold, type Item, isHeld, items, unholdAll } from "./outbox.ts";
+import { drop, due, fail, hold, type Item, isHeld, items, unholdAll, wake } from "./outbox.ts";
+import { lastPlace } from "./places.ts";
 import { reason } from "./reason.ts";
 import { roleOf } from "./registry.ts";
 import { join } from "./resume.ts";
@@ -23,12 +25,17 @@ const PASSING = new Set([
   "storage-failed",
   "overloaded",
   "not-in-room",
+  "not-ready",
 ]);
 
 type Ack = { id: string; at: number; key: string; copies: number };
 
 /** What to do when the node delivers what is under way: it has committed it by then. */
 const arrivals = new Map<string, () => void>();
+/** Messages whose files are on their way to a node. */
+const uploading = new Set<string>();
+/** Where the files of a message have been brought to. */
+const uploaded = new Map<string, string>();
 let busy = false;
 /** The allowance of a token bucket, and when it was last topped up, in milliseconds since 1970. */
 let tokens = 1;
@@ -59,11 +66,26 @@ async function flush(): Promise<void> {
 /** The first one that may go; a room that is not joined keeps all of its own waiting, and nobody else's. */
 function next(): Item | undefined {
   const now = Date.now();
-  return items.peek().find(({ id, room, failed }) => !failed && due(id) <= now && roomOf(room).joined.peek());
+  return items
+    .peek()
+    .find(({ id, room, failed }) => !failed && !uploading.has(id) && due(id) <= now && roomOf(room).joined.peek());
+}
+
+/** Brings the files of a message to the node; what was written after it does not wait for that. */
+async function bring(item: Item, hashes: readonly string[]): Promise<void> {
+  const place = lastPlace();
+  uploading.add(item.id);
+  const answer = await upload(hashes);
+  if (answer.ok) uploaded.set(item.id, place);
+  else await settle(item, answer);
+  uploading.delete(item.id);
+  wake();
 }
 
 async function deliver(item: Item): Promise<void> {
   const { id, type, room, body, ref } = item;
+  const hashes = blobsOf(item);
+  if (hashes.length > 0 && uploaded.get(id) !== lastPlace()) return void bring(item, hashes);
   const asked = isHeld(id);
   if (asked) hold(id, CONFIRMED_MS);
   const answered = request<Ack>(type, { id, room, body, ...(ref && { ref }) }).then(answer => settle(item, answer));
@@ -101,6 +123,7 @@ async function settle(item: Item, answer: Answer<Ack>): Promise<void> {
     if (answer.code === "unconfirmed") raise(id, 1);
     return hold(id, answer.retryAfterMs ?? RETRY_MS);
   }
+  uploaded.delete(id);
   if (!PASSING.has(answer.code)) return refused(item, answer.code, answer.message);
   if (answer.code === "not-in-room") {
     roomOf(room).joined.value = false;

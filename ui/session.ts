@@ -17,6 +17,8 @@ export const suggestion = signal("");
 export const link = signal(takeLink());
 
 export const hasToken = () => token.value !== "";
+/** The session, as an HTTP request says it. */
+export const bearer = () => `Bearer ${token.peek()}`;
 
 // A link that is opened where the page is open already changes the address and loads nothing.
 addEventListener("hashchange", () => {

@@ -1,6 +1,7 @@
 /** What each plugin is given of the page. */
-import type { AnyClientPlugin, Shell } from "../core/plugin.ts";
+import type { AnyClientPlugin, Medium, Shell } from "../core/plugin.ts";
 import { Avatar } from "./avatar.tsx";
+import { blobUrl, files } from "./blobs.ts";
 import { connected, node, request } from "./connection.ts";
 import { language, t, translate } from "./i18n.ts";
 import { keepHere, keptHere } from "./keep.ts";
@@ -44,6 +45,8 @@ function makeShell(plugin: AnyClientPlugin): Shell {
     t: (key, values) => translate(hooks.strings, key, values),
     remember: (key, text) => keepHere(`${message.type}:${key}`, text),
     recall: key => keptHere(`${message.type}:${key}`),
+    keep: file => files().then(({ keepFile }) => keepFile(file)),
+    blobUrl,
     Avatar,
   };
 }
@@ -90,8 +93,9 @@ export function stopPlugins(): void {
 }
 
 /** What is in a composer changed. */
-export function tellTyped(room: string, unsent: boolean): void {
-  for (const plugin of plugins) guard(plugin.message.type, () => plugin.hooks.typed?.(room, unsent, shellOf(plugin)));
+export function tellTyped(room: string, unsent: boolean, medium?: Medium): void {
+  for (const plugin of plugins)
+    guard(plugin.message.type, () => plugin.hooks.typed?.(room, unsent, shellOf(plugin), medium));
 }
 
 /** A plugin that fails is told of in the console, and stops nobody else. */
