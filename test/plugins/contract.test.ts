@@ -21,6 +21,13 @@ const status = {
   ],
 };
 
+const voice = {
+  blob: "0123456789abcdef".repeat(4),
+  mime: "audio/webm",
+  durationMs: 7_250,
+  peaks: Array.from({ length: 64 }, (_, at) => at * 4),
+};
+
 const alike = (...values: unknown[]): Samples => ({ inputs: values, bodies: values });
 
 const SAMPLES: Record<string, Samples> = {
@@ -35,7 +42,8 @@ const SAMPLES: Record<string, Samples> = {
     bodies: [presence, { ...presence, status: "away", since: 0 }],
   },
   status: alike(status, { ...status, peers: [] }),
-  typing: alike({ typing: true }, { typing: false }),
+  typing: alike({ typing: true }, { typing: false }, { typing: true, voice: true }),
+  voice: alike(voice, { ...voice, mime: "audio/mp4", durationMs: 900_000, peaks: Array(128).fill(255) }),
   redact: alike({}),
 };
 
