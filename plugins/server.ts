@@ -5,5 +5,6 @@ import redact from "./redact/server.ts";
 import status from "./status/server.ts";
 import text from "./text/server.ts";
 import typing from "./typing/server.ts";
+import voice from "./voice/server.ts";
 
-export default [text, presence, status, typing, redact] as AnyServerPlugin[];
+export default [text, voice, presence, status, typing, redact] as AnyServerPlugin[];

@@ -1,6 +1,6 @@
 /** The files that go into an executable, laid out as they are in the tree, so that they find each other as from source. */
 import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type BuildOptions, build as bundle, type Plugin } from "esbuild";
 import { root, type Target, version } from "./target.ts";
 
@@ -32,31 +32,28 @@ const embeddedLibrary: Plugin = {
     })),
 };
 
-/** pkg would start a thread's file with its own file system in front, at 2 MB a thread: the log's threads need none. */
-function embeddedWorker(source: string): Plugin {
-  const start = 'new Worker(new URL("./worker.ts", import.meta.url), {';
-  return {
-    name: "embedded-worker",
-    setup: ({ onLoad }) =>
-      onLoad({ filter: /core[\\/]log[\\/]thread\.ts$/ }, async ({ path }) => {
-        const thread = await readFile(path, "utf8");
-        if (!thread.includes(start))
-          throw new Error(`${path} starts its worker in another form than embeddedWorker knows`);
-        const contents = thread.replace(start, () => `new Worker(${JSON.stringify(source)}, { eval: true,`);
-        return { contents, loader: "ts" };
-      }),
-  };
-}
+/** pkg would start a thread's file with its own file system in front, at 2 MB a thread: none of the threads needs one. */
+const embeddedWorkers: Plugin = {
+  name: "embedded-workers",
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /(core[\\/]log[\\/]thread|plugins[\\/]voice[\\/]probes)\.ts$/ }, async ({ path }) => {
+      const source = await readFile(path, "utf8");
+      const [start, name] = /new Worker\(new URL\("\.\/(\w+)\.ts", import\.meta\.url\), \{/.exec(source) ?? [];
+      if (!start) throw new Error(`${path} starts its worker in another form than embeddedWorkers knows`);
+      const worker = await bundle({ ...options, entryPoints: [join(dirname(path), `${name}.ts`)], write: false });
+      const code = JSON.stringify(worker.outputFiles[0]?.text);
+      return { contents: source.replace(start, () => `new Worker(${code}, { eval: true,`), loader: "ts" };
+    }),
+};
 
 /** Fills `folder` anew. The UI has to be built. The same sources give the same bytes, wherever they lie. */
 export async function stage(target: Target, folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
-  const worker = await bundle({ ...options, entryPoints: ["core/log/worker.ts"], write: false });
   await bundle({
     ...options,
     entryPoints: ["core/main.ts"],
     outfile: join(folder, "core/main.js"),
-    plugins: [embeddedLibrary, embeddedWorker(worker.outputFiles[0]?.text as string)],
+    plugins: [embeddedLibrary, embeddedWorkers],
   });
   // No page asks for the source maps.
   const filter = (path: string) => !path.endsWith(".map");
