@@ -5,5 +5,6 @@ import redact from "./redact/client.tsx";
 import status from "./status/client.tsx";
 import text from "./text/client.tsx";
 import typing from "./typing/client.tsx";
+import voice from "./voice/client.tsx";
 
-export default [text, presence, status, typing, redact] as AnyClientPlugin[];
+export default [text, voice, presence, status, typing, redact] as AnyClientPlugin[];

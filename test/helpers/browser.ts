@@ -26,6 +26,10 @@ export type PageOptions = {
   colorScheme?: "light" | "dark";
   /** Takes any certificate. */
   trust?: boolean;
+  /** Another browser than the one of the whole file. */
+  browser?: Browser;
+  /** It has a touch screen. */
+  touch?: boolean;
   /** Errors that the test brings about on purpose. */
   ignore?: readonly (string | RegExp)[];
 };
@@ -58,9 +62,16 @@ export async function newPage(t: TestContext, url: string, options: PageOptions 
     colorScheme = "light",
     ignore = [],
     trust = false,
+    touch = false,
+    browser = await openBrowser(),
   } = options;
-  const browser = await openBrowser();
-  const context = await browser.newContext({ locale: language, viewport, colorScheme, ignoreHTTPSErrors: trust });
+  const context = await browser.newContext({
+    locale: language,
+    viewport,
+    colorScheme,
+    ignoreHTTPSErrors: trust,
+    hasTouch: touch,
+  });
   const errors = await collectErrors(context);
   // Before the nodes that it talks to, which were there earlier.
   cleanUp(t, async () => {

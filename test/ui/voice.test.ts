@@ -1,0 +1,535 @@
+/** Voice messages, in a browser whose microphone plays a file: tone, silence, tone. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { join as pathOf } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { Browser, CDPSession, Locator, Page } from "playwright-core";
+import { inspect } from "../helpers/axe.ts";
+import { launch, type PageOptions } from "../helpers/browser.ts";
+import { composer, join, row, say } from "../helpers/chat.ts";
+import { cleanUp } from "../helpers/cleanup.ts";
+import { type Client, connect } from "../helpers/client.ts";
+import { newNode, spawnNode, temporaryDirectory } from "../helpers/node.ts";
+import { recording, wav } from "../helpers/sound.ts";
+
+const PHONE = { viewport: { width: 390, height: 844 }, touch: true };
+const AWAY = [/net::ERR_/, /WebSocket connection/];
+
+type Body = { blob: string; mime: string; durationMs: number; peaks: number[] };
+type Node = { url: string; port: number };
+
+/** A page in a browser that may use its microphone, unless `flags` are others. */
+async function joinWithMicrophone(
+  t: TestContext,
+  url: string,
+  options: PageOptions = {},
+  flags: readonly string[] = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"],
+): Promise<Page> {
+  const file = pathOf(temporaryDirectory(t), "microphone.wav");
+  writeFileSync(file, wav({ level: 0.6, seconds: 2 }, { level: 0, seconds: 2 }, { level: 0.6, seconds: 2 }));
+  const browser: Browser = await launch({ flags: [...flags, `--use-file-for-fake-audio-capture=${file}`] });
+  cleanUp(t, () => browser.close());
+  return join(t, url, "Ana", { ...options, browser });
+}
+
+const record = (page: Page) => page.getByRole("button", { name: "Record a voice message" });
+/** In place of the composer, while something is recorded or reviewed. */
+const panel = (page: Page) => page.getByRole("region", { name: "Recording" });
+const tool = (page: Page, name: string) => page.locator(".voice-composer").getByRole("button", { name, exact: true });
+const voices = (page: Page) =>
+  page
+    .getByRole("log")
+    .getByRole("article")
+    .filter({ has: page.getByRole("slider") });
+const timer = (page: Page, time: string) => page.getByRole("timer").filter({ hasText: time });
+const reviewed = (page: Page) => page.getByText("Recorded, not sent yet").waitFor({ state: "attached" });
+const sent = (page: Page) => voices(page).getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+
+/** Records until the timer shows that, and ends. */
+async function recordUntil(page: Page, time: string): Promise<void> {
+  await record(page).click();
+  await timer(page, time).waitFor();
+  await tool(page, "Stop").click();
+  await reviewed(page);
+}
+
+let readers = 0;
+
+/** The voice messages of the lobby, as somebody else is told of them. */
+async function kept(t: TestContext, node: Node): Promise<Body[]> {
+  const reader = await connect(t, node, { name: `Reader ${++readers}` });
+  const { messages } = await reader.join("lobby");
+  return messages.filter(({ type }) => type === "voice").map(({ body }) => body as Body);
+}
+
+/** Says so many seconds of silence. */
+async function speak(node: Node, client: Client, seconds: number, times = 1): Promise<void> {
+  await client.join("lobby");
+  const headers = { Authorization: `Bearer ${client.welcome.token}` };
+  const file = await recording("webm", { seconds });
+  const stored = await fetch(`${node.url}/blobs`, { method: "PUT", headers, body: new Uint8Array(file) });
+  const { hash } = (await stored.json()) as { hash: string };
+  const peaks = Array.from({ length: 96 }, (_, at) => Math.round(128 + 127 * Math.sin(at / 5)));
+  const body = { blob: hash, mime: "audio/webm", durationMs: seconds * 1_000, peaks };
+  for (let left = times; left > 0; left -= 50) {
+    const some = Array.from({ length: Math.min(left, 50) }, () => client.ask("voice", { room: "lobby", body }));
+    for (const answer of await Promise.all(some)) assert.ok(answer.ok, JSON.stringify(answer));
+  }
+}
+
+test("what is recorded is heard by others as it was said: tone, silence, tone", async t => {
+  const node = await newNode(t);
+  const page = await joinWithMicrophone(t, node.url);
+  const raj = await join(t, node.url, "Raj");
+  await recordUntil(page, "0:06");
+  await tool(page, "Send").click();
+  await voices(raj).waitFor();
+  await raj.getByRole("img", { name: "Not heard yet" }).waitFor();
+
+  const reader = await connect(t, node, { name: "Reader" });
+  const body = (await reader.join("lobby")).messages[0]?.body as Body;
+  const answer = await fetch(`${node.url}/blobs/${body.blob}`, {
+    headers: { Authorization: `Bearer ${reader.welcome.token}` },
+  });
+  const bytes = Buffer.from(await answer.arrayBuffer());
+  assert.equal(createHash("sha256").update(bytes).digest("hex"), body.blob);
+  t.diagnostic(`${bytes.length} bytes, ${body.durationMs} ms, peaks ${body.peaks.join(" ")}`);
+  const decoded = await raj.evaluate(async data => {
+    const buffer = Uint8Array.from(atob(data), character => character.charCodeAt(0)).buffer;
+    const url = URL.createObjectURL(new Blob([buffer], { type: "audio/webm" }));
+    const audio = new Audio(url);
+    await new Promise(done => audio.addEventListener("loadedmetadata", done));
+    const { duration } = await new OfflineAudioContext(1, 1, 48_000).decodeAudioData(buffer);
+    return { said: audio.duration, decoded: duration };
+  }, bytes.toString("base64"));
+  for (const seconds of Object.values(decoded))
+    assert.ok(Math.abs(seconds - body.durationMs / 1_000) <= 0.1, `${JSON.stringify(decoded)}, ${body.durationMs} ms`);
+
+  const mean = (from: number, to: number) => {
+    const at = (seconds: number) => Math.round((seconds * 1_000 * body.peaks.length) / body.durationMs);
+    const part = body.peaks.slice(at(from), at(to));
+    return part.reduce((sum, peak) => sum + peak, 0) / part.length;
+  };
+  const [tone, silence, again] = [mean(0.5, 1.5), mean(2.5, 3.5), mean(4.5, 5.5)];
+  assert.ok(tone > 4 * silence && again > 4 * silence, `${tone}, ${silence}, ${again}`);
+});
+
+/** A finger on the page. */
+async function finger(page: Page) {
+  const session: CDPSession = await page.context().newCDPSession(page);
+  const touch = (type: "touchStart" | "touchMove" | "touchEnd", at?: { x: number; y: number }) =>
+    session.send("Input.dispatchTouchEvent", { type, touchPoints: at ? [at] : [] });
+  const middle = async (of: Locator) => {
+    const { x, y, width, height } = (await of.boundingBox()) as { x: number; y: number; width: number; height: number };
+    return { x: x + width / 2, y: y + height / 2 };
+  };
+  return {
+    async hold(of: Locator) {
+      const at = await middle(of);
+      await touch("touchStart", at);
+      return at;
+    },
+    move: (to: { x: number; y: number }) => touch("touchMove", to),
+    release: () => touch("touchEnd"),
+  };
+}
+
+test("a thumb that holds the button records, and sends when it lets go; to the left it discards, and up it goes on", async t => {
+  const node = await newNode(t);
+  const page = await joinWithMicrophone(t, node.url, PHONE);
+  const { hold, move, release } = await finger(page);
+  const cancelled = await hold(record(page));
+  await timer(page, "0:01").waitFor();
+  await page.getByText("Slide to cancel").waitFor();
+  await move({ x: cancelled.x - 60, y: cancelled.y });
+  await panel(page).waitFor();
+  await move({ x: cancelled.x - 140, y: cancelled.y });
+  await panel(page).waitFor({ state: "detached" });
+  await release();
+
+  const locked = await hold(record(page));
+  await timer(page, "0:01").waitFor();
+  await move({ x: locked.x, y: locked.y - 100 });
+  await tool(page, "Pause").waitFor();
+  await release();
+  await timer(page, "0:02").waitFor();
+  await tool(page, "Discard").tap();
+  await panel(page).waitFor({ state: "detached" });
+
+  await hold(record(page));
+  await timer(page, "0:02").waitFor();
+  await release();
+  await sent(page);
+  const [body, ...more] = await kept(t, node);
+  assert.deepEqual(more, [], "what was discarded was not sent");
+  assert.ok(body && body.durationMs > 1_500 && body.durationMs < 4_000, `${body?.durationMs} ms`);
+
+  await record(page).tap();
+  await timer(page, "0:01").waitFor();
+  await tool(page, "Stop").tap();
+  await reviewed(page);
+});
+
+test("Esc discards, a pause is left out, others see that somebody records, and the draft is there afterwards", async t => {
+  const node = await newNode(t);
+  const raj = await connect(t, node, { name: "Raj" });
+  await raj.join("lobby");
+  const page = await joinWithMicrophone(t, node.url);
+  await record(page).click();
+  await raj.until(() =>
+    raj.events.some(([type, signal]) => type === "typing" && (signal as { body: { voice?: boolean } }).body.voice),
+  );
+  await timer(page, "0:01").waitFor();
+  await page.keyboard.press("Escape");
+  await panel(page).waitFor({ state: "detached" });
+  assert.deepEqual(await kept(t, node), []);
+
+  await raj.ask("typing", { room: "lobby", body: { typing: true, voice: true } });
+  await page.getByText("Raj is recording…").waitFor();
+
+  await record(page).click();
+  await timer(page, "0:01").waitFor();
+  await tool(page, "Pause").click();
+  const pausedAt = await page.getByRole("timer").innerText();
+  await page.waitForTimeout(1_500);
+  assert.equal(await page.getByRole("timer").innerText(), pausedAt, "time does not pass");
+  await tool(page, "Go on").click();
+  await timer(page, "0:02").waitFor();
+  await tool(page, "Stop").click();
+  await reviewed(page);
+  await panel(page).getByRole("button", { name: "Play" }).click();
+  await panel(page).getByRole("button", { name: "Pause" }).waitFor();
+  await tool(page, "Send").click();
+  await sent(page);
+  const [body] = await kept(t, node);
+  assert.ok(body && body.durationMs < 3_000, `${body?.durationMs} ms`);
+
+  await composer(page).fill("something to send");
+  await record(page).waitFor({ state: "hidden" });
+  await composer(page).fill("");
+  await record(page).waitFor();
+});
+
+test("the microphone that was chosen is remembered", async t => {
+  const node = await newNode(t);
+  const page = await joinWithMicrophone(t, node.url);
+  await record(page).click();
+  const choice = page.getByRole("combobox", { name: "Microphone" });
+  await choice.waitFor();
+  const names = await choice.locator("option").allInnerTexts();
+  const other = names.at(-1) as string;
+  await choice.selectOption(other);
+  const isChosen = () =>
+    page.waitForFunction(
+      name => document.querySelector<HTMLSelectElement>(".voice-microphones")?.selectedOptions[0]?.textContent === name,
+      other,
+    );
+  await isChosen();
+  await tool(page, "Discard").click();
+  await page.reload();
+  await record(page).click();
+  await isChosen();
+});
+
+test("a recording whose upload was cut off is sent once, after a reload or a node's death", async t => {
+  const node = await spawnNode(t);
+  const page = await joinWithMicrophone(t, node.url, { ignore: AWAY });
+  let uploads = 0;
+  // Nothing comes of an upload for as long as this stands.
+  await page.route("**/blobs", () => void uploads++);
+  await recordUntil(page, "0:02");
+  await tool(page, "Send").click();
+  await voices(page).getByText("Waiting to be sent").waitFor({ state: "attached" });
+  while (uploads === 0) await page.waitForTimeout(20);
+  await say(page, "a text does not wait for it");
+  await row(page, "a text does not wait").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+  await voices(page).getByRole("button", { name: "Play" }).click();
+  await voices(page).getByRole("button", { name: "Pause" }).waitFor();
+
+  await page.reload();
+  await voices(page).getByText("Waiting to be sent").waitFor({ state: "attached" });
+  await node.kill("SIGKILL");
+  await page
+    .getByText(/Reconnecting/)
+    .first()
+    .waitFor();
+  await page.unroute("**/blobs");
+  const again = await spawnNode(t, { PORT: String(node.port), DATA_DIR: node.dataDir });
+  await sent(page);
+  assert.equal((await kept(t, again)).length, 1);
+  assert.equal(await voices(page).count(), 1);
+  const left = await page.evaluate(async () => {
+    const names = (await indexedDB.databases()).map(({ name = "" }) => name);
+    const opening = indexedDB.open(names.find(name => name.endsWith("files")) as string);
+    const db = await new Promise<IDBDatabase>(done => {
+      opening.onsuccess = () => done(opening.result);
+    });
+    const counting = db.transaction("files").objectStore("files").count();
+    return new Promise<number>(done => {
+      counting.onsuccess = () => done(counting.result);
+    });
+  });
+  assert.equal(left, 0, "the browser keeps no file that was sent");
+});
+
+test("what is recorded while the node is away is sent when it is back", async t => {
+  const node = await spawnNode(t);
+  const page = await joinWithMicrophone(t, node.url, { ignore: AWAY });
+  await record(page).waitFor();
+  await page.waitForLoadState("networkidle");
+  await node.kill("SIGKILL");
+  await record(page).click();
+  await timer(page, "0:02").waitFor();
+  await tool(page, "Stop").click();
+  await panel(page).getByText("One moment…").waitFor();
+  const again = await spawnNode(t, { PORT: String(node.port), DATA_DIR: node.dataDir });
+  await reviewed(page);
+  await tool(page, "Send").click();
+  await sent(page);
+  assert.equal((await kept(t, again)).length, 1);
+});
+
+test("what cannot be played says so, and is played when it can; logging out ends it", async t => {
+  const node = await newNode(t);
+  const raj = await connect(t, node, { name: "Raj" });
+  await speak(node, raj, 9);
+  const page = await join(t, node.url, "Ana", { ignore: AWAY });
+  await page.route("**/blobs/*", route => route.abort());
+  const play = voices(page).getByRole("button", { name: "Play" });
+  await play.click();
+  await voices(page).getByText("It cannot be played").waitFor();
+  assert.equal(await page.getByRole("img", { name: "Not heard yet" }).count(), 1);
+  await page.unroute("**/blobs/*");
+  await play.click();
+  await player(page).getByRole("button", { name: "Pause" }).waitFor();
+  await voices(page).getByText("It cannot be played").waitFor({ state: "detached" });
+  await player(page).getByRole("button", { name: "Close" }).click();
+  await player(page).waitFor({ state: "detached" });
+  await play.click();
+  await player(page).waitFor();
+  await page.getByRole("button", { name: /Account and settings/ }).click();
+  await page.getByText("Log out").click();
+  await page.getByRole("dialog").getByRole("button", { name: "Log out" }).click();
+  await page.getByText("You have logged out.").waitFor();
+  assert.equal(await page.evaluate(() => navigator.mediaSession.metadata), null);
+});
+
+test("what keeps the page from a microphone is told in words", async t => {
+  for (const [words, flags] of [
+    [
+      "The browser does not let this page use the microphone",
+      ["--use-fake-device-for-media-stream", "--deny-permission-prompts"],
+    ],
+    ["No microphone was found", ["--use-fake-ui-for-media-stream"]],
+  ] as const) {
+    const node = await newNode(t);
+    const page = await joinWithMicrophone(t, node.url, {}, flags);
+    await record(page).click();
+    await panel(page).getByText(words).waitFor();
+    await panel(page).getByRole("button", { name: "Close" }).click();
+    await composer(page).waitFor();
+  }
+});
+
+test("what a browser records that writes nothing but MP4 is sent, too", async t => {
+  const node = await newNode(t);
+  const page = await joinWithMicrophone(t, node.url);
+  const records = await page.evaluate(() => {
+    const type = "audio/mp4";
+    const records = MediaRecorder.isTypeSupported(type);
+    MediaRecorder.isTypeSupported = asked => asked === type;
+    return records;
+  });
+  if (!records) return t.skip("this browser cannot write MP4");
+  await recordUntil(page, "0:02");
+  await tool(page, "Send").click();
+  await sent(page);
+  const [body] = await kept(t, node);
+  t.diagnostic(`${body?.mime}, ${body?.durationMs} ms`);
+  assert.ok(body && body.durationMs >= 2_000 && body.durationMs < 4_000, `${body?.durationMs} ms`);
+  await voices(page).getByRole("button", { name: "Play" }).click();
+  await voices(page).getByRole("button", { name: "Pause" }).waitFor();
+});
+
+test("what was recorded until the microphone was unplugged is kept", async t => {
+  const node = await newNode(t);
+  const page = await joinWithMicrophone(t, node.url);
+  await page.evaluate(() => {
+    const { mediaDevices } = navigator;
+    const open = mediaDevices.getUserMedia.bind(mediaDevices);
+    mediaDevices.getUserMedia = async wanted => {
+      const stream = await open(wanted);
+      Object.assign(window, { stream });
+      return stream;
+    };
+  });
+  await record(page).click();
+  await timer(page, "0:02").waitFor();
+  await page.evaluate(() => {
+    const { stream } = window as unknown as { stream: MediaStream };
+    for (const track of stream.getTracks()) {
+      track.stop();
+      track.dispatchEvent(new Event("ended"));
+    }
+  });
+  await panel(page).getByText("The microphone was unplugged.").waitFor();
+  await tool(page, "Send").click();
+  await sent(page);
+});
+
+test("ten seconds before the longest recording ends it says so, and what was recorded is kept", async t => {
+  const node = await newNode(t);
+  const page = await joinWithMicrophone(t, node.url, { ignore: AWAY });
+  await page.clock.install();
+  await record(page).click();
+  await timer(page, "0:02").waitFor();
+  await page.clock.fastForward("14:50");
+  await panel(page)
+    .getByText(/Ends in \d s/)
+    .waitFor();
+  await page.clock.fastForward("00:10");
+  await panel(page).getByText("15 minutes are the most.").waitFor();
+  await tool(page, "Send").click();
+  await sent(page);
+});
+
+test("where the origin is not secure it says why there is no microphone, and where to go", async t => {
+  const address = Object.values(networkInterfaces())
+    .flat()
+    .find(found => found?.family === "IPv4" && !found.internal)?.address;
+  if (!address) return t.skip("this machine has no address but loopback");
+  const node = await newNode(t, { HOST: "0.0.0.0" });
+  const url = `http://${address}:${node.port}`;
+  const page = await join(t, url, "Ana");
+  await record(page).click();
+  await page.getByText("Browsers give the microphone only to pages that came over HTTPS.").waitFor();
+  await page.getByRole("link", { name: `${url}/ca` }).waitFor();
+});
+
+const player = (page: Page) => page.getByRole("region", { name: "Voice message of Raj" });
+
+test("a voice message is played, sought, sped up, left behind docked, and followed by the next", async t => {
+  const node = await newNode(t);
+  const raj = await connect(t, node, { name: "Raj" });
+  await raj.ask("chat:room", { name: "ops" });
+  await speak(node, raj, 9);
+  await speak(node, raj, 2);
+  const page = await join(t, node.url, "Ana");
+  const asked: (string | undefined)[] = [];
+  page.on("request", request => {
+    if (request.url().includes("/blobs/")) asked.push(request.headers().range);
+  });
+  const first = voices(page).first();
+  const slider = first.getByRole("slider");
+  await voices(page).nth(1).waitFor();
+  assert.equal(await page.getByRole("img", { name: "Not heard yet" }).count(), 2);
+  assert.deepEqual(asked, [], "nothing is loaded before it is played");
+  assert.equal(await slider.getAttribute("aria-valuetext"), "0 seconds of 9 seconds");
+
+  const playingAfter = page.evaluate(
+    () =>
+      new Promise<number>(done => {
+        let pressedAt = 0;
+        addEventListener(
+          "click",
+          () => {
+            pressedAt = performance.now();
+          },
+          { capture: true, once: true },
+        );
+        new MutationObserver((_, observer) => {
+          if (!document.querySelector('.row [aria-label="Pause"]')) return;
+          observer.disconnect();
+          done(performance.now() - pressedAt);
+        }).observe(document.body, { subtree: true, attributes: true });
+      }),
+  );
+  await first.getByRole("button", { name: "Play" }).click();
+  await first.getByRole("button", { name: "Pause" }).waitFor();
+  t.diagnostic(`playing ${(await playingAfter).toFixed(0)} ms after the click`);
+  assert.equal(asked[0], "bytes=0-");
+  assert.equal(await page.getByRole("img", { name: "Not heard yet" }).count(), 1);
+
+  const { width = 0, height = 0 } = (await slider.boundingBox()) ?? {};
+  await slider.click({ position: { x: (width * 2) / 3, y: height / 2 } });
+  const at = async () => Number(await slider.getAttribute("aria-valuenow"));
+  assert.ok((await at()) >= 6 && (await at()) <= 7, `${await at()}`);
+  await first.getByRole("button", { name: "Pause" }).click();
+  await slider.press("ArrowLeft");
+  assert.ok((await at()) >= 1 && (await at()) <= 2, `${await at()}`);
+  await slider.press("End");
+  await slider.press("ArrowLeft");
+  assert.equal(await at(), 4);
+  await inspect(page, "a player");
+
+  await page.reload();
+  await voices(page).nth(1).waitFor();
+  assert.equal(await at(), 4, "where it was is kept");
+  await first.getByRole("button", { name: "Play" }).click();
+  await first.getByRole("button", { name: "Pause" }).waitFor();
+  assert.ok((await at()) >= 4, `${await at()}`);
+  for (const speed of ["1.25×", "1.5×", "2×"])
+    await player(page)
+      .getByRole("button", { name: `Speed` })
+      .click()
+      .then(() => player(page).getByText(speed).waitFor());
+  assert.ok((await page.evaluate(() => navigator.mediaSession.metadata?.artist)) === "Raj");
+
+  await page.getByRole("link", { name: "ops" }).click();
+  await page.getByRole("textbox", { name: "Message #ops" }).waitFor();
+  await player(page).getByRole("button", { name: "Pause" }).waitFor();
+  await player(page).getByText("0:02").waitFor();
+  await player(page).waitFor({ state: "detached" });
+  await page.getByRole("link", { name: "lobby" }).click();
+  await voices(page).nth(1).waitFor();
+  assert.equal(await page.getByRole("img", { name: "Not heard yet" }).count(), 0, "the next one was played on");
+
+  await page.reload();
+  await first.getByRole("button", { name: "Play" }).click();
+  await player(page).getByText("2×").waitFor();
+});
+
+test("a timeline of 500 voice messages opens, and loads no sound", async t => {
+  const node = await newNode(t);
+  const raj = await connect(t, node, { name: "Raj" });
+  await speak(node, raj, 2, 500);
+  const page = await join(t, node.url, "Ana");
+  let asked = 0;
+  page.on("request", request => {
+    if (request.url().includes("/blobs/")) asked++;
+  });
+  await voices(page).nth(40).waitFor({ state: "attached" });
+  const scroller = page.getByRole("log");
+  while ((await voices(page).count()) < 500) await scroller.evaluate(box => box.scrollBy(0, -4_000));
+  const openedAt = performance.now();
+  await page.reload();
+  await voices(page).nth(40).waitFor({ state: "attached" });
+  t.diagnostic(`open again ${(performance.now() - openedAt).toFixed(0)} ms after the reload`);
+  assert.equal(asked, 0);
+});
+
+for (const [what, options] of [
+  ["in light", {}],
+  ["in dark", { colorScheme: "dark" }],
+  ["on a phone, in Chinese", { ...PHONE, language: "zh-CN" }],
+] as const)
+  test(`axe finds nothing in recording, review and row, ${what}`, async t => {
+    const node = await newNode(t);
+    const page = await joinWithMicrophone(t, node.url, options);
+    const button = page.locator(".voice-button");
+    await button.click();
+    await page.locator(".voice-composer.recording").waitFor();
+    await page.emulateMedia({ reducedMotion: "reduce" });
+    await inspect(page, "recording");
+    await timer(page, "0:01").waitFor();
+    await button.click();
+    await page.locator(".voice-composer.review").waitFor();
+    await inspect(page, "review");
+    await button.click();
+    await voices(page).waitFor();
+    await inspect(page, "a row");
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(overflow <= 0, `${overflow} px too wide`);
+  });
