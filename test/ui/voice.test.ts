@@ -11,7 +11,7 @@ import { launch, type PageOptions } from "../helpers/browser.ts";
 import { composer, join, row, say } from "../helpers/chat.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { type Client, connect } from "../helpers/client.ts";
-import { newNode, spawnNode, temporaryDirectory } from "../helpers/node.ts";
+import { newNode, peer, spawnNode, temporaryDirectory } from "../helpers/node.ts";
 import { recording, wav } from "../helpers/sound.ts";
 
 const PHONE = { viewport: { width: 390, height: 844 }, touch: true };
@@ -533,3 +533,40 @@ for (const [what, options] of [
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(overflow <= 0, `${overflow} px too wide`);
   });
+
+test("what is said on one node is heard on another", async t => {
+  const a = await newNode(t, { NODE_NAME: "attic" });
+  const b = await newNode(t, { NODE_NAME: "kitchen", ...peer(a) });
+  await b.ready;
+  const page = await joinWithMicrophone(t, a.url);
+  const raj = await join(t, b.url, "Raj");
+  await recordUntil(page, "0:03");
+  await tool(page, "Send").click();
+  await voices(raj).getByRole("button", { name: "Play" }).click();
+  const heard = raj.getByRole("region", { name: "Voice message of Ana" });
+  await heard.getByRole("button", { name: "Pause" }).waitFor();
+  await heard.waitFor({ state: "detached" });
+  assert.equal(await raj.getByRole("img", { name: "Not heard yet" }).count(), 0);
+  const [body] = await kept(t, b);
+  const reader = await connect(t, b, { name: "Mia" });
+  const headers = { Authorization: `Bearer ${reader.welcome.token}` };
+  const bytes = Buffer.from(await (await fetch(`${b.url}/blobs/${body?.blob}`, { headers })).arrayBuffer());
+  assert.equal(createHash("sha256").update(bytes).digest("hex"), body?.blob);
+});
+
+test("with ACK=peer, a recording outlives its node, which dies right after the ack", async t => {
+  const a = await spawnNode(t, { NODE_NAME: "attic", ACK: "peer" });
+  const b = await spawnNode(t, { NODE_NAME: "kitchen", ACK: "peer", ...peer(a) });
+  await b.ready();
+  const page = await joinWithMicrophone(t, a.url, { ignore: AWAY });
+  await recordUntil(page, "0:02");
+  await tool(page, "Send").click();
+  await voices(page).getByText("Stored on another node too").waitFor({ state: "attached" });
+  await a.kill("SIGKILL");
+  const raj = await join(t, b.url, "Raj");
+  await voices(raj).getByRole("button", { name: "Play" }).click();
+  await raj.getByRole("region", { name: "Voice message of Ana" }).getByRole("button", { name: "Pause" }).waitFor();
+  await page.getByText("Connected to kitchen").waitFor();
+  await voices(page).getByRole("button", { name: "Play" }).click();
+  await page.getByRole("region", { name: "Voice message of Ana" }).getByRole("button", { name: "Pause" }).waitFor();
+});
