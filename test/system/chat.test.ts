@@ -13,7 +13,7 @@ test("a first connection is welcomed with who it is and what there is", async t 
   assert.equal(welcome.you.name, "Ana");
   assert.deepEqual(welcome.node, { id: node.id, name: "alpha", version: "test" });
   assert.deepEqual(welcome.rooms, [{ id: "lobby", name: "lobby" }]);
-  assert.deepEqual(welcome.types, { text: 1, presence: 1, status: 1, typing: 1, redact: 1 });
+  assert.deepEqual(welcome.types, { text: 1, voice: 1, presence: 1, status: 1, typing: 1, redact: 1 });
   assert.deepEqual(welcome.limits, { messagesPerSecond: 7, burst: 21, frameBytes: 524_288, blobBytes: 16_777_216 });
   assert.ok(welcome.state.some(({ type, key }) => type === "presence" && key === welcome.you.id));
 });

@@ -67,7 +67,8 @@ test("two tabs of one person send what waits once", async t => {
 /** What waits in the browser's own database. */
 const unsent = (page: Page) =>
   page.evaluate(async () => {
-    const [{ name = "" } = {}] = await indexedDB.databases();
+    const names = (await indexedDB.databases()).map(({ name = "" }) => name);
+    const name = names.find(name => name.endsWith("outbox")) as string;
     const db = await new Promise<IDBDatabase>(done => {
       const opening = indexedDB.open(name);
       opening.onsuccess = () => done(opening.result);
