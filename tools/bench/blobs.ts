@@ -1,6 +1,7 @@
 /**
  * How long blobs take from one node to another, and what people who write meanwhile feel of it: `node tools/bench/blobs.ts
- * [megabytes] [megabytes of each]`. Two nodes as processes; on each, 25 messages a second are sent, which the other hears. Linux.
+ * [megabytes] [megabytes of each] [rounds]`. Two nodes as processes; on each, 25 messages a second are sent, which the other
+ * hears. Each round is as long a calm, and then the blobs. Linux.
  */
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -12,13 +13,15 @@ import { type Program, peakMegabytes, residentMegabytes, runProgram, say } from 
 
 const ALL = Number(process.argv[2] ?? 100);
 const EACH = Number(process.argv[3] ?? 1);
+const ROUNDS = Number(process.argv[4] ?? 5);
 const MEGABYTE = 1_000_000;
 const LIVE_EVERY_MS = 40;
 /** What starting costs is over by then, or what was uploaded is on disk. */
 const SETTLE_MS = 4_000;
-const CALM_MS = 5_000;
+const CALM_MS = 3_000;
 
 type Timed = { at: number; ms: number };
+type Span = { from: number; to: number };
 type Client = { socket: Socket; token: string; url: string };
 
 const folder = await mkdtemp(join(tmpdir(), "web-chat-bench-"));
@@ -28,20 +31,24 @@ try {
   const sender = await start("sender");
   const fetcher = await start("fetcher", { ZMQ_HOST: `127.0.0.1:${sender.zmqPort}` });
   const [ana, bo] = [await enter(sender.url, "Ana"), await enter(fetcher.url, "Bo")];
-  const hashes = await upload(ana);
-  await sleep(SETTLE_MS);
   const idle = await residentMegabytes(fetcher.program.process);
   talks.push(talk(ana, bo), talk(bo, ana));
-  const calm = performance.now();
-  await sleep(CALM_MS);
-  const began = performance.now();
-  for (const hash of hashes) ana.socket.emit("file", { room: "lobby", body: { hashes: [hash] } });
-  while ((await blobsOf(fetcher.url)) < hashes.length) await sleep(50);
-  const ended = performance.now();
-  tell("calm", calm, began);
-  tell("while the blobs go over", began, ended);
-  const seconds = (ended - began) / 1_000;
-  say(`${hashes.length} blobs, ${ALL} MB`, `${seconds.toFixed(2)} s, ${Math.round(ALL / seconds)} MB/s`);
+  const [calm, busy]: [Span[], Span[]] = [[], []];
+  for (let round = 1; round <= ROUNDS; round++) {
+    const hashes = await upload(ana);
+    await sleep(SETTLE_MS);
+    const began = performance.now();
+    await sleep(CALM_MS);
+    const sent = performance.now();
+    for (const hash of hashes) ana.socket.emit("file", { room: "lobby", body: { hashes: [hash] } });
+    while ((await blobsOf(fetcher.url)) < round * hashes.length) await sleep(50);
+    calm.push({ from: began, to: sent });
+    busy.push({ from: sent, to: performance.now() });
+  }
+  tell("calm", calm);
+  tell("while the blobs go over", busy);
+  const rates = busy.map(({ from, to }) => Math.round(ALL / ((to - from) / 1_000)));
+  say(`${ALL} MB in blobs of ${EACH} MB, MB/s`, rates.join(", "));
   const peak = await peakMegabytes(fetcher.program.process);
   say("memory of the node that fetches", `idle ${idle} MB, peak ${peak} MB`);
 } finally {
@@ -107,20 +114,18 @@ function talk({ socket, url }: Client, other: Client) {
   return { acks, heard, stop };
 }
 
-function tell(when: string, from: number, to: number): void {
+function tell(when: string, spans: readonly Span[]): void {
   for (const [index, who] of ["sender", "fetcher"].entries()) {
     const { acks = [], heard = [] } = talks[index] ?? {};
-    say(
-      `${when}, written on the ${who}`,
-      `acked ${spread(acks, from, to)}; heard on the other ${spread(heard, from, to)}`,
-    );
+    say(`${when}, written on the ${who}`, `acked ${spread(acks, spans)}; heard on the other ${spread(heard, spans)}`);
   }
 }
 
-function spread(timed: readonly Timed[], from: number, to: number): string {
-  const times = timed.flatMap(({ at, ms }) => (at >= from && at < to ? [ms] : [])).sort((a, b) => a - b);
-  const at = (share: number) => (times[Math.floor(times.length * share)] ?? 0).toFixed(1);
-  return `${times.length}, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
+function spread(timed: readonly Timed[], spans: readonly Span[]): string {
+  const within = (at: number) => spans.some(({ from, to }) => at >= from && at < to);
+  const times = timed.flatMap(({ at, ms }) => (within(at) ? [ms] : [])).sort((a, b) => a - b);
+  const at = (share: number) => (times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0).toFixed(1);
+  return `${times.length}, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, most ${at(1)} ms`;
 }
 
 async function blobsOf(url: string): Promise<number> {
