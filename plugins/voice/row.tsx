@@ -25,10 +25,11 @@ export function Row({ shell, message }: { shell: VoiceShell; message: Voice }) {
   useEffect(() => show(message), [message]);
   // Each row looks at what concerns it alone: there may be hundreds.
   const isCurrent = useComputed(() => current.value?.id === id).value;
-  const isPlaying = useComputed(() => current.value?.id === id && playing.value).value;
-  const at = useComputed(() => (current.value?.id === id ? position.value : listened.positionOf(id))).value;
+  const leftAt = useComputed(() => listened.positionOf(id)).value;
   const isNew = useComputed(() => author.id !== shell.me.id && !listened.hasHeard(id)).value;
   const cannot = useComputed(() => failed.value === id).value;
+  const isPlaying = isCurrent && playing.value;
+  const at = isCurrent ? position.value : leftAt;
   const length = body.durationMs / 1_000;
   return (
     <div class={isCurrent ? "voice current" : "voice"}>

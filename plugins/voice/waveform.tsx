@@ -68,8 +68,8 @@ export function Bars({ peaks, played = 0 }: { peaks: readonly number[]; played?:
   const first = Math.round(played * peaks.length);
   return (
     <svg viewBox={`0 0 ${peaks.length * PITCH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
-      <path class="voice-left" d={lines(peaks, first, peaks.length)} />
-      <path class="voice-played" d={lines(peaks, 0, first)} />
+      <path d={lines(peaks, first, peaks.length)} />
+      {first > 0 && <path class="voice-played" d={lines(peaks, 0, first)} />}
     </svg>
   );
 }
@@ -77,25 +77,40 @@ export function Bars({ peaks, played = 0 }: { peaks: readonly number[]; played?:
 function lines(peaks: readonly number[], from: number, to: number): string {
   let path = "";
   for (let at = from; at < to; at++) {
-    const half = 1 + ((peaks[at] as number) / 255) * (HEIGHT / 2 - 2);
-    path += `M${at * PITCH + PITCH / 2} ${(HEIGHT / 2 - half).toFixed(1)}v${(half * 2).toFixed(1)}`;
+    const half = 1 + Math.round(((peaks[at] as number) / 255) * (HEIGHT - 4)) / 2;
+    path += `M${at * PITCH + PITCH / 2} ${HEIGHT / 2 - half}v${half * 2}`;
   }
   return path;
 }
 
+/** Peaks never change, so each recording's are read once, however often they are drawn. */
+const reductions = new WeakMap<readonly number[], readonly number[]>();
+
 /** The loudest of those that share a bar. */
-function reduced(peaks: readonly number[]): number[] {
-  return Array.from({ length: BARS }, (_, bar) => {
+function reduced(peaks: readonly number[]): readonly number[] {
+  const known = reductions.get(peaks);
+  if (known) return known;
+  const bars = Array.from({ length: BARS }, (_, bar) => {
     const from = Math.floor((bar * peaks.length) / BARS);
     return Math.max(...peaks.slice(from, Math.max(from + 1, Math.floor(((bar + 1) * peaks.length) / BARS))));
   });
+  reductions.set(peaks, bars);
+  return bars;
 }
 
 /** Seconds in words. */
 function spoken(seconds: number, language: string): string {
   const whole = Math.round(seconds);
-  const say = (n: number, unit: string) =>
-    new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "long" }).format(n);
-  const rest = say(whole % 60, "second");
-  return whole < 60 ? rest : `${say(Math.floor(whole / 60), "minute")} ${rest}`;
+  const rest = formatOf(language, "second").format(whole % 60);
+  return whole < 60 ? rest : `${formatOf(language, "minute").format(Math.floor(whole / 60))} ${rest}`;
+}
+
+/** Making one takes longer than all else that a row is made of. */
+const formats = new Map<string, Intl.NumberFormat>();
+
+function formatOf(language: string, unit: "minute" | "second"): Intl.NumberFormat {
+  const key = `${language} ${unit}`;
+  const format = formats.get(key) ?? new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "long" });
+  formats.set(key, format);
+  return format;
 }
