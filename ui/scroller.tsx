@@ -12,10 +12,13 @@ import { roleOf } from "./registry.ts";
 import { loadOlder } from "./resume.ts";
 import type { Room } from "./room.ts";
 import { see } from "./rooms.ts";
+import type { Chunk } from "./timeline.ts";
 import { refocus } from "./view.ts";
 
-/** Older rows are asked for while this much is left above the reader. */
+/** Older rows are drawn, or asked for, while this much is left above the reader. */
 const AHEAD_PX = 2_500;
+/** Chunks that are drawn at a time: a room opens as fast with thousands of rows as with few. */
+const DRAWN = 2;
 
 export function Scroller({ room }: { room: Room }) {
   const box = useRef<HTMLDivElement>(null);
@@ -29,7 +32,13 @@ export function Scroller({ room }: { room: Room }) {
     if (box.current) box.current.scrollTop = 0;
   };
 
-  useEffect(() => watchScrolling(room, box.current, content.current, setFailed), [room]);
+  const chunks = room.timeline.chunks.value;
+  const [first, setFirst] = useState(() => firstDrawn(room));
+  const hidden = Math.max(0, chunks.indexOf(first as Chunk));
+  const drawMore = useRef<(() => void) | undefined>(undefined);
+  drawMore.current = hidden > 0 ? () => setFirst(chunks[hidden - DRAWN]) : undefined;
+
+  useEffect(() => watchScrolling(room, box.current, content.current, drawMore, setFailed), [room]);
   useShowUnread(room, box);
   const written = waiting.value.length;
   const before = useRef(written);
@@ -39,7 +48,6 @@ export function Scroller({ room }: { room: Room }) {
     before.current = written;
   }, [written]);
 
-  const chunks = room.timeline.chunks.value;
   const name = `#${room.name.value}`;
   return (
     <div class="scroller-frame">
@@ -53,9 +61,9 @@ export function Scroller({ room }: { room: Room }) {
         onKeyDown={walk}
       >
         <div ref={content} class="scroller-content">
-          <Top room={room} empty={chunks.length === 0 && written === 0} failed={failed} />
-          {chunks.map((chunk, at) => (
-            <ChunkView key={chunk.id} chunk={chunk} above={chunks[at - 1]} room={room} />
+          {hidden === 0 && <Top room={room} empty={chunks.length === 0 && written === 0} failed={failed} />}
+          {chunks.slice(hidden).map((chunk, at) => (
+            <ChunkView key={chunk.id} chunk={chunk} above={chunks[hidden + at - 1]} room={room} />
           ))}
           <Pending room={room} items={waiting.value} last={chunks.at(-1)} />
         </div>
@@ -71,10 +79,19 @@ export function Scroller({ room }: { room: Room }) {
   );
 }
 
+/** With what is unread; undefined where all of it is drawn. */
+function firstDrawn(room: Room): Chunk | undefined {
+  const chunks = room.timeline.chunks.peek();
+  const line = room.line.peek();
+  const unread = chunks.findIndex(({ entries }) => line !== "" && (entries.peek().at(-1)?.message.key ?? "") > line);
+  return chunks[Math.min(chunks.length - DRAWN, unread < 0 ? chunks.length : unread)];
+}
+
 function watchScrolling(
   room: Room,
   box: HTMLElement | null,
   content: HTMLElement | null,
+  drawMore: { current: (() => void) | undefined },
   failed: (f: boolean) => void,
 ) {
   if (!box || !content) return;
@@ -84,7 +101,9 @@ function watchScrolling(
       room.atEnd.value = atEnd;
     },
     async moved(abovePx) {
-      if (loading || abovePx > AHEAD_PX || !room.older.peek() || !room.joined.peek()) return;
+      if (abovePx > AHEAD_PX) return;
+      if (drawMore.current) return drawMore.current();
+      if (loading || !room.older.peek() || !room.joined.peek()) return;
       loading = true;
       failed(!(await loadOlder(room)));
       loading = false;
