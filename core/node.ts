@@ -231,7 +231,7 @@ async function openCluster(
       signal: signal => router.signalled(signal),
       stateChanged: (type, key) => router.stateChanged(type, key),
       held: (peer, seq) => router.held(peer, seq),
-      blobsHeld: () => router.blobsHeld(),
+      blobsHeld: hashes => router.blobsHeld(hashes),
       giveUp: fork => writeFact(FORK, self, fork, { log, clock }),
       refused,
       nodesChanged: () => router.nodesChanged(),

@@ -53,7 +53,7 @@ export type ReadingParts = {
   rooms: Rooms;
   registry: Registry;
   time: Time;
-  router: Pick<Router, "copiesOf">;
+  router: Pick<Router, "copiesOf" | "shown">;
   cluster: Pick<Cluster, "lags">;
 };
 
@@ -118,6 +118,7 @@ export class Reading {
   }
 
   #present(person: Person, envelopes: readonly Stored[]): Message[] {
+    this.#parts.router.shown(envelopes.filter(({ author }) => author === person.id));
     return envelopes.map(envelope => {
       const message = toMessage(envelope, this.#registry);
       return envelope.author === person.id ? { ...message, copies: this.#parts.router.copiesOf(envelope) } : message;

@@ -5,7 +5,7 @@ import { type Clock, millisecondsOf } from "./clock.ts";
 import type { Cluster, Signal } from "./cluster/cluster.ts";
 import type { AckMode } from "./config.ts";
 import { Confirmations } from "./confirmations.ts";
-import { Copies } from "./copies.ts";
+import { Copies, type News } from "./copies.ts";
 import { type Draft, type Envelope, FACT, FACTS, keyOf } from "./envelope.ts";
 import { asReject, Reject } from "./errors.ts";
 import { readFact } from "./facts.ts";
@@ -63,7 +63,7 @@ export type RouterParts = {
   time: Time;
   people: People;
   rooms: Rooms;
-  blobs: Pick<BlobFiles, "touch" | "info" | "read">;
+  blobs: Pick<BlobFiles, "has" | "touch" | "info" | "read">;
   ack: AckMode;
   forgotten: Forgotten;
   figures: () => NodeFigures;
@@ -74,11 +74,13 @@ export type RouterParts = {
 const ASK_AGAIN_MS = 1_000;
 
 type Place = Pick<Envelope, "origin" | "seq" | "n" | "hlc">;
+/** An envelope, as far as it has to be known for saying who holds all of it. */
+type Held = Pick<Stored, "origin" | "seq" | "blobs">;
 
 export class Router {
   readonly #parts: RouterParts;
   readonly #context: ServerContext;
-  #copies = new Copies();
+  #copies: Copies;
   readonly #confirmations: Confirmations;
   /** The stream that the copies are counted of. */
   #origin: string | undefined;
@@ -93,6 +95,7 @@ export class Router {
   constructor(parts: RouterParts) {
     this.#parts = parts;
     this.#origin = parts.log.origin;
+    this.#copies = this.#noCopies();
     this.#confirmations = new Confirmations(parts.time);
     this.#context = {
       now: () => parts.clock.now(),
@@ -228,29 +231,22 @@ export class Router {
       throw new Reject("overloaded", "no other node keeps up", { retryAfterMs: ASK_AGAIN_MS });
     const place = await this.#append(draft);
     const isOwn = place.origin === this.#currentOrigin();
-    if (isOwn) this.#copies.sent(place.seq, draft.author, draft.id);
-    if (waits && !(await this.#isConfirmed(place, draft.blobs)))
+    if (isOwn) this.#copies.sent(place.seq, draft.author, draft.id, draft.blobs);
+    const held = { ...place, blobs: draft.blobs };
+    if (waits && !(await this.#isConfirmed(held)))
       throw new Reject("unconfirmed", undefined, { retryAfterMs: ASK_AGAIN_MS });
-    const copies = this.copiesOf(place);
+    const copies = this.copiesOf(held);
     return { ok: true, id: draft.id, at: millisecondsOf(place.hlc), key: keyOf(place), copies };
   }
 
   /** Resolves with whether, in time, one other node has committed an envelope and holds its blobs. */
-  async #isConfirmed(place: Place, blobs: readonly string[]): Promise<boolean> {
-    const isOwn = place.origin === this.#currentOrigin();
-    if (blobs.length === 0) return this.copiesOf(place) >= 2 || (isOwn && this.#confirmations.wait(place.seq));
-    // That node took it, as this one does, only with its blobs.
-    if (!isOwn && !this.#former.has(place.origin)) return true;
-    const isSafe = () => this.#holdersOf(place).some(peer => this.#cluster?.holdsBlobs(peer, blobs));
+  async #isConfirmed(held: Held): Promise<boolean> {
+    const isSafe = () => this.copiesOf(held) >= 2;
     if (isSafe()) return true;
+    if (held.blobs.length === 0) return held.origin === this.#currentOrigin() && this.#confirmations.wait(held.seq);
     // What peers said of them may have been lost, or said to the run before this one.
-    this.#cluster?.askForBlobs(blobs);
+    this.#cluster?.askForBlobs(held.blobs);
     return this.#confirmations.waitUntil(isSafe);
-  }
-
-  /** The other nodes that are known to have committed an envelope of a stream that this node writes, or wrote. */
-  #holdersOf({ origin, seq }: Place): string[] {
-    return origin === this.#currentOrigin() ? this.#copies.holders(seq) : (this.#cluster?.holders(origin, seq) ?? []);
   }
 
   /** Where it was put; the first one's place where this author wrote that id before. */
@@ -265,10 +261,34 @@ export class Router {
     throw new Reject("internal");
   }
 
-  /** How many nodes hold an envelope: of another node's stream that node and this one, at least. */
-  copiesOf({ origin, seq }: Pick<Stored, "origin" | "seq">): number {
-    if (origin === this.#currentOrigin()) return this.#copies.of(seq);
-    return this.#former.has(origin) ? 1 + (this.#cluster?.holders(origin, seq).length ?? 0) : 2;
+  /**
+   * How many nodes are known to hold an envelope and its blobs: of another node's stream that node and this one, at least. Which
+   * blobs peers hold is not known any more after a start, until they are asked.
+   */
+  copiesOf({ origin, seq, blobs }: Held): number {
+    if (origin === this.#currentOrigin()) return this.#copies.of(seq, blobs);
+    if (this.#former.has(origin))
+      return 1 + (this.#cluster?.holders(origin, seq) ?? []).filter(peer => this.#holds(peer, blobs)).length;
+    // That node took it only with its blobs; here they may be on their way.
+    return blobs.every(hash => this.#parts.blobs.has(hash)) ? 2 : 1;
+  }
+
+  #noCopies(): Copies {
+    return new Copies((peer, blobs) => this.#holds(peer, blobs));
+  }
+
+  #holds(peer: string, blobs: readonly string[]): boolean {
+    return blobs.length === 0 || this.#cluster?.holdsBlobs(peer, blobs) === true;
+  }
+
+  /** People see these messages of theirs: where no peer is known to hold the blobs all are asked, and the author hears of it. */
+  shown(own: readonly Stored[]): void {
+    const origin = this.#currentOrigin();
+    const unsure = own.filter(
+      stored => stored.blobs.length > 0 && stored.origin === origin && this.copiesOf(stored) < 2,
+    );
+    for (const { seq, author, id, blobs } of unsure) this.#copies.sent(seq, author, id, blobs);
+    this.#cluster?.askForBlobs([...new Set(unsure.flatMap(({ blobs }) => blobs))]);
   }
 
   /** The stream that this node writes; where it is another one than before, all that was counted begins anew. */
@@ -277,7 +297,7 @@ export class Router {
     if (origin === this.#origin) return origin;
     if (this.#origin !== undefined) this.#former.add(this.#origin);
     this.#origin = origin;
-    this.#copies = new Copies();
+    this.#copies = this.#noCopies();
     this.#confirmations.giveUp();
     return origin;
   }
@@ -330,14 +350,19 @@ export class Router {
   /** A peer has committed this node's own stream up to `seq`. */
   held(peer: string, seq: number): void {
     this.#currentOrigin();
-    for (const [author, messages] of this.#copies.held(peer, seq)) this.#outlet?.stored(author, messages);
+    this.#tell(this.#copies.held(peer, seq));
     this.#confirmations.held(seq);
     this.#confirmations.changed();
   }
 
-  /** A peer holds more blobs than it was known to. */
-  blobsHeld(): void {
+  /** A peer was heard to hold these blobs. */
+  blobsHeld(hashes: readonly string[]): void {
+    this.#tell(this.#copies.blobsHeld(hashes));
     this.#confirmations.changed();
+  }
+
+  #tell(news: News): void {
+    for (const [author, messages] of news) this.#outlet?.stored(author, messages);
   }
 
   /** Acks wait for no other node any more: this one is about to end. */

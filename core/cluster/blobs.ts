@@ -19,8 +19,8 @@ export type BlobsPorts = {
   links: Pick<Links, "ask">;
   nodes: Pick<Nodes, "keepers">;
   notices: Pick<Notices, "blobs" | "unanswered">;
-  /** A peer holds more blobs than it was known to. */
-  held(): void;
+  /** A peer was heard to hold these blobs. */
+  held(hashes: readonly string[]): void;
 };
 
 const TICK_MS = 500;
@@ -120,7 +120,7 @@ export class Blobs {
     if (kind === "blobPart") return this.#fetching.part(payload);
     this.#holdings.add(payload.id, payload.hashes);
     this.#fetching.mayHave(payload.id, payload.hashes);
-    this.#ports.held();
+    this.#ports.held(payload.hashes);
   }
 
   /** A peer is up that may have what is missing. */

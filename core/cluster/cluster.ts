@@ -39,8 +39,8 @@ export type ClusterEvents = {
   stateChanged: Changed;
   /** A peer has committed this node's own stream up to `seq`. */
   held(peer: string, seq: number): void;
-  /** A peer holds more blobs than it was known to. */
-  blobsHeld(): void;
+  /** A peer was heard to hold these blobs. */
+  blobsHeld(hashes: readonly string[]): void;
   /** Commits that a branch of a stream is given up. */
   giveUp(fork: Fork): Promise<void>;
   /** This node must not go on, for that reason: whoever runs it has to stop it. */

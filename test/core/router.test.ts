@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { Clock } from "../../core/clock.ts";
 import type { Cluster } from "../../core/cluster/cluster.ts";
+import type { AckMode } from "../../core/config.ts";
 import { ACK_WITHIN_MS } from "../../core/confirmations.ts";
 import type { Draft } from "../../core/envelope.ts";
 import type { Reject } from "../../core/errors.ts";
@@ -17,7 +18,7 @@ import { stillTime } from "../helpers/time.ts";
 
 const ana = { id: "session", person: { id: "ana", name: "Ana" } };
 
-function newRouter() {
+function newRouter(ack: AckMode = "peer") {
   const still = stillTime();
   let seq = 0;
   const log = {
@@ -34,12 +35,13 @@ function newRouter() {
     people: new People(),
     rooms: new Rooms(),
     blobs: {
+      has: () => true,
       touch: () => true,
       info: async () => ({ size: 1, type: "any" }),
       read: async () => assert.fail("there are none"),
     },
     forgotten: new Forgotten(),
-    ack: "peer",
+    ack,
     figures: () => assert.fail("nobody asked"),
     failed: (type, error) => assert.fail(`${type}: ${error}`),
   });
@@ -101,7 +103,7 @@ test("a message with blobs is confirmed when one and the same peer has committed
   router.connect(cluster as Cluster, { stored: () => {} } as unknown as Outlet);
   const gets = (peer: string, ...blobs: string[]) => {
     held.set(peer, blobs);
-    router.blobsHeld();
+    router.blobsHeld(blobs);
   };
   void send("file", { hashes });
   await settled();
@@ -128,4 +130,31 @@ test("a message with blobs is confirmed when one and the same peer has committed
   still.pass(ACK_WITHIN_MS);
   await settled();
   assert.equal(codes().unconfirmed, 1);
+});
+
+test("under ACK=local an author is told of another node when it has the message and its blobs, in whatever order", async () => {
+  const { router, send, codes } = newRouter("local");
+  const hash = "a".repeat(64);
+  const held = new Set<string>();
+  const cluster: Pick<Cluster, "holdsBlobs" | "fetchBlob" | "state"> = {
+    holdsBlobs: peer => held.has(peer),
+    fetchBlob: async () => true,
+    state: { keys: () => [] } as never,
+  };
+  const told: string[] = [];
+  const stored: Outlet["stored"] = (author, messages) =>
+    void told.push(...messages.map(({ copies }) => `${author}: ${copies}`));
+  router.connect(cluster as Cluster, { stored } as unknown as Outlet);
+  await send("file", { hashes: [hash] });
+  assert.deepEqual(codes(), { "copies: 1": 1 });
+  router.held("peer", 1);
+  assert.deepEqual(told, []);
+  held.add("peer");
+  router.blobsHeld([hash]);
+  assert.deepEqual(told, ["ana: 2"]);
+  held.add("other");
+  router.blobsHeld([hash]);
+  assert.deepEqual(told, ["ana: 2"]);
+  router.held("other", 1);
+  assert.deepEqual(told, ["ana: 2", "ana: 3"]);
 });

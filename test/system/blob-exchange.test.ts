@@ -54,6 +54,18 @@ async function sendFiles(node: AnyNode, client: Client, count: number, bytes: nu
   return hashes;
 }
 
+/** How many copies a page of the room says that there are of these messages. */
+async function copiesSeen(client: Client, ...ids: string[]): Promise<(number | undefined)[]> {
+  const { messages } = await client.join("lobby");
+  return ids.map(id => messages.find(message => message.id === id)?.copies);
+}
+
+/** How many copies there were of a message, each time that a session was told. */
+const copiesTold = ({ events }: Client, id: string): number[] =>
+  events
+    .flatMap(([event, list]) => (event === "stored" ? (list as { id: string; copies: number }[]) : []))
+    .flatMap(told => (told.id === id ? [told.copies] : []));
+
 test("a file that was sent on one node is had from every other, also when the first is gone", async t => {
   const a = await newFileNode(t, { NODE_NAME: "a" });
   const b = await newFileNode(t, { NODE_NAME: "b", ...peer(a) });
@@ -181,11 +193,12 @@ test("a node that is killed while it fetches has every file after its next start
   assert.ok(hashes.every(hash => isSound(c, hash)));
 });
 
-test("under ACK=peer a file that no other node can keep is unconfirmed, though the message is there; later it is confirmed", async t => {
+test("a message whose file no other node can keep is unconfirmed under ACK=peer, and has one copy; later it is confirmed, and has two", async t => {
   const a = await newFileNode(t, { NODE_NAME: "a", ACK: "peer" });
   const b = await newFileNode(t, { NODE_NAME: "b", ...peer(a) });
   await b.ready;
   const [ana, bo] = [await enter(t, a, "Ana"), await enter(t, b, "Bo")];
+  const { token } = ana.welcome;
   await ana.say("before");
   const incoming = join(b.dataDir, "blobs", "incoming");
   rmSync(incoming, { recursive: true });
@@ -193,7 +206,12 @@ test("under ACK=peer a file that no other node can keep is unconfirmed, though t
   const sent = message(hash);
   assert.equal((await ana.ask("file", sent)).code, "unconfirmed");
   await bo.until(() => bo.messages().some(({ id }) => id === sent.id));
-  await converged(a, b);
+  const text = await ana.say("after it");
+  assert.equal(text.copies, 2);
+  assert.deepEqual(await copiesSeen(ana, sent.id, text.id), [1, 2]);
+  const there = await connect(t, b, { token });
+  assert.deepEqual(await copiesSeen(there, sent.id, text.id), [1, 2], "the node that lacks the file says so, too");
+  assert.deepEqual(copiesTold(ana, sent.id), []);
   mkdirSync(incoming);
   for (;;) {
     const answer = await ana.ask("file", sent);
@@ -203,6 +221,16 @@ test("under ACK=peer a file that no other node can keep is unconfirmed, though t
   }
   assert.ok(isSound(b, hash));
   assert.equal(bo.messages().filter(({ id }) => id === sent.id).length, 1);
+  assert.deepEqual(copiesTold(ana, sent.id), [2]);
+  assert.deepEqual([await copiesSeen(ana, sent.id), await copiesSeen(there, sent.id)], [[2], [2]]);
+  await converged(a, b);
+
+  await a.stop();
+  const again = await newFileNode(t, { NODE_NAME: "a", DATA_DIR: a.dataDir, ...peer(b) });
+  await again.ready;
+  const back = await connect(t, again, { token });
+  assert.deepEqual(await copiesSeen(back, sent.id), [1], "nobody has said since the start who holds its file");
+  await back.until(() => copiesTold(back, sent.id).includes(2));
 });
 
 test("texts go on while a hundred megabytes of files go over", async t => {

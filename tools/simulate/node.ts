@@ -147,7 +147,7 @@ export class Node {
         stateChanged: (type, key) => router.stateChanged(type, key),
         refused: reason => failed("going on", reason),
         held: (peer, seq) => router.held(peer, seq),
-        blobsHeld: () => router.blobsHeld(),
+        blobsHeld: hashes => router.blobsHeld(hashes),
         nodesChanged: () => {},
         giveUp: fork => writeFact(FORK, self, fork, { log, clock }),
       },
