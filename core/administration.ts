@@ -1,7 +1,8 @@
 /** What an operator may do with what a node holds, whoever wrote it, and whether the node runs or not. */
 import { v7 as uuid } from "uuid";
 import type { BlobPiece } from "./archive.ts";
-import type { BlobFiles, Incoming } from "./blobs/files.ts";
+import type { BlobFiles } from "./blobs/files.ts";
+import type { Incoming } from "./blobs/incoming.ts";
 import type { Head } from "./chain.ts";
 import { type Clock, millisecondsOf } from "./clock.ts";
 import type { Cluster } from "./cluster/cluster.ts";
@@ -110,7 +111,7 @@ export class LogAdministration implements Administration {
   async keepBlob({ hash, from, bytes, isLast }: BlobPiece): Promise<boolean> {
     if (from === 0) {
       await this.#dropIncoming();
-      if (this.#blobs.touch(hash)) return false;
+      if ((await this.#blobs.isWhole(hash)) && this.#blobs.touch(hash)) return false;
       this.#incoming = { hash, file: await this.#blobs.receive() };
     }
     const incoming = this.#incoming;

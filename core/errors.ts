@@ -26,6 +26,7 @@ export const CODES = {
   "archive-damaged": "the file is no export of web-chat, or is damaged; nothing was stored",
   "archive-newer": "the export was written by a newer version",
   "archive-conflict": "a stream in the file is another one than this node holds; nothing was stored",
+  "blob-damaged": "the file is damaged on this node's disk, and no other node that is up has it",
   "not-ready": "the node has not caught up with its cluster yet",
   // At start
   "plugin-invalid": "a plugin in the list breaks the contract",

@@ -113,6 +113,7 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
   const refused = Promise.withResolvers<Reject>();
   const cluster: Cluster = await openCluster(options, ground, router, refused.resolve);
   open.defer(() => cluster.close());
+  ground.blobs.damaged = hash => cluster.damagedBlob(hash);
   const listener = makeListener(options, ground, certificates, cluster);
   const gateway: Gateway = makeGateway(config, ground, { listener, router, cluster });
   // The one ends the connections of clients, and the other all that it finds besides.
@@ -163,7 +164,7 @@ async function layGround(
   const log = await Log.open(config.dataDir);
   open.defer(() => log.close());
   const failed = (what: string, error: unknown) => logger.error({ what, err: error }, "something failed");
-  const { blobs, uploads } = await openBlobs(config, { log, time, logger, failed }, open);
+  const { blobs, uploads } = await openBlobs(config, { log, time, failed }, open);
   const self = { id: await ownId(log), name: config.name, version };
   const isBusOpen = config.secrets.length === 0;
   const report = new Report({ self, registry, log, blobs, uploads: () => uploads.size, isBusOpen, ...late });
@@ -186,14 +187,13 @@ async function layGround(
 
 async function openBlobs(
   { blobLimit, blobQuota }: Config,
-  { log, time, logger, failed }: Pick<Ground, "log" | "time" | "failed"> & { logger: Logger },
+  { log, time, failed }: Pick<Ground, "log" | "time" | "failed">,
   open: AsyncDisposableStack,
 ): Promise<Pick<Ground, "blobs" | "uploads">> {
   const blobs = await BlobFiles.open(join(log.directory, "blobs"));
   const uploads = new Uploads(blobs, { maxBytes: blobLimit, bytesPerHour: blobQuota });
   open.defer(() => uploads.settled());
-  const damaged = (hash: string) => logger.warn({ hash }, "a blob is damaged on this disk");
-  const collector = new Collector({ files: blobs, log, time, damaged, failed });
+  const collector = new Collector({ files: blobs, log, time, failed });
   open.defer(() => collector.close());
   return { blobs, uploads };
 }

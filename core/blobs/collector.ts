@@ -1,4 +1,5 @@
-/** Looks after the blobs of a node: what no message refers to goes, and what is damaged is told of. */
+/** Looks after the blobs of a node: what no message refers to goes, and what is damaged is found. */
+import { asReject } from "../errors.ts";
 import type { Log } from "../log/log.ts";
 import type { Cancel, Time } from "../time.ts";
 import type { BlobFiles } from "./files.ts";
@@ -15,11 +16,9 @@ const PAGE = 2_000;
 const VERIFIED_BYTES = 1024 ** 3;
 
 export type CollectorParts = {
-  files: Pick<BlobFiles, "all" | "has" | "remove" | "verify">;
+  files: Pick<BlobFiles, "all" | "remove" | "verify">;
   log: Pick<Log, "blobsReferenced">;
   time: Time;
-  /** The bytes of a blob are not those of its name any more: what brings it again puts it right. */
-  damaged(hash: string): void;
   failed(what: string, error: unknown): void;
 };
 
@@ -52,8 +51,7 @@ export class Collector {
       for (const hash of await this.#unreferenced(old)) {
         if (this.#closed) return;
         // What came again, or was referred to, since it was found here is young again.
-        await files.remove(hash, since);
-        if (!files.has(hash)) removed++;
+        if (await files.remove(hash, since)) removed++;
       }
       old = new Set();
     };
@@ -66,17 +64,19 @@ export class Collector {
     return removed;
   }
 
-  /** Looks at the next so many bytes of them, then begins anew: a disk that rots does not say so. */
+  /** Reads the next so many bytes of them, then begins anew: a disk that rots does not say so. */
   async verify(maxBytes = VERIFIED_BYTES): Promise<void> {
-    const { files, damaged } = this.#parts;
+    const { files } = this.#parts;
     let bytes = 0;
     for await (const { hash, size } of files.all()) {
       if (hash <= this.#verifiedTo) continue;
       if (this.#closed || bytes >= maxBytes) return;
       bytes += size;
       this.#verifiedTo = hash;
-      // What was removed meanwhile is not damaged.
-      if (!(await files.verify(hash).catch(() => true))) damaged(hash);
+      await files.verify(hash).catch(error => {
+        // It may have been removed meanwhile.
+        if (asReject(error).code !== "not-found") this.#parts.failed(`reading the blob ${hash}`, error);
+      });
     }
     this.#verifiedTo = "";
   }

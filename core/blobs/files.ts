@@ -6,6 +6,9 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { Reject } from "../errors.ts";
 import { flushFolder } from "../files.ts";
+import { Checks } from "./checks.ts";
+import { Incoming } from "./incoming.ts";
+import { asDiskError } from "./refusals.ts";
 import { HEAD_BYTES, typeOf } from "./type.ts";
 
 /** The form of a blob's name. */
@@ -13,6 +16,11 @@ export const HASH = /^[0-9a-f]{64}$/;
 const INCOMING = "incoming";
 /** This part of the disk stays free for the log, which acks what people write. */
 const KEPT_FREE = 0.01;
+/**
+ * What is larger is read by the collector alone: four times what an upload may have unless it is set otherwise, and half a
+ * second's work of a slow disk, which whoever wants to hear something should not have to wait for any longer.
+ */
+const MAX_CHECKED_BYTES = 64 * 1024 ** 2;
 
 export type BlobInfo = { size: number; type: string };
 export type BlobFile = { hash: string; size: number; modifiedMs: number };
@@ -25,6 +33,9 @@ export class BlobFiles {
   /** Given their name while the files are being counted; undefined after that. */
   #uncounted: Set<string> | undefined = new Set();
   #usage = { files: 0, bytes: 0 };
+  readonly #checks = new Checks();
+  /** Called with what `verify` found to be damaged. */
+  damaged: (hash: string) => void = () => {};
 
   private constructor(directory: string) {
     this.#directory = directory;
@@ -49,27 +60,36 @@ export class BlobFiles {
     return this.#usage;
   }
 
-  /** Whether it is on disk, whole. */
+  /** Whether it is on disk, and not known to be damaged. */
   has(hash: string): boolean {
-    return this.#stat(hash) !== undefined;
+    return this.#held(hash) !== undefined;
+  }
+
+  /** Whether it is on disk, and known to be damaged: it is not here then for whoever asks. */
+  isDamaged(hash: string): boolean {
+    const found = this.#stat(hash);
+    return found !== undefined && this.#checks.isDamaged(hash, found);
   }
 
   /** Its size in bytes; undefined where it is not here. */
   size(hash: string): number | undefined {
-    return this.#stat(hash)?.size;
+    return this.#held(hash)?.size;
   }
 
   /** As `has`, and makes it as young as one that came just now: something is about to refer to it. */
   touch(hash: string): boolean {
-    if (!this.has(hash)) return false;
+    const found = this.#held(hash);
+    if (!found) return false;
+    const isWhole = this.#checks.isWhole(hash, found);
     const now = new Date();
     utimesSync(this.#pathOf(hash), now, now);
+    if (isWhole) this.#cameWhole(hash);
     return true;
   }
 
   /** Its size in bytes, and its type as its first bytes say it. */
   async info(hash: string): Promise<BlobInfo | undefined> {
-    const size = this.#stat(hash)?.size;
+    const size = this.size(hash);
     if (size === undefined) return undefined;
     return { size, type: await typeOf(await this.read(hash, 0, Math.min(size, HEAD_BYTES))) };
   }
@@ -99,11 +119,36 @@ export class BlobFiles {
     return to > from ? createReadStream(this.#pathOf(hash), { start: from, end: to - 1 }) : Readable.from([]);
   }
 
-  /** Whether its bytes are still those of its name. */
+  /**
+   * Whether it is here and its bytes are those of its name. They are read for that once, and not at all where they came since
+   * this start, and were held against it then, or are more than 64 MB. Throws `Reject` where the disk fails.
+   */
+  async isWhole(hash: string): Promise<boolean> {
+    const found = this.#held(hash);
+    if (!found) return false;
+    if (found.size > MAX_CHECKED_BYTES || this.#checks.isWhole(hash, found)) return true;
+    return this.#checks.share(hash, () => this.verify(hash));
+  }
+
+  /**
+   * Reads all of it: whether its bytes are still those of its name. Where they are not it is told to be `damaged`, and is not
+   * here any more until right ones come. Its bytes stay until then: perhaps nobody has better ones, and a recording with
+   * one wrong bit can still be heard by whoever takes it from the disk. Throws `Reject` where it is not on disk, or that fails.
+   */
   async verify(hash: string): Promise<boolean> {
-    const found = createHash("sha256");
-    for await (const chunk of readBlob(this.#pathOf(hash))) found.update(chunk);
-    return found.digest("hex") === hash;
+    let handle: FileHandle | undefined;
+    try {
+      handle = await open(this.#pathOf(hash), "r");
+      const file = await handle.stat();
+      const isWhole = (await hashOf(handle)) === hash;
+      this.#checks.found(hash, file, isWhole);
+      if (!isWhole) this.damaged(hash);
+      return isWhole;
+    } catch (error) {
+      throw asDiskError(error);
+    } finally {
+      await handle?.close();
+    }
   }
 
   /** A file that comes in pieces; nothing of it is seen before `finish`. */
@@ -122,14 +167,16 @@ export class BlobFiles {
     if (bavail * bsize - bytes < blocks * bsize * KEPT_FREE) throw new Reject("no-space");
   }
 
-  /** Removes it, if it was neither brought nor touched after `untouchedSinceMs`. */
-  async remove(hash: string, untouchedSinceMs = Number.POSITIVE_INFINITY): Promise<void> {
+  /** Removes it, if it was neither brought nor touched after `untouchedSinceMs`; resolves with whether it did. */
+  async remove(hash: string, untouchedSinceMs = Number.POSITIVE_INFINITY): Promise<boolean> {
     await this.#counted;
     // In one turn of the loop: it may be wanted again in the next.
     const found = this.#stat(hash);
-    if (!found || found.mtimeMs > untouchedSinceMs || this.#placing.has(hash)) return;
+    if (!found || found.mtimeMs > untouchedSinceMs || this.#placing.has(hash)) return false;
     unlinkSync(this.#pathOf(hash));
+    this.#checks.forget(hash);
     this.#add(-1, -found.size);
+    return true;
   }
 
   /** What is here, in the order of the hashes. */
@@ -157,18 +204,31 @@ export class BlobFiles {
     return found?.isFile() ? found : undefined;
   }
 
+  /** As `#stat`; undefined where it is known to be damaged. */
+  #held(hash: string) {
+    const found = this.#stat(hash);
+    return found && !this.#checks.isDamaged(hash, found) ? found : undefined;
+  }
+
+  /** The bytes on disk are those of that name. */
+  #cameWhole(hash: string): void {
+    const found = this.#stat(hash);
+    if (found) this.#checks.found(hash, found, true);
+  }
+
   /** Gives what came in its name, over one of that name: that may be damaged. Resolves with whether it is new. */
   async #place(partial: string, hash: string, size: number): Promise<boolean> {
     const others = this.#placing.get(hash);
     const placed = (async () => {
       await others?.catch(() => {});
       const before = this.#stat(hash);
+      const isNew = !this.has(hash);
       await this.#rename(partial, hash);
       if (!before) {
         this.#uncounted?.add(hash);
         this.#add(1, size);
       }
-      return before === undefined;
+      return isNew;
     })();
     this.#placing.set(hash, placed);
     try {
@@ -183,6 +243,7 @@ export class BlobFiles {
     if (await mkdir(folder, { recursive: true, mode: 0o700 })) await flushFolder(this.#directory);
     try {
       await rename(partial, join(folder, hash));
+      this.#cameWhole(hash);
     } catch (error) {
       // Windows replaces no file that somebody reads.
       if (process.platform !== "win32" || !this.touch(hash)) throw error;
@@ -204,6 +265,18 @@ export async function* blobsIn(directory: string): AsyncGenerator<BlobFile> {
   }
 }
 
+/** The hash of an open file; undefined where the disk cannot read all of it any more. */
+async function hashOf(handle: FileHandle): Promise<string | undefined> {
+  const hash = createHash("sha256");
+  try {
+    for await (const chunk of handle.createReadStream({ start: 0, autoClose: false })) hash.update(chunk);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EIO") return undefined;
+    throw error;
+  }
+  return hash.digest("hex");
+}
+
 /** The bytes of a file, piece by piece; throws `Reject` where it is not there, or the disk fails. */
 export async function* readBlob(path: string): AsyncGenerator<Buffer> {
   try {
@@ -211,71 +284,4 @@ export async function* readBlob(path: string): AsyncGenerator<Buffer> {
   } catch (error) {
     throw asDiskError(error);
   }
-}
-
-/** A file on its way in. Whoever began it ends it, with `finish` or `abandon`. */
-export class Incoming {
-  readonly #path: string;
-  readonly #handle: FileHandle;
-  readonly #place: (hash: string, size: number) => Promise<boolean>;
-  readonly #hash = createHash("sha256");
-  #size = 0;
-  /** After `finish`: whether nobody had brought the same bytes before. */
-  isNew = false;
-
-  constructor(path: string, handle: FileHandle, place: (hash: string, size: number) => Promise<boolean>) {
-    this.#path = path;
-    this.#handle = handle;
-    this.#place = place;
-  }
-
-  /** Bytes so far. */
-  get size(): number {
-    return this.#size;
-  }
-
-  /** One call at a time. Throws `Reject` where the disk is full or fails. */
-  async write(bytes: Uint8Array): Promise<void> {
-    try {
-      for (let written = 0; written < bytes.length; )
-        written += (await this.#handle.write(bytes, written, bytes.length - written)).bytesWritten;
-    } catch (error) {
-      throw asDiskError(error);
-    }
-    this.#hash.update(bytes);
-    this.#size += bytes.length;
-  }
-
-  /**
-   * Resolves with its hash when it is on disk under that name. Rejects with `Reject`, and leaves nothing behind, where the
-   * disk refuses, or where it is not what was `expected`.
-   */
-  async finish(expected?: string): Promise<string> {
-    try {
-      const hash = this.#hash.digest("hex");
-      if (expected !== undefined && hash !== expected)
-        throw new Reject("invalid", "the bytes are not those of that name");
-      await this.#handle.sync();
-      await this.#handle.close();
-      this.isNew = await this.#place(hash, this.#size);
-      return hash;
-    } catch (error) {
-      await this.abandon();
-      throw asDiskError(error);
-    }
-  }
-
-  /** Leaves nothing behind. */
-  async abandon(): Promise<void> {
-    await this.#handle.close().catch(() => {});
-    await rm(this.#path, { force: true });
-  }
-}
-
-/** What a disk refused to do with a blob, as a `Reject` in words for people; any other error as it is. */
-function asDiskError(error: unknown): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  if (error instanceof Reject || typeof code !== "string") return error;
-  if (code === "ENOENT") return new Reject("not-found", "this node does not hold that blob");
-  return new Reject(code === "ENOSPC" || code === "EDQUOT" ? "no-space" : "storage-failed");
 }

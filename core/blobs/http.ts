@@ -10,14 +10,14 @@ import { isInline } from "./type.ts";
 import type { Uploads } from "./uploads.ts";
 
 export type BlobHttpParts = {
-  files: Pick<BlobFiles, "info" | "stream">;
+  files: Pick<BlobFiles, "info" | "isDamaged" | "stream">;
   uploads: Uploads;
   people: Pick<People, "ofToken" | "ofTicket">;
   /** Whether this node has what the others know. */
   isReady(): boolean;
   /** Whether a request may come in, by the page that it comes from. */
   isFromOwnPage(request: IncomingMessage): boolean;
-  /** What is known of a blob as soon as it is here; undefined where nobody has it. */
+  /** What is known of a blob as soon as it is here, and whole; undefined where nobody has it. */
   find(hash: string): Promise<BlobInfo | undefined>;
   failed(what: string, error: unknown): void;
 };
@@ -44,6 +44,7 @@ const STATUS: Partial<Record<Code, number>> = {
   "rate-limited": 429,
   "not-ready": 503,
   "storage-failed": 503,
+  "blob-damaged": 503,
   "no-space": 507,
 };
 
@@ -112,8 +113,10 @@ export class BlobHttp {
   async #get(hash: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.#personOf(request, URL.parse(request.url ?? "", "http://node")?.searchParams.get("ticket"));
     if (!HASH.test(hash)) throw new Reject("invalid", "a blob's name is 64 hexadecimal digits");
-    const info = await this.#parts.find(hash);
-    if (!info) throw new Reject("not-found", "there is no such blob");
+    const { files, find } = this.#parts;
+    const info = await find(hash);
+    if (!info)
+      throw files.isDamaged(hash) ? new Reject("blob-damaged") : new Reject("not-found", "there is no such blob");
     const etag = `"${hash}"`;
     const { range, "if-range": ifRange, "if-none-match": known = "" } = request.headers;
     if (known.split(",").some(tag => [etag, `W/${etag}`, "*"].includes(tag.trim()))) {
@@ -133,7 +136,7 @@ export class BlobHttp {
     if (part) response.setHeader("Content-Range", `bytes ${from}-${to - 1}/${info.size}`);
     response.writeHead(part ? 206 : 200);
     if (request.method === "HEAD") response.end();
-    else await pipeline(this.#parts.files.stream(hash, from, to), response);
+    else await pipeline(files.stream(hash, from, to), response);
   }
 }
 

@@ -13,7 +13,7 @@ import type { Nodes } from "./nodes.ts";
 import type { Notices } from "./notices.ts";
 
 export type BlobsPorts = {
-  files: Pick<BlobFiles, "has" | "touch" | "size" | "read" | "verify" | "remove" | "receive" | "assertRoom">;
+  files: Pick<BlobFiles, "has" | "isWhole" | "touch" | "size" | "read" | "verify" | "receive" | "assertRoom">;
   log: Pick<Log, "blobsReferenced">;
   time: Pick<Time, "elapsed" | "after" | "every" | "soon">;
   links: Pick<Links, "ask">;
@@ -98,10 +98,22 @@ export class Blobs {
     return missing;
   }
 
-  /** Resolves with true when a blob is here, fetched before all others if need be; with false where no peer sends it. */
-  fetch(hash: string): Promise<boolean> {
-    if (!HASH.test(hash)) return Promise.resolve(false);
-    return this.#ports.files.has(hash) ? Promise.resolve(true) : this.#fetching.wait(hash);
+  /**
+   * Resolves with true when a blob is here, and whole as far as `isWhole` says, fetched before all others if need be; with
+   * false where no peer sends it. Rejects with `Reject` where this node's disk fails.
+   */
+  async fetch(hash: string): Promise<boolean> {
+    if (!HASH.test(hash)) return false;
+    return (await this.#ports.files.isWhole(hash)) || this.#fetching.wait(hash);
+  }
+
+  /** What is on this node's disk of a blob is found not to be it: that is as if it were missing. */
+  damaged(hash: string): void {
+    this.#ports.notices.blobs("a blob is damaged on this node's disk; it is fetched anew from a node that has it", {
+      hash,
+    });
+    this.#fetching.refer(hash, "fresh");
+    this.#fetching.fill();
   }
 
   /** Whether a peer was heard to hold all of these. */
@@ -150,9 +162,9 @@ export class Blobs {
     return encodeFrame("blobs", { id: this.#self, hashes: hashes.filter(hash => this.#ports.files.has(hash)) });
   }
 
-  /** A peer got something else than this blob: unless it is whole here, it is fetched anew. */
+  /** A peer got something else than this blob: it is read, and so found out where it is damaged here. */
   async doubted(hash: string): Promise<void> {
-    const { files, time, notices } = this.#ports;
+    const { files, time } = this.#ports;
     const now = time.elapsed();
     const isSound = now - (this.#doubted.get(hash) ?? Number.NEGATIVE_INFINITY) < DOUBT_AGAIN_MS;
     if (isSound || !files.has(hash)) return;
@@ -160,12 +172,7 @@ export class Blobs {
     this.#doubted.set(hash, now);
     const [oldest] = this.#doubted.keys();
     if (this.#doubted.size > MAX_DOUBTED && oldest !== undefined) this.#doubted.delete(oldest);
-    if (await files.verify(hash)) return;
-    this.#doubted.delete(hash);
-    notices.blobs("a blob is damaged on this node's disk, and is fetched anew", { hash });
-    await files.remove(hash);
-    this.#fetching.refer(hash, "fresh");
-    this.#fetching.fill();
+    if (!(await files.verify(hash))) this.#doubted.delete(hash);
   }
 
   #came(hash: string): void {

@@ -216,9 +216,17 @@ export class Cluster {
     this.#blobs.ask(hashes);
   }
 
-  /** Resolves with true when a blob is on this node, fetched before all others if need be; with false where no peer sends it. */
+  /**
+   * Resolves with true when a blob is on this node, and whole, fetched before all others if need be; with false where no peer
+   * sends it. Rejects with `Reject` where this node's disk fails.
+   */
   fetchBlob(hash: string): Promise<boolean> {
     return this.#blobs.fetch(hash);
+  }
+
+  /** What is on this node's disk of a blob is found not to be it. */
+  damagedBlob(hash: string): void {
+    this.#blobs.damaged(hash);
   }
 
   /** Blobs that are known to be missing here. */

@@ -1,5 +1,6 @@
 /** One blob on its way here: the parts that were asked for, and what came of it, written in order. */
-import type { BlobFiles, Incoming } from "../blobs/files.ts";
+import type { BlobFiles } from "../blobs/files.ts";
+import type { Incoming } from "../blobs/incoming.ts";
 import { BLOB_PART_BYTES, type Payload } from "./frames.ts";
 import type { Want } from "./wants.ts";
 

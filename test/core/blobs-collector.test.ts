@@ -18,11 +18,11 @@ async function opened(t: TestContext) {
   const directory = join(log.directory, "blobs");
   const files = await BlobFiles.open(directory);
   const damaged: string[] = [];
+  files.damaged = hash => damaged.push(hash);
   const collector = new Collector({
     files,
     log,
     time: realTime,
-    damaged: hash => damaged.push(hash),
     failed: (_, error) => assert.fail(error as Error),
   });
   cleanUp(t, () => collector.close());
@@ -90,18 +90,17 @@ test("it looks by itself, and not after it is closed", async t => {
   const { promise: removed, resolve } = Promise.withResolvers<void>();
   const watched = {
     all: () => files.all(),
-    has: (hash: string) => files.has(hash),
     verify: (hash: string) => files.verify(hash),
     async remove(hash: string, since?: number) {
-      await files.remove(hash, since);
+      const isRemoved = await files.remove(hash, since);
       resolve();
+      return isRemoved;
     },
   };
   const collector = new Collector({
     files: watched,
     log,
     time: { ...realTime, after: plan, every: plan },
-    damaged: () => assert.fail("nothing is damaged"),
     failed: (_, error) => assert.fail(error as Error),
   });
   assert.deepEqual(

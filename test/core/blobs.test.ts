@@ -5,11 +5,14 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
+import { Checks } from "../../core/blobs/checks.ts";
 import { type BlobFile, BlobFiles } from "../../core/blobs/files.ts";
 import { isInline, typeOf } from "../../core/blobs/type.ts";
-import { filesIn, hashOf, smallDisk, WEBM, webm } from "../helpers/blobs.ts";
+import { filesIn, flipBit, hashOf, smallDisk, WEBM, webm } from "../helpers/blobs.ts";
 import { temporaryDirectory } from "../helpers/node.ts";
 import { holds } from "../suites/samples.ts";
+
+const settled = () => new Promise(resolve => setImmediate(resolve));
 
 async function opened(t: TestContext) {
   const directory = join(temporaryDirectory(t), "blobs");
@@ -119,10 +122,77 @@ test("damage is seen, and the right bytes put in its place", async t => {
   assert.equal(await files.verify(hash), true);
   truncateSync(pathOf(hash), 9_999);
   assert.equal(await files.verify(hash), false);
-  assert.equal((await add(bytes)).isNew, false);
+  assert.deepEqual(
+    [files.has(hash), files.touch(hash), files.size(hash), await files.info(hash)],
+    [false, false, undefined, undefined],
+  );
+  assert.equal(readFileSync(pathOf(hash)).length, 9_999, "its bytes stay until there are better ones");
+  assert.equal((await add(bytes)).isNew, true);
   assert.equal(await files.verify(hash), true);
   assert.deepEqual(files.usage, { files: 1, bytes: 10_000 });
   await assert.rejects(files.verify(hashOf(Buffer.from("none"))), { code: "not-found" });
+});
+
+test("a file is read once to see whether it is whole, for all who ask, and not where it came since the start", async t => {
+  const { files, directory, add, pathOf } = await opened(t);
+  const { hash } = await add(webm());
+  /** As a disk rots: nothing else about the file changes. */
+  const rot = () => {
+    const { mtimeMs } = statSync(pathOf(hash));
+    flipBit(pathOf(hash));
+    utimesSync(pathOf(hash), mtimeMs / 1_000, mtimeMs / 1_000);
+    assert.equal(statSync(pathOf(hash)).mtimeMs, mtimeMs);
+  };
+  assert.equal(files.touch(hash), true);
+  rot();
+  assert.equal(await files.isWhole(hash), true, "its bytes were right when they came: it is not read");
+  const again = await BlobFiles.open(directory);
+  const damaged: string[] = [];
+  again.damaged = hash => damaged.push(hash);
+  assert.equal(again.has(hash), true, "nobody knows yet");
+  const asked = await Promise.all(Array.from({ length: 10 }, () => again.isWhole(hash)));
+  assert.deepEqual([asked.includes(true), again.isDamaged(hash), again.has(hash)], [false, true, false]);
+  assert.deepEqual(damaged, [hash], "and that once");
+  assert.equal(await again.isWhole(hash), false);
+  assert.equal(damaged.length, 1, "it is not read again");
+  flipBit(pathOf(hash));
+  assert.equal(await again.isWhole(hash), true, "somebody put it right by hand");
+  assert.equal(await again.isWhole(hashOf(Buffer.from("none"))), false);
+});
+
+test("what is larger than 64 MB is read by none but the collector", async t => {
+  const { files, pathOf } = await opened(t);
+  const hash = hashOf(Buffer.from("something else"));
+  mkdirSync(join(pathOf(hash), ".."));
+  writeFileSync(pathOf(hash), "");
+  truncateSync(pathOf(hash), 64 * 1024 ** 2 + 1);
+  assert.equal(await files.isWhole(hash), true);
+  assert.equal(await files.verify(hash), false);
+  assert.equal(await files.isWhole(hash), false);
+  truncateSync(pathOf(hash), 64 * 1024 ** 2);
+  assert.equal(await files.isWhole(hash), false);
+});
+
+test("two files are read at a time, however many are asked for, and one that fails gives its place up", async () => {
+  const checks = new Checks();
+  const running: PromiseWithResolvers<boolean>[] = [];
+  const check = () => {
+    const one = Promise.withResolvers<boolean>();
+    running.push(one);
+    return one.promise;
+  };
+  const asked = ["a", "b", "a", "c", "d"].map(hash => checks.share(hash, check).catch((error: Error) => error.message));
+  await settled();
+  assert.equal(running.length, 2);
+  running[0]?.resolve(true);
+  running[1]?.reject(new Error("failed"));
+  await settled();
+  assert.equal(running.length, 4);
+  for (const { resolve } of running) resolve(false);
+  assert.deepEqual(await Promise.all(asked), [true, "failed", true, false, false]);
+  void checks.share("a", check);
+  await settled();
+  assert.equal(running.length, 5, "what was asked for before is asked for anew");
 });
 
 test("what came again or was referred to meanwhile is not removed as old", async t => {

@@ -1,7 +1,7 @@
 /** Files for tests: as people send them, and as they lie on a disk. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { cleanUp } from "./cleanup.ts";
@@ -40,6 +40,15 @@ export async function put(
     duplex: "half",
   } as RequestInit);
   return { status: response.status, headers: response.headers, answer: (await response.json()) as Put };
+}
+
+/** Turns one bit of a file over, where it lies; returns what it is now. */
+export function flipBit(path: string): Buffer {
+  const bytes = readFileSync(path);
+  const middle = bytes.length >> 1;
+  bytes[middle] = (bytes[middle] as number) ^ 1;
+  writeFileSync(path, bytes);
+  return bytes;
 }
 
 /** Every file of a folder of blobs, by its path in there. */

@@ -1,11 +1,14 @@
 /** Blobs in memory, for tests without a disk: as strict with hashes as the real ones, and it can be full. */
-import type { BlobFiles, Incoming } from "../../core/blobs/files.ts";
+import type { BlobFiles } from "../../core/blobs/files.ts";
+import type { Incoming } from "../../core/blobs/incoming.ts";
 import type { BlobsPorts } from "../../core/cluster/blobs.ts";
 import { Reject } from "../../core/errors.ts";
 import { hashOf } from "./blobs.ts";
 
 export class MemoryFiles implements Record<keyof BlobsPorts["files"], unknown> {
   readonly kept = new Map<string, Uint8Array>();
+  readonly #damaged = new Set<Uint8Array>();
+  damaged: (hash: string) => void = () => {};
   isFull = false;
   /** Files that are coming in. */
   incoming = 0;
@@ -18,15 +21,24 @@ export class MemoryFiles implements Record<keyof BlobsPorts["files"], unknown> {
   }
 
   has(hash: string): boolean {
-    return this.kept.has(hash);
+    return this.#held(hash) !== undefined;
   }
 
   touch(hash: string): boolean {
-    return this.kept.has(hash);
+    return this.has(hash);
   }
 
   size(hash: string): number | undefined {
-    return this.kept.get(hash)?.length;
+    return this.#held(hash)?.length;
+  }
+
+  #held(hash: string): Uint8Array | undefined {
+    const bytes = this.kept.get(hash);
+    return bytes && !this.#damaged.has(bytes) ? bytes : undefined;
+  }
+
+  async isWhole(hash: string): Promise<boolean> {
+    return this.has(hash) && this.verify(hash);
   }
 
   async read(hash: string, from: number, to: number): Promise<Uint8Array> {
@@ -36,11 +48,11 @@ export class MemoryFiles implements Record<keyof BlobsPorts["files"], unknown> {
   }
 
   async verify(hash: string): Promise<boolean> {
-    return hashOf(await this.read(hash, 0, Number.POSITIVE_INFINITY)) === hash;
-  }
-
-  async remove(hash: string): Promise<void> {
-    this.kept.delete(hash);
+    const bytes = await this.read(hash, 0, Number.POSITIVE_INFINITY);
+    if (hashOf(bytes) === hash) return true;
+    this.#damaged.add(this.kept.get(hash) as Uint8Array);
+    this.damaged(hash);
+    return false;
   }
 
   async assertRoom(): Promise<void> {

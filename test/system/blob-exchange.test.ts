@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Given } from "../../core/settings.ts";
-import { hashOf } from "../helpers/blobs.ts";
+import { realTime } from "../../core/time.ts";
+import { flipBit, hashOf } from "../helpers/blobs.ts";
 import { type Client, connect } from "../helpers/client.ts";
 import { download, typesWithFile, upload } from "../helpers/file-type.ts";
 import {
@@ -140,6 +141,47 @@ test("what was damaged on a holder's disk is had from another, and healed", asyn
   await until(() => hashes.every(hash => isSound(c, hash)));
   // It asked both of them, and so told b of some.
   await until(() => hashes.some(hash => isSound(b, hash)));
+});
+
+test("damage is healed from a node that has the file: when all are read, before one is served, and when such a node comes", async t => {
+  const a = await newFileNode(t, { NODE_NAME: "a" });
+  let readAll = () => assert.fail("nothing was planned");
+  const afterMinute = (ms: number, run: () => void) => {
+    if (ms !== 60_000) return realTime.after(ms, run);
+    readAll = run as typeof readAll;
+    return () => {};
+  };
+  const b = await newNode(t, { NODE_NAME: "b", ...peer(a) }, typesWithFile, undefined, {
+    ...realTime,
+    after: afterMinute,
+  });
+  const [ana, bo] = [await enter(t, a, "Ana"), await enter(t, b, "Bo")];
+  const [hash = ""] = await sendFiles(a, ana, 1, 600_000);
+  const bytes = readFileSync(pathOf(a, hash));
+  await until(() => isSound(b, hash));
+
+  flipBit(pathOf(b, hash));
+  readAll();
+  await until(() => isSound(b, hash));
+
+  flipBit(pathOf(b, hash));
+  const parts = await Promise.all(
+    ["bytes=0-9", "bytes=299990-300009", "bytes=0-599999"].map(range => download(b, bo, hash, { range })),
+  );
+  assert.deepEqual(parts, [
+    { status: 206, bytes: bytes.subarray(0, 10) },
+    { status: 206, bytes: bytes.subarray(299_990, 300_010) },
+    { status: 206, bytes },
+  ]);
+  assert.ok(isSound(b, hash));
+
+  await a.stop();
+  const damaged = flipBit(pathOf(b, hash));
+  assert.equal((await download(b, bo, hash)).status, 503);
+  assert.deepEqual(readFileSync(pathOf(b, hash)), damaged);
+  await newFileNode(t, { NODE_NAME: "a", DATA_DIR: a.dataDir, ...peer(b) });
+  await until(() => isSound(b, hash));
+  assert.deepEqual(await download(b, bo, hash), { status: 200, bytes });
 });
 
 test("under ACK=peer an ok means that another node holds the file, too", async t => {

@@ -13,7 +13,7 @@ import { gzipSync } from "node:zlib";
 import * as v from "valibot";
 import { defineMessage, defineServer, parseWith } from "../../core/plugin.ts";
 import plugins from "../../plugins/server.ts";
-import { filesIn, hashOf, put, smallDisk, webm } from "../helpers/blobs.ts";
+import { filesIn, flipBit, hashOf, put, smallDisk, webm } from "../helpers/blobs.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { type Client, connect } from "../helpers/client.ts";
 import { command, converged, type NodeProcess, newNode, peer, spawnNode, temporaryDirectory } from "../helpers/node.ts";
@@ -539,6 +539,53 @@ test("a message refers to files that are here, its plugin reads them, and the lo
   assert.deepEqual(await node.log.blobsReferenced(pos, 10), []);
 });
 
+test("a file that is damaged on the only disk that has it is kept and not served; whoever sends it again puts it right", async t => {
+  const found: boolean[] = [];
+  const plugin = defineServer(clip, {
+    async receive(body, { blob }) {
+      found.push((await blob(body.blob)) !== undefined);
+      return body;
+    },
+  });
+  const { node, ana, send, get } = await withAna(t, {}, [...plugins, plugin]);
+  const bytes = webm(300_000);
+  const { hash } = (await send(bytes)).answer;
+  assert.equal((await get(hash)).status, 200);
+  const path = join(blobsOf(node), hash.slice(0, 2), hash);
+  const damaged = flipBit(path);
+  for (const headers of [{}, { Range: "bytes=0-9" }, { "If-None-Match": `"${hash}"` }] as Record<string, string>[]) {
+    const refused = await get(hash, headers);
+    assert.deepEqual([refused.status, refused.headers.get("cache-control")], [503, "no-store"]);
+    assert.equal(refused.headers.get("etag"), null);
+    assert.equal(((await refused.json()) as { code: string }).code, "blob-damaged");
+  }
+  assert.equal((await get(hash, {}, "HEAD")).status, 503);
+  assert.equal((await ana.ask("clip", { room: "lobby", body: { blob: hash } })).code, "not-found");
+  assert.deepEqual(readFileSync(path), damaged);
+  const again = await send(bytes);
+  assert.deepEqual([again.status, again.answer.hash], [201, hash]);
+  assert.deepEqual(Buffer.from(await (await get(hash)).arrayBuffer()), bytes);
+  assert.equal((await ana.ask("clip", { room: "lobby", body: { blob: hash } })).ok, true);
+  assert.deepEqual(found, [false, true]);
+});
+
+test("a file that the disk cannot read any more is damaged", async t => {
+  if (!existsSync("/usr/bin/strace")) return t.skip("strace is not on this machine");
+  const bytes = webm(300_000);
+  const hash = hashOf(bytes);
+  const dataDir = temporaryDirectory(t);
+  const whole = await newNode(t, { DATA_DIR: dataDir });
+  const { token } = (await connect(t, whole, { name: "Ana" })).welcome;
+  assert.equal((await put(whole.url, token, bytes)).status, 201);
+  await whole.stop();
+  const path = join(dataDir, "blobs", hash.slice(0, 2), hash);
+  const failing = ["-f", "-P", path, "-e", "inject=read,pread64,preadv:error=EIO"];
+  const node = await spawnNode(t, { DATA_DIR: dataDir }, ["strace", "-o", join(dataDir, "trace"), ...failing]);
+  const refused = await fetch(`${node.url}/blobs/${hash}`, { headers: { Authorization: `Bearer ${token}` } });
+  assert.equal(((await refused.json()) as { code: string }).code, "blob-damaged");
+  await node.kill("SIGTERM");
+});
+
 const clips = [...plugins, defineServer(clip, { receive: body => body })];
 
 test("export, import and backup take along what messages refer to, and nothing that is damaged", async t => {
@@ -560,6 +607,8 @@ test("export, import and backup take along what messages refer to, and nothing t
     const imported = await command(dataDir, "import", file);
     assert.equal(imported.code, 0, imported.error);
   }
+  flipBit(join(blobsOf(running), hashes[0]?.slice(0, 2) ?? "", hashes[0] ?? ""));
+  assert.equal((await command(running.dataDir, "import", file)).code, 0);
   const folder = join(temporaryDirectory(t), "copy");
   const backedUp = await command(node.dataDir, "backup", folder);
   assert.match(backedUp.out, /log\.db: \d+ bytes\n.*blobs: 710010 bytes\n$/, backedUp.error);

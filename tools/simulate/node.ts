@@ -31,12 +31,12 @@ const TICK_MS = 1_000;
 /** Nobody sends files here. */
 const NO_FILES = {
   has: () => false,
+  isWhole: async () => false,
   touch: () => false,
   size: () => undefined,
   info: async () => undefined,
   read: async () => new Uint8Array(),
   verify: async () => false,
-  remove: async () => {},
   assertRoom: async () => {},
   receive: () => Promise.reject(new Error("a blob comes in where nobody sends any")),
 };

@@ -1,0 +1,71 @@
+/** What is known of files: that they are whole, or damaged. It holds for the file that was read, and for no other of its name. */
+import type { Stats } from "node:fs";
+
+/** Right bytes may be put in a file's place, also by hand. */
+type Seen = Pick<Stats, "ino" | "size" | "mtimeMs">;
+
+/** Whole files remembered: those that were asked for last. */
+const MAX_WHOLE = 16_384;
+/** Files that somebody waits for are read so many at a time, whoever asks for how many. */
+const MAX_AT_ONCE = 2;
+
+export class Checks {
+  readonly #whole = new Map<string, string>();
+  /** All there are: each is a file on the disk. */
+  readonly #damaged = new Map<string, string>();
+  readonly #underWay = new Map<string, Promise<boolean>>();
+  #running = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  isWhole(hash: string, file: Seen): boolean {
+    if (this.#whole.get(hash) !== stampOf(file)) return false;
+    this.#remember(hash, file);
+    return true;
+  }
+
+  isDamaged(hash: string, file: Seen): boolean {
+    return this.#damaged.get(hash) === stampOf(file);
+  }
+
+  found(hash: string, file: Seen, isWhole: boolean): void {
+    this.forget(hash);
+    if (isWhole) this.#remember(hash, file);
+    else this.#damaged.set(hash, stampOf(file));
+  }
+
+  forget(hash: string): void {
+    this.#whole.delete(hash);
+    this.#damaged.delete(hash);
+  }
+
+  #remember(hash: string, file: Seen): void {
+    this.#whole.delete(hash);
+    this.#whole.set(hash, stampOf(file));
+    const [oldest] = this.#whole.keys();
+    if (this.#whole.size > MAX_WHOLE && oldest !== undefined) this.#whole.delete(oldest);
+  }
+
+  /** What `check` says of a file when its turn comes: once for all who ask meanwhile. */
+  share(hash: string, check: () => Promise<boolean>): Promise<boolean> {
+    const known = this.#underWay.get(hash);
+    if (known) return known;
+    const checking = this.#inTurn(check).finally(() => this.#underWay.delete(hash));
+    this.#underWay.set(hash, checking);
+    return checking;
+  }
+
+  async #inTurn(check: () => Promise<boolean>): Promise<boolean> {
+    if (this.#running >= MAX_AT_ONCE) await new Promise<void>(resolve => this.#waiting.push(resolve));
+    else this.#running++;
+    try {
+      return await check();
+    } finally {
+      // Whoever is next takes this one's place.
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#running--;
+    }
+  }
+}
+
+const stampOf = ({ ino, size, mtimeMs }: Seen): string => `${ino} ${size} ${mtimeMs}`;
