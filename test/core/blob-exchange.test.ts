@@ -462,7 +462,7 @@ const step = fc.oneof(
 test("whatever is lost, doubled, late or damaged, and whoever restarts: in the end all hold what their logs refer to", async t => {
   await holds(
     t,
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async steps => {
+    fc.asyncProperty(fc.array(step, { maxLength: 60, size: "max" }), async steps => {
       const network = new Network();
       const nodes = network.add("a", "b", "c", "archive");
       const contents = [0, 3, PART, PART + 5, 3 * PART + 1].map(blob);
