@@ -47,6 +47,8 @@ for (const mutant of [
   "ack before commit",
   "no fork handling",
   "no join barrier",
+  "no fetching of files",
+  "ack before the file",
 ])
   test(`the simulation notices nodes with ${mutant}, and tells how it came to that`, { skip }, async t => {
     const { code, output } = await simulate(t, "--seed", "1", "--steps", "400000", "--mutant", mutant);

@@ -2,22 +2,9 @@
 import { join } from "node:path";
 import { readConfig } from "../../core/config.ts";
 import { startNode } from "../../core/node.ts";
-import { defineMessage, defineServer } from "../../core/plugin.ts";
 import type { Given } from "../../core/settings.ts";
 import plugins from "../../plugins/server.ts";
-
-const file = defineServer(
-  defineMessage({
-    type: "file",
-    version: 1,
-    kind: "log",
-    role: "row",
-    parse: input => input as { hashes: string[] },
-    summary: () => "a file",
-    blobs: ({ hashes }) => hashes,
-  }),
-  { receive: body => body },
-);
+import { file } from "../file-type.ts";
 
 const { url, zmqPort, dataDir, stop } = await startNode({
   config: readConfig({ ...process.env } as Given),

@@ -44,6 +44,12 @@ export function checkKept(holdings: readonly Holding[], ledger: Ledger): string[
   return problems;
 }
 
+/** Promise 1 for files: whatever a log refers to is on that node's disk. */
+export function checkFiles(host: string, disk: Disk, ledger: Ledger): string[] {
+  const lacking = [...disk.wanted()].filter(hash => !disk.files.has(hash) && !ledger.lostFiles.has(hash));
+  return lacking.map(hash => `${host} lacks the file ${hash}`);
+}
+
 /** No stream holds a message twice, however often it was sent. */
 export function checkDoubles({ host, disk }: Holding): string[] {
   return disk.doubles().map(({ id, origin }) => `${host}: the stream ${origin} holds ${id} twice`);

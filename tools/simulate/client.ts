@@ -1,5 +1,6 @@
 /** A person with a page: an outbox, a cursor for each room, and a connection to some node, which comes and goes. */
 import type { Message } from "../../core/plugin.ts";
+import { hashOf } from "./files.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Guest, Node } from "./node.ts";
 import type { Life, World } from "./world.ts";
@@ -24,6 +25,7 @@ export class Client {
   readonly #world: World;
   readonly #ledger: Ledger;
   readonly #outbox: string[] = [];
+  readonly #files = new Map<string, Uint8Array>();
   /** What the page shows, by id. */
   readonly shown = new Map<string, Message>();
   readonly copies = new Map<string, number>();
@@ -77,8 +79,11 @@ export class Client {
     this.#underWay = undefined;
   }
 
-  write(id: string): void {
-    this.#ledger.send({ id, author: this.person.id, room: this.room, acked: false });
+  /** Sends a message, which refers to that file if there is any. */
+  write(id: string, file?: Uint8Array): void {
+    const sent = { id, author: this.person.id, room: this.room, acked: false };
+    this.#ledger.send(file ? { ...sent, file: hashOf(file) } : sent);
+    if (file) this.#files.set(id, file);
     this.#outbox.push(id);
     this.#flush();
   }
@@ -87,11 +92,14 @@ export class Client {
     const [id] = this.#outbox;
     if (id === undefined || this.#underWay !== undefined || !this.node) return;
     this.#underWay = id;
-    this.#ask("text", { id, room: this.room, body: { text: id } }, answer => {
+    const upload = this.#files.get(id);
+    const body = upload ? { hashes: [hashOf(upload)] } : { text: id };
+    this.#ask(upload ? "file" : "text", { id, room: this.room, body, ...(upload && { upload }) }, answer => {
       this.#underWay = undefined;
       this.#world.trace(() => `${this.person.name}: ${id} ${answer.ok ? `acked ${answer.key}` : answer.code}`);
       if (answer.ok) {
         this.#outbox.shift();
+        this.#files.delete(id);
         this.#ledger.ack(id);
         if (answer.key && answer.key > this.#after) this.#after = answer.key;
         this.#flush();

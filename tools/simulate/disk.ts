@@ -5,6 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { Reject } from "../../core/errors.ts";
 import type { Caller } from "../../core/log/log.ts";
 import { Store } from "../../core/log/store.ts";
+import { Files } from "./files.ts";
 import type { Life, World } from "./world.ts";
 
 /** For each of a peer's envelopes. */
@@ -16,11 +17,15 @@ export class Disk {
   readonly #path: string;
   store: Store;
   full = false;
+  readonly files = new Files(() => this.full);
+  readonly #hasFiles: boolean;
   /** Milliseconds that a call takes at most. */
   slowMs = 5;
 
-  constructor(world: World, folder: string) {
+  /** Where nobody sends files the log is not looked through for them: worlds of before there were any stay as they were. */
+  constructor(world: World, folder: string, hasFiles: boolean) {
     this.#world = world;
+    this.#hasFiles = hasFiles;
     this.#folder = folder;
     mkdirSync(folder, { recursive: true });
     this.#path = join(folder, "log.db");
@@ -37,8 +42,7 @@ export class Disk {
     let free = 0;
     let told = 0;
     const call = (name: string, args: unknown[]) => {
-      // Nobody sends files here.
-      if (name === "blobsReferenced") return Promise.resolve([]);
+      if (name === "blobsReferenced" && !this.#hasFiles) return Promise.resolve([]);
       return new Promise<unknown>((resolve, reject) => {
         const { now, random } = this.#world;
         free = Math.max(free, now + random.between(0.05, this.slowMs));
@@ -74,12 +78,14 @@ export class Disk {
     this.store.close();
     for (const suffix of ["", "-wal", "-shm"]) rmSync(this.#path + suffix, { force: true });
     rmSync(this.#backup, { force: true });
+    this.files.clear();
     this.store = this.#open();
   }
 
   backUp(): void {
     rmSync(this.#backup, { force: true });
     this.store.copyTo(this.#backup);
+    this.files.backUp();
   }
 
   get hasBackup(): boolean {
@@ -91,6 +97,7 @@ export class Disk {
     this.store.close();
     for (const suffix of ["", "-wal", "-shm"]) rmSync(this.#path + suffix, { force: true });
     copyFileSync(this.#backup, this.#path);
+    this.files.restore();
     this.store = this.#open();
   }
 
@@ -102,6 +109,17 @@ export class Disk {
     return this.#all(
       `SELECT a.id, a.origin FROM log a JOIN log b USING (origin, id, author) WHERE a.seq < b.seq AND a.hlc <= b.hlc`,
     ) as never;
+  }
+
+  /** The files that messages here refer to. */
+  wanted(): Set<string> {
+    const hashes = new Set<string>();
+    for (let pos: number | undefined = 0; pos !== undefined; ) {
+      const page = this.store.blobsReferenced(pos, 1_000);
+      for (const { blobs } of page) for (const hash of blobs) hashes.add(hash);
+      pos = page.at(-1)?.pos;
+    }
+    return hashes;
   }
 
   /** Every message that is here, with its place: `id origin n`. */

@@ -1,5 +1,6 @@
 /** Nodes with one of their safeguards switched off, from outside: the simulation has to notice each. */
 import { Audience, type Listener } from "../../core/audience.ts";
+import { Cluster } from "../../core/cluster/cluster.ts";
 import { Forks } from "../../core/cluster/forks.ts";
 import { Replication } from "../../core/cluster/replication.ts";
 import type { Draft, Envelope } from "../../core/envelope.ts";
@@ -33,6 +34,13 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     },
     end() {},
   },
+  "no fetching of files": {
+    begin: network => {
+      network.admits = kind => kind !== "blobPlease";
+    },
+    end() {},
+  },
+  "ack before the file": instead(Cluster.prototype, "holdsBlobs", () => () => true),
   "no heads": instead(Replication.prototype, "heard", nothing),
   "no dedupe": instead(
     Reads.prototype,

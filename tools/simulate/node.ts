@@ -17,7 +17,9 @@ import { Rooms } from "../../core/rooms.ts";
 import { type Outlet, Router } from "../../core/router.ts";
 import presence from "../../plugins/presence/server.ts";
 import text from "../../plugins/text/server.ts";
+import { file } from "../file-type.ts";
 import type { Disk } from "./disk.ts";
+import type { Files } from "./files.ts";
 import { type Network, PORT } from "./network.ts";
 import type { Life, World } from "./world.ts";
 
@@ -28,19 +30,6 @@ export type Guest = Listener & { session: Session; hearing: Hearing; rooms: Set<
 
 const TICK_MS = 1_000;
 
-/** Nobody sends files here. */
-const NO_FILES = {
-  has: () => false,
-  isWhole: async () => false,
-  touch: () => false,
-  size: () => undefined,
-  info: async () => undefined,
-  read: async () => new Uint8Array(),
-  verify: async () => false,
-  assertRoom: async () => {},
-  receive: () => Promise.reject(new Error("a blob comes in where nobody sends any")),
-};
-
 export class Node {
   readonly host: string;
   readonly life: Life;
@@ -50,6 +39,7 @@ export class Node {
   readonly #reading: Reading;
   readonly #audience: Audience;
   readonly #guests: Set<Guest>;
+  readonly #files: Files;
   #connections = 0;
 
   private constructor(
@@ -62,6 +52,7 @@ export class Node {
       reading: Reading;
       audience: Audience;
       guests: Set<Guest>;
+      files: Files;
     },
   ) {
     this.host = host;
@@ -72,6 +63,7 @@ export class Node {
     this.#reading = parts.reading;
     this.#audience = parts.audience;
     this.#guests = parts.guests;
+    this.#files = parts.files;
   }
 
   static async start(
@@ -96,7 +88,7 @@ export class Node {
     });
     const clock = new Clock(time.wall, await log.lastHlc());
     clock.observe(await log.latestHlc());
-    const registry = new Registry([text, presence] as AnyServerPlugin[]);
+    const registry = new Registry([text, presence, file] as AnyServerPlugin[]);
     const rooms = new Rooms();
     const forgotten = new Forgotten();
     const self = { id: host, name: host, version: "0" };
@@ -109,8 +101,7 @@ export class Node {
       people: new People(),
       forgotten,
       rooms,
-      // No client sends any.
-      blobs: NO_FILES,
+      blobs: disk.files,
       figures: () => ({
         ...self,
         startedAt: 0,
@@ -135,7 +126,7 @@ export class Node {
       openBus: async events => network.open(host, life, events),
       time,
       log,
-      files: NO_FILES,
+      files: disk.files,
       heads: await log.heads(),
       forgotten,
       logger: {
@@ -157,7 +148,7 @@ export class Node {
     const reading = new Reading({ log, rooms, registry, time, router, cluster });
     router.connect(cluster, outletTo(audience, guests));
     time.every(TICK_MS, () => router.tick());
-    return new Node(host, { life, log, cluster, router, reading, audience, guests });
+    return new Node(host, { life, log, cluster, router, reading, audience, guests, files: disk.files });
   }
 
   /** Somebody connects, and says where in the order the last message of theirs stands that they know of. */
@@ -208,7 +199,9 @@ export class Node {
     }
   }
 
-  async #send(guest: Guest, event: string, input: object): Promise<object> {
+  /** `upload` is what the client uploads before the message that refers to it. */
+  async #send(guest: Guest, event: string, { upload, ...input }: { upload?: Uint8Array }): Promise<object> {
+    if (upload) this.#files.keep(upload);
     const commit = await this.#router.accept(guest.session, event, input);
     return commit();
   }

@@ -3,11 +3,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire, syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
+import { BLOB_PART_BYTES } from "../../core/cluster/frames.ts";
 import type { AckMode } from "../../core/config.ts";
-import { checkDoubles, checkKept, checkOrder, checkPresence, checkShown, holdingOf } from "./checks.ts";
+import { checkDoubles, checkFiles, checkKept, checkOrder, checkPresence, checkShown, holdingOf } from "./checks.ts";
 import { Client } from "./client.ts";
 import { Disk } from "./disk.ts";
-import { Ledger } from "./ledger.ts";
+import { Ledger, type Sent } from "./ledger.ts";
 import type { Mutant } from "./mutants.ts";
 import { Network } from "./network.ts";
 import { Node } from "./node.ts";
@@ -15,12 +16,18 @@ import type { Random } from "./random.ts";
 import { World } from "./world.ts";
 
 export type Outcome = { steps: number; problems: string[]; figures: Figures; trace: readonly string[] };
-export type Figures = Record<"messages" | "acked" | "crashes" | "cuts" | "restores" | "losses" | "judgements", number>;
+export type Figures = Record<
+  "messages" | "files" | "acked" | "crashes" | "cuts" | "restores" | "losses" | "judgements",
+  number
+>;
 
 /** A slot for a node: its disk stays when it dies. */
 type Berth = { host: string; disk: Disk; node: Node | undefined; boots: number; skewMs: number };
 
 const ROOM = "lobby";
+/** The part of all messages that have a file, and what such a file has at most: it comes in some parts. */
+const FILES = 0.3;
+const MAX_FILE_BYTES = 3 * BLOB_PART_BYTES;
 const SMALL_SKEW_MS = 29_000;
 const LARGE_SKEW_MS = 3_600_000;
 /** How long nodes that can talk to each other may take until all hold the same. */
@@ -31,16 +38,26 @@ const PRESENT_WITHIN_MS = 5_000;
 export class Run {
   readonly #world: World;
   readonly #network: Network;
-  readonly #ledger = new Ledger();
+  readonly #ledger = new Ledger(sent => this.#acked(sent));
   readonly #berths: Berth[] = [];
   readonly #clients: Client[] = [];
   readonly #problems: string[] = [];
   readonly #isOrderPromised: boolean;
   readonly #ack: AckMode;
+  readonly #hasFiles: boolean;
   /** Machines that may still be lost in this trouble, or else whether backups are put in place: a second copy is for one of them. */
   #losses = 0;
   #restores = true;
-  readonly figures: Figures = { messages: 0, acked: 0, crashes: 0, cuts: 0, restores: 0, losses: 0, judgements: 0 };
+  readonly figures: Figures = {
+    messages: 0,
+    files: 0,
+    acked: 0,
+    crashes: 0,
+    cuts: 0,
+    restores: 0,
+    losses: 0,
+    judgements: 0,
+  };
 
   private constructor(seed: number, folder: string, tracing: boolean) {
     this.#world = new World(seed, { tracing });
@@ -50,10 +67,12 @@ export class Run {
     // Promise 3 is one among clocks within a minute of each other.
     this.#isOrderPromised = random.chance(0.7);
     this.#ack = random.pick(["local", "peer"]);
+    // Not of chance: worlds of before there were files stay as they were.
+    this.#hasFiles = seed % 4 === 2;
     const skew = this.#isOrderPromised ? SMALL_SKEW_MS : LARGE_SKEW_MS;
     for (let index = 0; index < nodes; index++) {
       const host = `n${index}`;
-      const disk = new Disk(this.#world, join(folder, host));
+      const disk = new Disk(this.#world, join(folder, host), this.#hasFiles);
       this.#berths.push({ host, disk, node: undefined, boots: 0, skewMs: random.between(-skew, skew) });
     }
     for (let index = 0; index < nodes + 1; index++)
@@ -117,7 +136,7 @@ export class Run {
   async #happen(): Promise<void> {
     const { random } = this.#world;
     const chance = random.next();
-    if (chance < 0.7) random.pick(this.#clients).write(this.#newId());
+    if (chance < 0.7) this.#write(random.pick(this.#clients));
     else if (chance < 0.82) this.#hop(random.pick(this.#clients));
     else if (chance < 0.86) random.pick(this.#clients).disconnect();
     else if (chance < 0.9) await this.#crashOrStart(random.pick(this.#berths));
@@ -127,6 +146,20 @@ export class Run {
     else if (chance < 0.99) random.pick(this.#berths).disk.backUp();
     else if (this.#losses > 0) await this.#lose(random.pick(this.#berths));
     else if (this.#restores) await this.#restore(random.pick(this.#berths));
+  }
+
+  #write(client: Client): void {
+    const { random } = this.#world;
+    const isFile = this.#hasFiles && random.chance(FILES);
+    client.write(this.#newId(), isFile ? fileOf(random) : undefined);
+    if (isFile) this.figures.files++;
+  }
+
+  /** Under ACK=peer an ack says that a second node holds the file, too. */
+  #acked({ id, file }: Sent): void {
+    if (file === undefined || this.#ack === "local") return;
+    const holders = this.#berths.filter(({ disk }) => disk.files.has(file));
+    if (holders.length < 2) this.#problems.push(`${id} was acked while its file was on ${holders.length} disk`);
   }
 
   #newId(): string {
@@ -214,7 +247,9 @@ export class Run {
     if (!berth.disk.hasBackup) return;
     this.#crash(berth);
     const held = berth.disk.copies();
+    const files = berth.disk.files.hashes;
     berth.disk.restore();
+    this.#ledger.loseFiles(files, new Set(this.#berths.flatMap(({ disk }) => disk.files.hashes)));
     this.#ledger.lose(held, new Set(this.#berths.flatMap(({ disk }) => [...disk.copies()])));
     this.figures.restores++;
     this.#world.trace(() => `the backup of ${berth.host} is put in place`);
@@ -228,7 +263,7 @@ export class Run {
   async #branch({ node }: Berth): Promise<void> {
     const client = this.#world.random.pick(this.#clients);
     if (node) client.connect(node);
-    for (let count = this.#world.random.below(4); count >= 0; count--) client.write(this.#newId());
+    for (let count = this.#world.random.below(4); count >= 0; count--) this.#write(client);
     await this.#world.pass(this.#world.random.between(2_000, 5_000));
   }
 
@@ -252,7 +287,8 @@ export class Run {
 
   #isAtRest(): boolean {
     const digests = new Set(this.#berths.map(({ disk }) => disk.store.digest()));
-    return digests.size === 1 && this.#clients.every(({ isIdle }) => isIdle);
+    const isWhole = () => this.#berths.every(({ host, disk }) => checkFiles(host, disk, this.#ledger).length === 0);
+    return digests.size === 1 && this.#clients.every(({ isIdle }) => isIdle) && isWhole();
   }
 
   #judge(): void {
@@ -262,6 +298,7 @@ export class Run {
     for (const client of this.#clients) if (!client.isIdle) this.#problems.push(`${client.person.name} still waits`);
     this.#problems.push(...checkKept(holdings, this.#ledger));
     for (const holding of holdings) this.#problems.push(...checkDoubles(holding));
+    for (const { host, disk } of this.#berths) this.#problems.push(...checkFiles(host, disk, this.#ledger));
     for (const holding of holdings.slice(0, 1)) {
       if (this.#isOrderPromised) this.#problems.push(...checkOrder(holding, this.#ledger));
       this.#problems.push(...checkShown(holding, this.#clients, this.#ledger));
@@ -270,6 +307,13 @@ export class Run {
       this.#problems.push(...checkPresence(host, node?.present() ?? [], there));
     this.#world.trace(() => (this.#problems.length > 0 ? this.#problems.join("\n") : "all is well"));
   }
+}
+
+/** Most are small. */
+function fileOf(random: Random): Uint8Array {
+  const bytes = Buffer.alloc(1 + random.below(random.chance(0.1) ? MAX_FILE_BYTES : 1_000));
+  random.fill(bytes.subarray(0, 64));
+  return bytes;
 }
 
 /** What the nodes take from the system's chance comes from the seed, too, so that a run can be repeated. */
