@@ -9,6 +9,9 @@ export class Ledger {
   /** Acked, and lost with a disk that held the only copy: nobody promised those. */
   readonly forgiven = new Set<string>();
 
+  /** Files that stood only on a disk that is no more: nobody promised those either. */
+  readonly lostFiles = new Set<string>();
+
   /** One of several copies was lost so: another one may stand elsewhere in the order. */
   readonly displaced = new Set<string>();
 
@@ -30,9 +33,6 @@ export class Ledger {
     for (const copy of copies)
       if (!left.has(copy)) (ids.has(idOf(copy)) ? this.displaced : this.forgiven).add(idOf(copy));
   }
-
-  /** Files that stood only on a disk that is no more: nobody promised those either. */
-  readonly lostFiles = new Set<string>();
 
   /** What was on a disk, and is nowhere any more. */
   loseFiles(hashes: readonly string[], left: ReadonlySet<string>): void {
