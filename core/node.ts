@@ -246,7 +246,8 @@ function makeListener(
   certificates: Certificates | undefined,
   cluster: Cluster,
 ): Listener {
-  const { basePath } = config;
+  const { basePath, trustProxy } = config;
+  const proxies = new Proxies(trustProxy);
   const answer = answerHttp({
     basePath,
     assets: withAuthority(loadAssets(ui), certificates?.authority),
@@ -257,6 +258,7 @@ function makeListener(
       uploads,
       people,
       isReady: () => cluster.isReady,
+      addressOf: request => proxies.addressOf(request),
       isFromOwnPage: ownPages(config, cluster),
       find: async hash => ((await cluster.fetchBlob(hash)) ? blobs.info(hash) : undefined),
       failed,

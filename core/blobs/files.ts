@@ -8,7 +8,7 @@ import { Reject } from "../errors.ts";
 import { flushFolder } from "../files.ts";
 import { Checks } from "./checks.ts";
 import { Incoming } from "./incoming.ts";
-import { asDiskError } from "./refusals.ts";
+import { asReadError, asWriteError } from "./refusals.ts";
 import { HEAD_BYTES, typeOf } from "./type.ts";
 
 /** The form of a blob's name. */
@@ -108,7 +108,7 @@ export class BlobFiles {
       }
       return bytes.subarray(0, length);
     } catch (error) {
-      throw asDiskError(error);
+      throw asReadError(error);
     } finally {
       await handle?.close();
     }
@@ -145,7 +145,7 @@ export class BlobFiles {
       if (!isWhole) this.damaged(hash);
       return isWhole;
     } catch (error) {
-      throw asDiskError(error);
+      throw asReadError(error);
     } finally {
       await handle?.close();
     }
@@ -154,17 +154,31 @@ export class BlobFiles {
   /** A file that comes in pieces; nothing of it is seen before `finish`. */
   async receive(): Promise<Incoming> {
     const path = join(this.#directory, INCOMING, randomBytes(16).toString("hex"));
-    try {
-      return new Incoming(path, await open(path, "wx", 0o600), (hash, size) => this.#place(path, hash, size));
-    } catch (error) {
-      throw asDiskError(error);
-    }
+    const handle = await this.#inFolders(() => open(path, "wx", 0o600));
+    return new Incoming(path, handle, (hash, size) => this.#place(path, hash, size));
   }
 
-  /** Throws `Reject` where so many bytes more would leave the disk too full. */
+  /** Throws `Reject` where so many bytes more, in a file, would leave the disk too full. */
   async assertRoom(bytes: number): Promise<void> {
-    const { bavail, blocks, bsize } = await statfs(this.#directory);
-    if (bavail * bsize - bytes < blocks * bsize * KEPT_FREE) throw new Reject("no-space");
+    const { bavail, blocks, bsize, files, ffree } = await this.#inFolders(() => statfs(this.#directory));
+    // Some file systems do not count their files.
+    const hasInodes = files === 0 || ffree >= files * KEPT_FREE;
+    if (!hasInodes || bavail * bsize - bytes < blocks * bsize * KEPT_FREE) throw new Reject("no-space");
+  }
+
+  /** Somebody may have removed the folders under a node that runs: then they are made anew, once. */
+  async #inFolders<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await action().catch(async error => {
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+        // Not the data directory: without it there is nothing that this node could go on with.
+        for (const folder of [this.#directory, join(this.#directory, INCOMING)])
+          await mkdir(folder, { mode: 0o700 }).catch(() => {});
+        return action();
+      });
+    } catch (error) {
+      throw asWriteError(error);
+    }
   }
 
   /** Removes it, if it was neither brought nor touched after `untouchedSinceMs`; resolves with whether it did. */
@@ -282,6 +296,6 @@ export async function* readBlob(path: string): AsyncGenerator<Buffer> {
   try {
     yield* createReadStream(path);
   } catch (error) {
-    throw asDiskError(error);
+    throw asReadError(error);
   }
 }

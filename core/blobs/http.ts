@@ -1,10 +1,12 @@
 /** Blobs over HTTP: `PUT /blobs`, and `GET /blobs/<hash>` with ranges. */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { asReject, type Code, Reject } from "../errors.ts";
 import type { People } from "../people.ts";
 import type { Person } from "../plugin.ts";
 import { type BlobFiles, type BlobInfo, HASH } from "./files.ts";
+import { Places } from "./places.ts";
 import { partOf } from "./ranges.ts";
 import { isInline } from "./type.ts";
 import type { Uploads } from "./uploads.ts";
@@ -15,6 +17,8 @@ export type BlobHttpParts = {
   people: Pick<People, "ofToken" | "ofTicket">;
   /** Whether this node has what the others know. */
   isReady(): boolean;
+  /** Where a request comes from, as far as the proxies in between can be trusted. */
+  addressOf(request: IncomingMessage): string;
   /** Whether a request may come in, by the page that it comes from. */
   isFromOwnPage(request: IncomingMessage): boolean;
   /** What is known of a blob as soon as it is here, and whole; undefined where nobody has it. */
@@ -22,9 +26,18 @@ export type BlobHttpParts = {
   failed(what: string, error: unknown): void;
 };
 
-/** An upload that does not bring so much in that time has been cut off, or holds a place for nothing. */
+/**
+ * An upload that does not bring so much in that time has been cut off, or holds a place for nothing; where places are few it
+ * has a sixth of that time.
+ */
 const PACE_BYTES = 32 * 1024;
 const STALLED_AFTER_MS = 30_000;
+const HURRIED_AFTER_MS = 5_000;
+/** Whoever takes nothing for so long has gone, or asks again: what plays sound does when it needs more. */
+const UNREAD_AFTER_MS = 120_000;
+/** A file that is sent keeps a descriptor open. */
+const MAX_SENT_TO_A_PERSON = 64;
+const ASK_AGAIN_MS = 1_000;
 /** How long the rest of a refused upload is read, and dropped: who is still sending hears of the refusal only after that. */
 const LINGER_MS = 1_000;
 const READY_SOON_MS = 500;
@@ -50,6 +63,7 @@ const STATUS: Partial<Record<Code, number>> = {
 
 export class BlobHttp {
   readonly #parts: BlobHttpParts;
+  readonly #sent = new Places(MAX_SENT_TO_A_PERSON);
 
   constructor(parts: BlobHttpParts) {
     this.#parts = parts;
@@ -97,24 +111,32 @@ export class BlobHttp {
   }
 
   async #put(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { files, uploads } = this.#parts;
-    const person = this.#personOf(request);
+    const { files, uploads, addressOf } = this.#parts;
+    const from = { person: this.#personOf(request).id, address: addressOf(request) };
     const { "content-length": length } = request.headers;
-    const body = bodyOf(request, response);
-    const { hash, size, isNew } = await uploads.receive(
-      person.id,
-      length === undefined ? undefined : Number(length),
-      body,
-    );
+    const body = bodyOf(request, response, uploads);
+    const { hash, size, isNew } = await uploads.receive(from, length === undefined ? undefined : Number(length), body);
     const { type } = (await files.info(hash)) ?? {};
     sendJson(response, isNew ? 201 : 200, { ok: true, hash, size, type });
   }
 
   async #get(hash: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    this.#personOf(request, URL.parse(request.url ?? "", "http://node")?.searchParams.get("ticket"));
+    const person = this.#personOf(request, URL.parse(request.url ?? "", "http://node")?.searchParams.get("ticket"));
     if (!HASH.test(hash)) throw new Reject("invalid", "a blob's name is 64 hexadecimal digits");
+    const leave = this.#sent.enter(person.id);
+    if (!leave) throw new Reject("rate-limited", "too many files at a time", { retryAfterMs: ASK_AGAIN_MS });
+    try {
+      await this.#send(hash, request, response);
+    } finally {
+      leave();
+    }
+  }
+
+  async #send(hash: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { files, find } = this.#parts;
     const info = await find(hash);
+    // Whoever asked may have gone meanwhile: nothing would end a stream that nobody takes.
+    if (response.destroyed) return;
     if (!info)
       throw files.isDamaged(hash) ? new Reject("blob-damaged") : new Reject("not-found", "there is no such blob");
     const etag = `"${hash}"`;
@@ -136,7 +158,19 @@ export class BlobHttp {
     if (part) response.setHeader("Content-Range", `bytes ${from}-${to - 1}/${info.size}`);
     response.writeHead(part ? 206 : 200);
     if (request.method === "HEAD") response.end();
-    else await pipeline(files.stream(hash, from, to), response);
+    else await pour(files.stream(hash, from, to), response);
+  }
+}
+
+/** Resolves when all of it went out; what is open is closed in any case. */
+async function pour(stream: Readable, response: ServerResponse): Promise<void> {
+  response.setTimeout(UNREAD_AFTER_MS, () => response.destroy());
+  // It may still fail after the other end has.
+  stream.on("error", () => {});
+  try {
+    await pipeline(stream, response);
+  } finally {
+    stream.destroy();
   }
 }
 
@@ -162,10 +196,19 @@ function answerPreflight(methods: string, { headers }: IncomingMessage, response
 }
 
 /** What comes in; whoever waits for a word before sending gets it when the first byte is asked for. */
-async function* bodyOf(request: IncomingMessage, response: ServerResponse): AsyncGenerator<Uint8Array> {
-  if (request.headers.expect !== undefined) response.writeContinue();
-  const stalled = setTimeout(() => request.destroy(), STALLED_AFTER_MS);
+async function* bodyOf(
+  request: IncomingMessage,
+  response: ServerResponse,
+  uploads: Pick<Uploads, "isCrowded">,
+): AsyncGenerator<Uint8Array> {
+  // RFC 9110, 10.1.1: whoever speaks HTTP/1.0 knows no such word.
+  if (request.headers.expect !== undefined && request.httpVersion !== "1.0") response.writeContinue();
   let bytes = 0;
+  let pacedAt = performance.now();
+  const looking = setInterval(() => {
+    const tooSlowAfterMs = uploads.isCrowded ? HURRIED_AFTER_MS : STALLED_AFTER_MS;
+    if (performance.now() - pacedAt >= tooSlowAfterMs) request.destroy();
+  }, HURRIED_AFTER_MS);
   try {
     // Left alone where it is not read to its end: the refusal has to go out on the same connection.
     for await (const chunk of request.iterator({ destroyOnReturn: false })) {
@@ -173,10 +216,10 @@ async function* bodyOf(request: IncomingMessage, response: ServerResponse): Asyn
       bytes += (chunk as Buffer).length;
       if (bytes < PACE_BYTES) continue;
       bytes = 0;
-      stalled.refresh();
+      pacedAt = performance.now();
     }
   } finally {
-    clearTimeout(stalled);
+    clearInterval(looking);
   }
 }
 

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, rm } from "node:fs/promises";
 import { Reject } from "../errors.ts";
-import { asDiskError } from "./refusals.ts";
+import { asWriteError } from "./refusals.ts";
 
 /** Whoever began it ends it, with `finish` or `abandon`. */
 export class Incoming {
@@ -31,7 +31,7 @@ export class Incoming {
       for (let written = 0; written < bytes.length; )
         written += (await this.#handle.write(bytes, written, bytes.length - written)).bytesWritten;
     } catch (error) {
-      throw asDiskError(error);
+      throw asWriteError(error);
     }
     this.#hash.update(bytes);
     this.#size += bytes.length;
@@ -52,7 +52,7 @@ export class Incoming {
       return hash;
     } catch (error) {
       await this.abandon();
-      throw asDiskError(error);
+      throw asWriteError(error);
     }
   }
 
