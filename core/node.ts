@@ -99,6 +99,7 @@ type Ground = Omit<RouterParts, "ack" | "figures" | "blobs"> & {
   report: Report;
   blobs: BlobFiles;
   uploads: Uploads;
+  collector: Collector;
 };
 
 /** `open` is told how to close whatever has been opened, in the order of opening. */
@@ -164,7 +165,7 @@ async function layGround(
   const log = await Log.open(config.dataDir);
   open.defer(() => log.close());
   const failed = (what: string, error: unknown) => logger.error({ what, err: error }, "something failed");
-  const { blobs, uploads } = await openBlobs(config, { log, time, failed }, open);
+  const { blobs, uploads, collector } = await openBlobs(config, { log, time, failed }, open);
   const self = { id: await ownId(log), name: config.name, version };
   const isBusOpen = config.secrets.length === 0;
   const report = new Report({ self, registry, log, blobs, uploads: () => uploads.size, isBusOpen, ...late });
@@ -180,6 +181,7 @@ async function layGround(
     forgotten: new Forgotten(),
     blobs,
     uploads,
+    collector,
     report,
     failed,
   };
@@ -189,13 +191,13 @@ async function openBlobs(
   { blobLimit, blobQuota }: Config,
   { log, time, failed }: Pick<Ground, "log" | "time" | "failed">,
   open: AsyncDisposableStack,
-): Promise<Pick<Ground, "blobs" | "uploads">> {
+): Promise<Pick<Ground, "blobs" | "uploads" | "collector">> {
   const blobs = await BlobFiles.open(join(log.directory, "blobs"));
   const uploads = new Uploads(blobs, { maxBytes: blobLimit, bytesPerHour: blobQuota });
   open.defer(() => uploads.settled());
   const collector = new Collector({ files: blobs, log, time, failed });
   open.defer(() => collector.close());
-  return { blobs, uploads };
+  return { blobs, uploads, collector };
 }
 
 /** Later than what this node wrote, and, as far as that is believed, than what it took from others. */
@@ -308,7 +310,7 @@ function makeGateway(
   });
 }
 
-function followCommits({ log, report, failed }: Ground, router: Router, logger: Logger): void {
+function followCommits({ log, report, collector, failed }: Ground, router: Router, logger: Logger): void {
   log.turned = refusal => {
     if (refusal) logger.error({ code: asReject(refusal).code }, `nothing can be stored: ${asReject(refusal).message}`);
     else logger.info({}, "messages are stored again");
@@ -317,6 +319,7 @@ function followCommits({ log, report, failed }: Ground, router: Router, logger: 
   log.committed = commit => {
     report.committed(commit);
     router.committed(commit);
+    if (commit.freed.length > 0) collector.release(commit.freed);
   };
 }
 

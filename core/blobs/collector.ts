@@ -26,6 +26,7 @@ export class Collector {
   readonly #parts: CollectorParts;
   readonly #timers: Cancel[];
   #collecting: Promise<unknown> | undefined;
+  readonly #releasing = new Set<Promise<void>>();
   /** Up to that hash they were looked at. */
   #verifiedTo = "";
   #closed = false;
@@ -64,6 +65,19 @@ export class Collector {
     return removed;
   }
 
+  /** Messages that referred to these were erased: what no other one refers to goes at once, for it is not to be heard. */
+  release(hashes: readonly string[]): void {
+    const { files, time, failed } = this.#parts;
+    const since = time.wall();
+    const releasing = (async () => {
+      // What another message is about to refer to has been touched by then.
+      for (const hash of await this.#unreferenced(new Set(hashes))) await files.remove(hash, since);
+    })()
+      .catch(error => failed("removing what was erased", error))
+      .finally(() => this.#releasing.delete(releasing));
+    this.#releasing.add(releasing);
+  }
+
   /** Reads the next so many bytes of them, then begins anew: a disk that rots does not say so. */
   async verify(maxBytes = VERIFIED_BYTES): Promise<void> {
     const { files } = this.#parts;
@@ -97,6 +111,6 @@ export class Collector {
   async close(): Promise<void> {
     this.#closed = true;
     for (const cancel of this.#timers) cancel();
-    await this.#collecting;
+    await Promise.all([this.#collecting, ...this.#releasing]);
   }
 }

@@ -25,13 +25,14 @@ const LOST = "the database is gone from the data directory: nothing more is stor
 
 /**
  * What a commit did: what it stored in commit order, as envelopes or as peers' segments, and the streams' new ends. Those of
- * `cut` end earlier than before: a branch of theirs was given up.
+ * `cut` end earlier than before: a branch of theirs was given up. `freed` are the blobs that erased messages referred to.
  */
 export type Committed = {
   envelopes: Stored[];
   segments: Arrived[];
   heads: Record<string, Head>;
   cut: readonly string[];
+  freed: readonly string[];
   tookMs: number;
 };
 
@@ -224,9 +225,9 @@ export class Log {
     return { committed: this.#done(did, envelopes, []), settle };
   }
 
-  #done({ heads, cut, origin }: Done, envelopes: Stored[], segments: Arrived[]): Omit<Committed, "tookMs"> {
+  #done({ heads, cut, freed, origin }: Done, envelopes: Stored[], segments: Arrived[]): Omit<Committed, "tookMs"> {
     this.origin = origin;
-    return { envelopes, segments, heads, cut };
+    return { envelopes, segments, heads, cut, freed };
   }
 
   async #take(jobs: readonly SegmentJob[]) {

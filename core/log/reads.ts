@@ -336,7 +336,7 @@ function partsOf(wire: unknown[]): Pick<Envelope, "alt" | "body" | "blobs"> {
   return { alt: wire[ALT] as string | null, body: wire[BODY] as Uint8Array | null, blobs: wire[BLOBS] as string[] };
 }
 
-function parseBlobs(text: string): string[] {
+export function parseBlobs(text: string): string[] {
   return text === "[]" ? [] : JSON.parse(text);
 }
 

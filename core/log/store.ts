@@ -16,7 +16,7 @@ import { readFork } from "../forks.ts";
 import { Branches } from "./branches.ts";
 import { BUSY_MS, explain, openDatabase } from "./database.ts";
 import { abridge } from "./outcomes.ts";
-import { COLUMNS, Reads, type Stored } from "./reads.ts";
+import { COLUMNS, parseBlobs, Reads, type Stored } from "./reads.ts";
 
 export type Outcome =
   | { status: "stored"; envelope: Stored }
@@ -29,10 +29,12 @@ export type Outcome =
 /**
  * What else a commit did. `origin` is the stream that this node writes. Where a branch was given up, `saved` is what was
  * written again, and `cut` are the streams that end earlier than before; the head of one of which nothing is left has seq 0.
+ * `freed` are the blobs that erased messages referred to.
  */
 export type Done = {
   saved: Stored[];
   cut: string[];
+  freed: string[];
   heads: Record<string, Head>;
   origin: string | undefined;
 };
@@ -95,6 +97,8 @@ export class Store extends Reads {
   readonly #counts = new Map<string, number>();
   /** What has been erased, by id: next to nothing is, and then nothing needs to be looked up. */
   readonly #erased: Set<string>;
+  /** The blobs that what the transaction under way erases referred to. */
+  #freed: string[] = [];
   readonly #branches: Branches;
   readonly #mayYield: (taken: number) => boolean;
   /** The segment that the last commit took a part of: unpacking it again would take longer than the rest of it does. */
@@ -175,6 +179,7 @@ export class Store extends Reads {
     const before = { heads: new Map(this.#heads), origin: this.#origin };
     const touched = new Set<string>();
     this.#branches.begin();
+    this.#freed = [];
     try {
       this.db.exec("BEGIN IMMEDIATE");
       const result = work(touched);
@@ -185,7 +190,7 @@ export class Store extends Reads {
       for (const origin of touched) this.#keepHead(origin);
       this.db.exec("COMMIT");
       const heads = Object.fromEntries([...touched].map(origin => [origin, this.#head(origin)]));
-      return { result, saved, cut: [...cut], heads, origin: this.#origin };
+      return { result, saved, cut: [...cut], freed: this.#freed, heads, origin: this.#origin };
     } catch (error) {
       if (this.db.isTransaction) this.db.exec("ROLLBACK");
       this.#heads.clear();
@@ -371,10 +376,10 @@ export class Store extends Reads {
 
   #erase(id: string, author: string): void {
     this.#erased.add(id);
-    this.prepare(
-      `UPDATE log SET alt = NULL, body = NULL, blobs = '[]', salt = NULL
-       WHERE author = ? AND (id = ? AND role NOT IN ('erase', 'fact') OR ref = ? AND role = 'replace')`,
-    ).run(author, id, id);
+    const what = "author = ? AND (id = ? AND role NOT IN ('erase', 'fact') OR ref = ? AND role = 'replace')";
+    for (const { blobs } of this.all(`SELECT blobs FROM log WHERE ${what}`, author, id, id))
+      this.#freed.push(...parseBlobs(blobs as string));
+    this.prepare(`UPDATE log SET alt = NULL, body = NULL, blobs = '[]', salt = NULL WHERE ${what}`).run(author, id, id);
   }
 
   #mint(): string {

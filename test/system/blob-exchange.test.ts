@@ -102,6 +102,25 @@ test("a request for what has not come is served through from a holder, and what 
   assert.equal((await download(b, bo, "1".repeat(64))).status, 404);
 });
 
+test("the file of an erased message is gone from every node at once, unless another message refers to it", async t => {
+  const a = await newFileNode(t, { NODE_NAME: "a" });
+  const b = await newFileNode(t, { NODE_NAME: "b", ...peer(a) });
+  const [ana, bo] = [await enter(t, a, "Ana"), await enter(t, b, "Bo")];
+  const [own, shared] = [await upload(a, ana), await upload(a, ana)];
+  const said = message(own, shared);
+  for (const one of [said, message(shared)]) assert.equal((await ana.ask("file", one)).ok, true);
+  await until(() => isSound(b, own) && isSound(b, shared) && bo.messages().length === 2);
+  assert.equal((await ana.ask("redact", { room: "lobby", ref: said.id, body: {} })).ok, true);
+  await until(() => !existsSync(pathOf(a, own)) && !existsSync(pathOf(b, own)));
+  for (const [node, who] of [
+    [a, ana],
+    [b, bo],
+  ] as const) {
+    assert.equal((await download(node, who, own)).status, 404);
+    assert.equal((await download(node, who, shared)).status, 200);
+  }
+});
+
 test("who hopped to another node after the upload sends the message there", async t => {
   const a = await newFileNode(t, { NODE_NAME: "a" });
   const b = await newFileNode(t, { NODE_NAME: "b", ...peer(a) });
@@ -244,6 +263,7 @@ test("a message whose file no other node can keep is unconfirmed under ACK=peer,
   await ana.say("before");
   const incoming = join(b.dataDir, "blobs", "incoming");
   rmSync(incoming, { recursive: true });
+  writeFileSync(incoming, "no folder");
   const hash = await upload(a, ana);
   const sent = message(hash);
   assert.equal((await ana.ask("file", sent)).code, "unconfirmed");
@@ -254,6 +274,7 @@ test("a message whose file no other node can keep is unconfirmed under ACK=peer,
   const there = await connect(t, b, { token });
   assert.deepEqual(await copiesSeen(there, sent.id, text.id), [1, 2], "the node that lacks the file says so, too");
   assert.deepEqual(copiesTold(ana, sent.id), []);
+  rmSync(incoming);
   mkdirSync(incoming);
   for (;;) {
     const answer = await ana.ask("file", sent);
