@@ -295,13 +295,11 @@ test("a row that cannot be drawn costs that row alone", async t => {
 test("with 2,000 messages loaded, typing touches none of them, and few are laid out", async t => {
   const node = await newNode(t);
   const raj = await connect(t, node, { name: "Raj" });
+  await raj.ask("chat:room", { name: "ops" });
   await fill(raj, 2_000);
   const page = await join(t, node.url, "Ana");
-  await log(page).evaluate(async box => {
-    while (!box.textContent?.includes("This is where #lobby begins.")) {
-      box.scrollTop = -box.scrollHeight;
-      await new Promise(requestAnimationFrame);
-    }
+  await readAll(page);
+  await log(page).evaluate(box => {
     box.scrollTop = 0;
   });
   await row(page, "message 1999;").waitFor();
@@ -334,4 +332,39 @@ test("with 2,000 messages loaded, typing touches none of them, and few are laid 
   await row(page, "one more").waitFor();
   const { touched, chunks } = await seen();
   assert.ok(touched > 0 && chunks <= 2, `one message touched ${chunks} chunks`);
+
+  const turnTo = async (room: string) => {
+    await page.getByRole("link", { name: room }).click();
+    await page.getByRole("log", { name: `#${room}` }).waitFor();
+  };
+  await turnTo("ops");
+  await turnTo("lobby");
+  await row(page, "one more").waitFor();
+  assert.ok((await log(page).locator("article").count()) <= 200, "the rest is drawn when it is wanted");
+  await turnTo("ops");
+  for (let n = 0; n < 400; n++) await raj.say(`unread ${n};`);
+  await turnTo("lobby");
+  await row(page, "unread 0;").waitFor();
+  const first = await page.locator(".unread-line + article", { hasText: "unread 0;" }).boundingBox();
+  assert.ok(first && first.y > 52 && first.y < 400, "however much is unread");
+  await readAll(page);
+  const texts = await log(page).locator("article").allTextContents();
+  const numbers = texts
+    .map(text => Number(/message (\d+);/.exec(text)?.[1] ?? Number.NaN))
+    .filter(n => !Number.isNaN(n));
+  assert.deepEqual(
+    numbers,
+    [...numbers].sort((a, b) => a - b),
+  );
+  assert.deepEqual([texts.length, new Set(numbers).size], [2_401, 2_000]);
 });
+
+/** Goes back to the very first message. */
+async function readAll(page: Page): Promise<void> {
+  await log(page).evaluate(async box => {
+    while (!box.textContent?.includes("This is where #lobby begins.")) {
+      box.scrollTop = -box.scrollHeight;
+      await new Promise(requestAnimationFrame);
+    }
+  });
+}
