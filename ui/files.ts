@@ -18,9 +18,9 @@ type Kept = { hash: string; bytes: ArrayBuffer; type: string; at: number };
 
 // A private window may have no IndexedDB: then what is unsent lasts as long as the page.
 const memory = new Map<string, Kept>();
-const database = openDB(prefix + STORE, 1, {
-  upgrade: db => void db.createObjectStore(STORE, { keyPath: "hash" }),
-}).catch(() => undefined);
+const database = Promise.resolve()
+  .then(() => openDB(prefix + STORE, 1, { upgrade: db => void db.createObjectStore(STORE, { keyPath: "hash" }) }))
+  .catch(() => undefined);
 
 /** Keeps it; returns the hex SHA-256 of its bytes. */
 export async function keepFile(file: Blob): Promise<string> {
@@ -31,12 +31,7 @@ export async function keepFile(file: Blob): Promise<string> {
   const hash = Array.from(digest, byte => byte.toString(16).padStart(2, "0")).join("");
   const kept = { hash, bytes, type: file.type, at: Date.now() };
   memory.set(hash, kept);
-  await database
-    .then(db => db?.put(STORE, kept))
-    .then(
-      () => memory.delete(hash),
-      () => {},
-    );
+  await database.then(db => db?.put(STORE, kept).then(() => memory.delete(hash))).catch(() => {});
   show(kept);
   return hash;
 }
