@@ -149,6 +149,8 @@ export type Shell<Input = unknown, Body = Input> = {
   keep(file: Blob): Promise<string>;
   /** Where a file can be loaded from: the node that this browser is connected to, or this browser itself. */
   blobUrl(hash: string): string;
+  /** The rows of this type that this page has of a room, oldest first; those that were erased are left out. */
+  loaded(room: string): readonly (Message<Body> & { readonly body: Body })[];
   /** A person's picture, the same wherever it stands. */
   readonly Avatar: ComponentType<{ person: Person }>;
 };

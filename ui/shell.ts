@@ -7,7 +7,7 @@ import { language, t, translate } from "./i18n.ts";
 import { keepHere, keptHere } from "./keep.ts";
 import { post } from "./outbox.ts";
 import { plugins } from "./registry.ts";
-import { currentId } from "./rooms.ts";
+import { currentId, heldRoom } from "./rooms.ts";
 import { me } from "./session.ts";
 import { toast } from "./toasts.tsx";
 import { valuesOf } from "./values.ts";
@@ -47,6 +47,7 @@ function makeShell(plugin: AnyClientPlugin): Shell {
     recall: key => keptHere(`${message.type}:${key}`),
     keep: file => files().then(({ keepFile }) => keepFile(file)),
     blobUrl,
+    loaded: room => heldRoom(room)?.timeline.loaded(message.type) ?? [],
     Avatar,
   };
 }

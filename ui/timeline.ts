@@ -26,6 +26,13 @@ export class Timeline {
   get newest(): Message | undefined {
     return this.chunks.peek().at(-1)?.entries.peek().at(-1)?.message;
   }
+  /** What is here of one type and has a body, oldest first. */
+  loaded(type: string): (Message & { readonly body: unknown })[] {
+    return this.chunks
+      .peek()
+      .flatMap(({ entries }) => entries.peek().map(({ message }) => message))
+      .filter(message => message.type === type && message.body !== undefined) as (Message & { body: unknown })[];
+  }
   has(author: string, id: string): boolean {
     return this.#entryOf.has(`${author} ${id}`);
   }

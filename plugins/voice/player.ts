@@ -23,8 +23,6 @@ const audio = new Audio();
 audio.preload = "none";
 audio.preservesPitch = true;
 
-/** Those that were shown, by room and id: the next one is among them. */
-const known = new Map<string, Map<string, Voice>>();
 let shell: VoiceShell | undefined;
 let listened: Listened | undefined;
 /** An address may have been a node's that is gone: another is tried once. */
@@ -40,11 +38,6 @@ export function listenedTo(from: VoiceShell): Listened {
     rate.value = RATES.find(one => String(one) === from.recall("rate")) ?? 1;
   }
   return listened;
-}
-
-export function show(message: Voice): void {
-  const room = known.get(message.room) ?? new Map<string, Voice>();
-  known.set(message.room, room.set(message.id, message));
 }
 
 export function toggle(message: Voice): void {
@@ -118,9 +111,9 @@ function keepPosition(): void {
 function nextAfter({ room, key }: Voice): Voice | undefined {
   // It has no place in the room yet.
   if (key === "") return undefined;
-  return [...(known.get(room)?.values() ?? [])]
-    .filter(message => message.key > key && message.author.id !== shell?.me.id && !listened?.hasHeard(message.id))
-    .sort((a, b) => (a.key < b.key ? -1 : 1))[0];
+  return shell
+    ?.loaded(room)
+    .find(message => message.key > key && message.author.id !== shell?.me.id && !listened?.hasHeard(message.id));
 }
 
 function follow(): void {

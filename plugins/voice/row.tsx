@@ -1,6 +1,5 @@
 /** A voice message in the timeline. */
 import { useComputed } from "@preact/signals";
-import { useEffect } from "preact/hooks";
 import { Icon } from "./icon.tsx";
 import { clock } from "./measures.ts";
 import {
@@ -11,7 +10,6 @@ import {
   position,
   rate,
   seek,
-  show,
   toggle,
   turn,
   type Voice,
@@ -22,7 +20,6 @@ import { Waveform } from "./waveform.tsx";
 export function Row({ shell, message }: { shell: VoiceShell; message: Voice }) {
   const { id, author, body } = message;
   const listened = listenedTo(shell);
-  useEffect(() => show(message), [message]);
   // Each row looks at what concerns it alone: there may be hundreds.
   const isCurrent = useComputed(() => current.value?.id === id).value;
   const leftAt = useComputed(() => listened.positionOf(id)).value;
