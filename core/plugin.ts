@@ -149,10 +149,28 @@ export type Shell<Input = unknown, Body = Input> = {
   keep(file: Blob): Promise<string>;
   /** Where a file can be loaded from: the node that this browser is connected to, or this browser itself. */
   blobUrl(hash: string): string;
+  /** Begins a file that grows, and stays in this browser until it is sent, dropped, or the person logs out. */
+  draft(about: string): Promise<Draft<Input>>;
+  /** The oldest draft of this type that a page of this person left behind. From now on this page holds it, and no other. */
+  leftDraft(): Promise<Draft<Input> | undefined>;
   /** The rows of this type that this page has of a room, oldest first; those that were erased are left out. */
   loaded(room: string): readonly (Message<Body> & { readonly body: Body })[];
   /** A person's picture, the same wherever it stands. */
   readonly Avatar: ComponentType<{ person: Person }>;
+};
+
+/** A file in the making, which outlives the page that makes it. */
+export type Draft<Input = unknown> = {
+  /** What its maker noted when it began. */
+  readonly about: string;
+  /** Nothing of it is lost when the page ends now. */
+  readonly kept: boolean;
+  add(piece: Blob): void;
+  /** What was added, in one. */
+  file(): Blob;
+  /** Sends the message that it has become, once, should the page end meanwhile, too; it is dropped then. Throws what `parse` throws. */
+  send(body: Input, to?: { room?: string; ref?: string }): Promise<void>;
+  drop(): void;
 };
 
 /** What is made of something unsent: `text` unless said. */

@@ -20,7 +20,7 @@ export function blobUrl(hash: string): string {
 }
 
 /** The files that a message refers to. */
-export function blobsOf({ type, body }: Item): readonly string[] {
+export function blobsOf({ type, body }: Pick<Item, "type" | "body">): readonly string[] {
   return pluginOf(type)?.message.blobs?.(body) ?? [];
 }
 

@@ -4,6 +4,7 @@ import { openDB } from "idb";
 import "./app.tsx";
 import { blobsOf, here } from "./blobs.ts";
 import { type Answer, connected } from "./connection.ts";
+import { clearDrafts, promised } from "./drafts.ts";
 import { prefix } from "./keep.ts";
 import { items } from "./outbox.ts";
 import { lastPlace } from "./places.ts";
@@ -47,7 +48,7 @@ async function find(hash: string): Promise<Kept | undefined> {
 /** What the last visit left can be looked at again; what was never sent goes. */
 export async function showKept(): Promise<void> {
   const all: Kept[] = (await (await database)?.getAll(STORE)) ?? [];
-  const wanted = new Set(items.peek().flatMap(blobsOf));
+  const wanted = new Set([...items.peek(), ...(await promised())].flatMap(blobsOf));
   for (const kept of all) {
     if (wanted.has(kept.hash)) show(kept);
     else if (kept.at < Date.now() - FORGOTTEN_MS) await (await database)?.delete(STORE, kept.hash);
@@ -96,4 +97,5 @@ export async function clearFiles(): Promise<void> {
   here.clear();
   memory.clear();
   await (await database)?.clear(STORE);
+  await clearDrafts();
 }

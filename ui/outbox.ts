@@ -56,9 +56,10 @@ export async function loadOutbox(): Promise<void> {
       .catch(() => {});
 }
 
-export async function post(written: Omit<Item, "id" | "at">): Promise<void> {
-  const item = { ...written, id: v7(), at: Date.now() };
-  items.value = [...items.peek(), item];
+/** One that is written again under its `id` stands here once. */
+export async function post(written: Omit<Item, "id" | "at"> & { id?: string }): Promise<void> {
+  const item = { id: v7(), ...written, at: Date.now() };
+  put(item);
   const patience = new Promise(done => setTimeout(done, STORE_PATIENCE_MS));
   await Promise.race([store(item), patience]);
   dueAt.set(item.id, 0);

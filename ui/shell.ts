@@ -18,6 +18,8 @@ type To = Parameters<Shell["send"]>[1];
 const shells = new Map<AnyClientPlugin, Shell>();
 const listeners = new Map<string, Set<Heard>>();
 let stops: (() => void)[] = [];
+/** What deals with files in the making: loaded where a type makes any. */
+const drafts = () => import("./drafts.ts");
 
 export function shellOf(plugin: AnyClientPlugin): Shell {
   const shell = shells.get(plugin) ?? makeShell(plugin);
@@ -47,6 +49,8 @@ function makeShell(plugin: AnyClientPlugin): Shell {
     recall: key => keptHere(`${message.type}:${key}`),
     keep: file => files().then(({ keepFile }) => keepFile(file)),
     blobUrl,
+    draft: about => drafts().then(({ beginDraft }) => beginDraft(message, about)),
+    leftDraft: () => drafts().then(({ takeDraft }) => takeDraft(message)),
     loaded: room => heldRoom(room)?.timeline.loaded(message.type) ?? [],
     Avatar,
   };

@@ -5,18 +5,20 @@ import { Icon } from "./icon.tsx";
 import { clock, MAX_MS } from "./measures.ts";
 import { microphones } from "./microphone.ts";
 import type { Recorder } from "./recorder.ts";
+import { restore } from "./restore.ts";
 import { Review } from "./review.tsx";
-import { change, discard, type Place, record, review, type Stage, send, stage } from "./studio.ts";
+import { type Booth, change, discard, record, review, type Stage, send, stage } from "./studio.ts";
 import { Bars } from "./waveform.tsx";
 
 /** From here on it says how much is left. */
 const WARNING_MS = 10_000;
 
-export function Composer(place: Place) {
+export function Composer(place: Booth) {
   const { shell } = place;
   const at = stage.value;
   const hold = useHold(() => void record(place));
   useEscape(at.name !== "idle");
+  useEffect(() => restore(shell), [shell]);
   const { label, icon, act } = BUTTONS[at.name];
   return (
     <div class={`voice-composer ${at.name}`}>
@@ -50,7 +52,7 @@ export function Composer(place: Place) {
 type Button = {
   label: string;
   icon: "microphone" | "stop" | "send";
-  act?: (place: Place) => unknown;
+  act?: (place: Booth) => unknown;
 };
 const BUTTONS: Record<Stage["name"], Button> = {
   idle: { label: "record", icon: "microphone", act: record },
@@ -75,7 +77,7 @@ function useEscape(active: boolean): void {
   }, [active]);
 }
 
-type PanelProps = { at: Stage; place: Place; held: boolean };
+type PanelProps = { at: Stage; place: Booth; held: boolean };
 
 function Panel({ at, place, held }: PanelProps) {
   const { shell } = place;
@@ -102,7 +104,7 @@ function Panel({ at, place, held }: PanelProps) {
   }
 }
 
-type RunningProps = { place: Place; here: string; recorder: Recorder; held: boolean };
+type RunningProps = { place: Booth; here: string; recorder: Recorder; held: boolean };
 
 function Running({ place: { shell, room, roomName }, here, recorder, held }: RunningProps) {
   const paused = recorder.paused.value;

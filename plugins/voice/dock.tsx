@@ -3,8 +3,8 @@ import { useEffect } from "preact/hooks";
 import { Icon } from "./icon.tsx";
 import { clock } from "./measures.ts";
 import { close, current, playing, position, seek, type VoiceShell } from "./player.ts";
+import { forget } from "./restore.ts";
 import { PlayButton, Speed, wordsOf } from "./row.tsx";
-import { discard } from "./studio.ts";
 import { Waveform } from "./waveform.tsx";
 
 export function Dock({ shell }: { shell: VoiceShell }) {
@@ -12,7 +12,7 @@ export function Dock({ shell }: { shell: VoiceShell }) {
     () => () => {
       // It leaves the page when nobody is signed in any more.
       close();
-      discard();
+      forget();
     },
     [],
   );

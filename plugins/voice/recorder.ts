@@ -20,16 +20,18 @@ export class Recorder {
   readonly #stream: MediaStream;
   readonly #recorder: MediaRecorder;
   readonly #context = new AudioContext();
-  readonly #chunks: Blob[] = [];
   readonly #timer: ReturnType<typeof setInterval>;
   #lookedAt = performance.now();
 
-  /** `ended` is called once where it has to end by itself: the microphone is gone, or the longest recording is reached. */
-  constructor(stream: MediaStream, ended: (why: "unplugged" | "limit") => void) {
+  /**
+   * `piece` gets what is recorded, each second. `ended` is called once where it has to end by itself: the microphone is
+   * gone, or the longest recording is reached.
+   */
+  constructor(stream: MediaStream, piece: (data: Blob) => void, ended: (why: "unplugged" | "limit") => void) {
     this.#stream = stream;
     this.microphone = stream.getAudioTracks()[0]?.getSettings().deviceId ?? "";
     this.#recorder = new MediaRecorder(stream, { mimeType: recordable(), audioBitsPerSecond: BITS_PER_SECOND });
-    this.#recorder.addEventListener("dataavailable", ({ data }) => this.#chunks.push(data));
+    this.#recorder.addEventListener("dataavailable", ({ data }) => piece(data));
     stream.getAudioTracks()[0]?.addEventListener("ended", () => ended("unplugged"));
     const look = this.#meter(stream);
     this.#timer = setInterval(() => {
@@ -59,6 +61,8 @@ export class Recorder {
   pause(): void {
     this.paused.value = true;
     this.#recorder.pause();
+    // The page may be gone before it goes on.
+    this.#recorder.requestData();
   }
 
   resume(): void {
@@ -66,9 +70,8 @@ export class Recorder {
     this.paused.value = false;
   }
 
-  /** Ends it, and lets go of the microphone. Resolves with what was recorded, as the browser writes it: without a duration. */
-  async stop(): Promise<Blob> {
-    const { mimeType } = this.#recorder;
+  /** Ends it, and lets go of the microphone. Resolves after the last piece. */
+  async stop(): Promise<void> {
     if (this.#recorder.state !== "inactive") {
       const stopped = new Promise(done => this.#recorder.addEventListener("stop", done, { once: true }));
       this.#recorder.stop();
@@ -77,6 +80,5 @@ export class Recorder {
     clearInterval(this.#timer);
     for (const track of this.#stream.getTracks()) track.stop();
     void this.#context.close();
-    return new Blob(this.#chunks, { type: mimeType });
   }
 }

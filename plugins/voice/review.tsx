@@ -8,7 +8,8 @@ import { wordsOf } from "./row.tsx";
 import { discard, type Stage } from "./studio.ts";
 import { Waveform } from "./waveform.tsx";
 
-export function Review({ place: { shell, room, roomName }, finished, url, why, here }: Props) {
+export function Review({ tape: { place }, finished, url, why, here }: Props) {
+  const { shell, room, roomName } = place;
   const { audio, at, playing, seek } = useAudio(url);
   const length = finished.durationMs / 1_000;
   const label = shell.t(playing ? "pause" : "play");

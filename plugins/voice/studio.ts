@@ -4,41 +4,39 @@ import type { Medium } from "../../core/plugin.ts";
 import type { Finished } from "./finish.ts";
 import { MIN_MS } from "./measures.ts";
 import { type Fault, openMicrophone } from "./microphone.ts";
-import { hush, type VoiceShell } from "./player.ts";
+import { hush } from "./player.ts";
 import { Recorder } from "./recorder.ts";
+import { type Place, Tape } from "./tape.ts";
 
-export type Place = {
-  shell: VoiceShell;
-  room: string;
-  roomName: string;
-  typed(unsent: boolean, medium?: Medium): void;
-};
+/** Where it is recorded, and others are told of it. */
+export type Booth = Place & { typed(unsent: boolean, medium?: Medium): void };
 /** Each is a key of the plugin's texts. */
-type Why = "unplugged" | "limit" | "unkept" | "";
-type Done = { place: Place; finished: Finished };
+type Why = "unplugged" | "limit" | "unkept" | "restored" | "";
+export type Done = { tape: Tape; finished: Finished };
 export type Stage =
   | { name: "idle" }
-  | { name: "asking"; place: Place }
-  | { name: "recording"; place: Place; recorder: Recorder }
-  | { name: "finishing"; place: Place }
+  | { name: "asking" }
+  | { name: "recording"; place: Booth; tape: Tape; recorder: Recorder }
+  | { name: "finishing"; tape: Tape }
   /** `why` is said where it did not end by a click. */
-  | { name: "review"; place: Place; finished: Finished; url: string; why: Why }
+  | { name: "review"; tape: Tape; finished: Finished; url: string; why: Why }
   | { name: "fault"; fault: Fault | "short" | "broken" };
 
-const RETRY_MS = 1_000;
 const IDLE: Stage = { name: "idle" };
 const TELL_MS = 1_000;
 
 export const stage = signal<Stage>(IDLE);
 addEventListener("beforeunload", event => {
-  if (["recording", "finishing", "review"].includes(stage.peek().name)) event.preventDefault();
+  const at = stage.peek();
+  // What was said until then is kept, but it would end.
+  if (at.name === "recording" || ("tape" in at && !at.tape.kept)) event.preventDefault();
 });
 
 let telling: ReturnType<typeof setInterval> | undefined;
 
 /** Begins to record, with the microphone that was chosen last. */
-export async function record(place: Place): Promise<void> {
-  const asking: Stage = { name: "asking", place };
+export async function record(place: Booth): Promise<void> {
+  const asking: Stage = { name: "asking" };
   move(asking);
   hush();
   let stream: MediaStream;
@@ -51,12 +49,16 @@ export async function record(place: Place): Promise<void> {
     for (const track of stream.getTracks()) track.stop();
     return;
   }
-  const recorder = new Recorder(stream, why => {
-    const at = stage.peek();
-    if (at.name === "recording" && at.recorder === recorder) void review(why);
-  });
-  move({ name: "recording", place, recorder });
-  void finisher();
+  const tape = Tape.begin(place);
+  const recorder = new Recorder(
+    stream,
+    piece => tape.add(piece),
+    why => {
+      const at = stage.peek();
+      if (at.name === "recording" && at.recorder === recorder) void review(why);
+    },
+  );
+  move({ name: "recording", place, tape, recorder });
   place.typed(true, "voice");
   telling = setInterval(() => recorder.paused.peek() || place.typed(true, "voice"), TELL_MS);
 }
@@ -67,8 +69,8 @@ export async function review(why: Why = ""): Promise<void> {
   if (done) present(done, why);
 }
 
-function present({ place, finished }: Done, why: Why): void {
-  move({ name: "review", place, finished, url: URL.createObjectURL(finished.file), why });
+export function present({ tape, finished }: Done, why: Why): void {
+  move({ name: "review", tape, finished, url: URL.createObjectURL(finished.file), why });
 }
 
 /** Ends the recording and sends it, or sends the one that was ended. */
@@ -76,22 +78,25 @@ export async function send(): Promise<void> {
   const at = stage.peek();
   const done = at.name === "review" ? at : await end();
   if (!done) return;
+  const { tape, finished } = done;
+  const { file, mime, durationMs, peaks } = finished;
   // A second click finds nothing that it could send again.
-  move({ name: "finishing", place: done.place });
-  const { file, mime, durationMs, peaks } = done.finished;
-  const { shell, room } = done.place;
+  const sending: Stage = { name: "finishing", tape };
+  move(sending);
   try {
-    const blob = await shell.keep(file);
-    shell.send({ blob, mime, durationMs, peaks }, { room });
-    move(IDLE);
+    const blob = await tape.place.shell.keep(file);
+    if (!isAt(sending)) return;
+    await tape.send({ blob, mime, durationMs, peaks });
+    if (isAt(sending)) move(IDLE);
   } catch {
-    present(done, "unkept");
+    if (isAt(sending)) present(done, "unkept");
   }
 }
 
 export function discard(): void {
   const at = stage.peek();
   if (at.name === "recording") void at.recorder.stop();
+  if ("tape" in at) at.tape.drop();
   move(IDLE);
 }
 
@@ -107,30 +112,22 @@ export async function change(microphone: string): Promise<void> {
 async function end(): Promise<Done | undefined> {
   const at = stage.peek();
   if (at.name !== "recording") return undefined;
-  const { place, recorder } = at;
-  const finishing: Stage = { name: "finishing", place };
+  const { tape, recorder } = at;
+  const finishing: Stage = { name: "finishing", tape };
   move(finishing);
+  let fault: "short" | "broken" = "short";
   try {
-    const [{ finish }, recorded] = await Promise.all([finisher(), recorder.stop()]);
-    const finished = recorder.ms.peek() < MIN_MS ? undefined : await finish(recorded);
+    await recorder.stop();
+    const finished = recorder.ms.peek() < MIN_MS ? undefined : await tape.finish();
     if (!isAt(finishing)) return undefined;
-    if (finished && finished.durationMs >= MIN_MS) return { place, finished };
-    move({ name: "fault", fault: "short" });
+    if (finished && finished.durationMs >= MIN_MS) return { tape, finished };
   } catch {
-    if (isAt(finishing)) move({ name: "fault", fault: "broken" });
+    fault = "broken";
   }
+  if (!isAt(finishing)) return undefined;
+  tape.drop();
+  move({ name: "fault", fault });
   return undefined;
-}
-
-/** What was recorded waits until this could be loaded. */
-async function finisher(): Promise<typeof import("./finish.ts")> {
-  for (;;) {
-    try {
-      return await import("./finish.ts");
-    } catch {
-      await new Promise(done => setTimeout(done, RETRY_MS));
-    }
-  }
 }
 
 const isAt = (then: Stage) => stage.peek() === then;

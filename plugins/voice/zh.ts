@@ -10,6 +10,7 @@ export const zh: Record<keyof typeof en, string> = {
   resume: "继续",
   recording: "正在录音",
   review: "已录制，尚未发送",
+  restored: "这是页面关闭前录制的，尚未发送。",
   to: "发到 {room}",
   asking: "请在浏览器中允许使用麦克风…",
   finishing: "请稍候…",

@@ -1,83 +1,29 @@
 /** Voice messages, in a browser whose microphone plays a file: tone, silence, tone. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
-import { join as pathOf } from "node:path";
-import { type TestContext, test } from "node:test";
-import type { Browser, CDPSession, Locator, Page } from "playwright-core";
+import { test } from "node:test";
+import type { CDPSession, Locator, Page } from "playwright-core";
 import { inspect } from "../helpers/axe.ts";
-import { launch, type PageOptions } from "../helpers/browser.ts";
 import { composer, join, row, say } from "../helpers/chat.ts";
-import { cleanUp } from "../helpers/cleanup.ts";
-import { type Client, connect } from "../helpers/client.ts";
-import { newNode, peer, spawnNode, temporaryDirectory } from "../helpers/node.ts";
-import { recording, wav } from "../helpers/sound.ts";
-
-const PHONE = { viewport: { width: 390, height: 844 }, touch: true };
-const AWAY = [/net::ERR_/, /WebSocket connection/];
-
-type Body = { blob: string; mime: string; durationMs: number; peaks: number[] };
-type Node = { url: string; port: number };
-
-/** A page in a browser that may use its microphone, unless `flags` are others. */
-async function joinWithMicrophone(
-  t: TestContext,
-  url: string,
-  options: PageOptions = {},
-  flags: readonly string[] = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"],
-): Promise<Page> {
-  const file = pathOf(temporaryDirectory(t), "microphone.wav");
-  writeFileSync(file, wav({ level: 0.6, seconds: 2 }, { level: 0, seconds: 2 }, { level: 0.6, seconds: 2 }));
-  const browser: Browser = await launch({ flags: [...flags, `--use-file-for-fake-audio-capture=${file}`] });
-  cleanUp(t, () => browser.close());
-  return join(t, url, "Ana", { ...options, browser });
-}
-
-const record = (page: Page) => page.getByRole("button", { name: "Record a voice message" });
-/** In place of the composer, while something is recorded or reviewed. */
-const panel = (page: Page) => page.getByRole("region", { name: "Recording" });
-const tool = (page: Page, name: string) => page.locator(".voice-composer").getByRole("button", { name, exact: true });
-const voices = (page: Page) =>
-  page
-    .getByRole("log")
-    .getByRole("article")
-    .filter({ has: page.getByRole("slider") });
-const timer = (page: Page, time: string) => page.getByRole("timer").filter({ hasText: time });
-const reviewed = (page: Page) => page.getByText("Recorded, not sent yet").waitFor({ state: "attached" });
-const sent = (page: Page) => voices(page).getByText("Sent", { exact: true }).waitFor({ state: "attached" });
-
-/** Records until the timer shows that, and ends. */
-async function recordUntil(page: Page, time: string): Promise<void> {
-  await record(page).click();
-  await timer(page, time).waitFor();
-  await tool(page, "Stop").click();
-  await reviewed(page);
-}
-
-let readers = 0;
-
-/** The voice messages of the lobby, as somebody else is told of them. */
-async function kept(t: TestContext, node: Node): Promise<Body[]> {
-  const reader = await connect(t, node, { name: `Reader ${++readers}` });
-  const { messages } = await reader.join("lobby");
-  return messages.filter(({ type }) => type === "voice").map(({ body }) => body as Body);
-}
-
-/** Says so many seconds of silence. */
-async function speak(node: Node, client: Client, seconds: number, times = 1): Promise<void> {
-  await client.join("lobby");
-  const headers = { Authorization: `Bearer ${client.welcome.token}` };
-  const file = await recording("webm", { seconds });
-  const stored = await fetch(`${node.url}/blobs`, { method: "PUT", headers, body: new Uint8Array(file) });
-  const { hash } = (await stored.json()) as { hash: string };
-  const peaks = Array.from({ length: 96 }, (_, at) => Math.round(128 + 127 * Math.sin(at / 5)));
-  const body = { blob: hash, mime: "audio/webm", durationMs: seconds * 1_000, peaks };
-  for (let left = times; left > 0; left -= 50) {
-    const some = Array.from({ length: Math.min(left, 50) }, () => client.ask("voice", { room: "lobby", body }));
-    for (const answer of await Promise.all(some)) assert.ok(answer.ok, JSON.stringify(answer));
-  }
-}
+import { connect } from "../helpers/client.ts";
+import { newNode, peer, spawnNode } from "../helpers/node.ts";
+import {
+  AWAY,
+  type Body,
+  joinWithMicrophone,
+  kept,
+  PHONE,
+  panel,
+  record,
+  recordUntil,
+  reviewed,
+  sent,
+  speak,
+  timer,
+  tool,
+  voices,
+} from "../helpers/voice.ts";
 
 test("what is recorded is heard by others as it was said: tone, silence, tone", async t => {
   const node = await newNode(t);
@@ -333,6 +279,25 @@ test("what keeps the page from a microphone is told in words", async t => {
   }
 });
 
+test("a microphone that another program has is told in words, and is tried again", async t => {
+  const node = await newNode(t);
+  const page = await joinWithMicrophone(t, node.url);
+  await record(page).waitFor();
+  // The browser's fake microphone is never in use: this is what a browser says of a real one that is.
+  await page.evaluate(() => {
+    const { mediaDevices } = navigator;
+    const open = mediaDevices.getUserMedia.bind(mediaDevices);
+    mediaDevices.getUserMedia = async () => {
+      mediaDevices.getUserMedia = open;
+      throw new DOMException("", "NotReadableError");
+    };
+  });
+  await record(page).click();
+  await panel(page).getByText("Another program uses the microphone").waitFor();
+  await record(page).click();
+  await timer(page, "0:01").waitFor();
+});
+
 test("what a browser records that writes nothing but MP4 is sent, too", async t => {
   const node = await newNode(t);
   const page = await joinWithMicrophone(t, node.url);
@@ -491,6 +456,26 @@ test("a voice message is played, sought, sped up, left behind docked, and follow
   await player(page).getByText("2×").waitFor();
 });
 
+test("what comes while the reader is in another room is played on, too", async t => {
+  const node = await newNode(t);
+  const raj = await connect(t, node, { name: "Raj" });
+  await raj.ask("chat:room", { name: "ops" });
+  await speak(node, raj, 60);
+  const page = await join(t, node.url, "Ana");
+  await voices(page).getByRole("button", { name: "Play" }).click();
+  await player(page).getByRole("button", { name: "Pause" }).waitFor();
+  await page.getByRole("link", { name: "ops" }).click();
+  await page.getByRole("textbox", { name: "Message #ops" }).waitFor();
+  await speak(node, raj, 3);
+  await page.getByRole("link", { name: /lobby.*1/ }).waitFor();
+  await player(page).getByRole("slider").press("End");
+  await player(page).getByText("0:03").waitFor();
+  await player(page).waitFor({ state: "detached" });
+  await page.getByRole("link", { name: "lobby" }).click();
+  await voices(page).nth(1).waitFor();
+  assert.equal(await page.getByRole("img", { name: "Not heard yet" }).count(), 0);
+});
+
 test("a timeline of 500 voice messages opens, and loads no sound", async t => {
   const node = await newNode(t);
   const raj = await connect(t, node, { name: "Raj" });
@@ -527,6 +512,9 @@ for (const [what, options] of [
     await button.click();
     await page.locator(".voice-composer.review").waitFor();
     await inspect(page, "review");
+    await page.reload();
+    await page.getByText(/You recorded this before the page was closed\.|这是页面关闭前录制的/).waitFor();
+    await inspect(page, "what was left");
     await button.click();
     await voices(page).waitFor();
     await inspect(page, "a row");
