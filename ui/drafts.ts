@@ -12,7 +12,7 @@ import { me } from "./session.ts";
 const HEADS = "drafts";
 const PIECES = "pieces";
 /** A page that ends may hold what it held a little longer. */
-const RELEASE_MS = 500;
+const RELEASE_MS = 1_000;
 /** A browser that takes longer to store has to go on without. */
 const STORE_PATIENCE_MS = 1_000;
 
@@ -124,7 +124,7 @@ export async function takeDraft(message: MessageType): Promise<Draft | undefined
   const { id: person } = me.peek();
   if (!db || person === "") return undefined;
   for (const { id, type } of (await db.getAll(HEADS)) as Head[]) {
-    const release = type === message.type && !mine.has(id) && (await hold(id));
+    const release = type === message.type && !mine.has(id) && (await hold(id, RELEASE_MS));
     if (!release) continue;
     // It was looked at before it was held.
     const head: Head | undefined = await db.get(HEADS, id);
@@ -152,8 +152,8 @@ export async function clearDrafts(): Promise<void> {
   await Promise.all([tx?.objectStore(HEADS).clear(), tx?.objectStore(PIECES).clear(), tx?.done]);
 }
 
-/** Holds it as long as the page lives, unless it is released; undefined where another page holds it. */
-function hold(id: string): Promise<Release | undefined> {
+/** Holds it as long as the page lives, unless it is released; undefined where another page still holds it after `patienceMs`. */
+function hold(id: string, patienceMs?: number): Promise<Release | undefined> {
   return new Promise(held => {
     const until = (release: () => void) => {
       mine.add(id);
@@ -162,8 +162,9 @@ function hold(id: string): Promise<Release | undefined> {
         release();
       });
     };
+    const options = patienceMs === undefined ? {} : { signal: AbortSignal.timeout(patienceMs) };
     navigator.locks
-      .request(`${prefix}${HEADS}/${id}`, { signal: AbortSignal.timeout(RELEASE_MS) }, () => new Promise<void>(until))
+      .request(`${prefix}${HEADS}/${id}`, options, () => new Promise<void>(until))
       .catch(() => held(undefined));
   });
 }

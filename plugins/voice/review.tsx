@@ -13,8 +13,12 @@ export function Review({ tape: { place }, finished, url, why, here }: Props) {
   const { audio, at, playing, seek } = useAudio(url);
   const length = finished.durationMs / 1_000;
   const label = shell.t(playing ? "pause" : "play");
+  const to = room !== here && <span class="voice-note">{shell.t("to", { room: `#${roomName}` })}</span>;
   return (
     <>
+      <span class={why ? "voice-why" : "hidden"} role="status">
+        {shell.t(why || "review")} {why && to}
+      </span>
       <Tool name="discard" label={shell.t("discard")} act={discard} />
       <button
         type="button"
@@ -27,10 +31,7 @@ export function Review({ tape: { place }, finished, url, why, here }: Props) {
       </button>
       <Waveform peaks={finished.peaks} length={length} at={at} words={wordsOf(shell)} seek={seek} />
       <span class="voice-time">{clock(length - at)}</span>
-      <span class={why ? "voice-words" : "hidden"} role="status">
-        {shell.t(why || "review")}
-      </span>
-      {room !== here && <span class="voice-note">{shell.t("to", { room: `#${roomName}` })}</span>}
+      {!why && to}
     </>
   );
 }

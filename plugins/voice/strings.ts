@@ -8,7 +8,7 @@ export const en = {
   resume: "Go on",
   recording: "Recording",
   review: "Recorded, not sent yet",
-  restored: "You recorded this before the page was closed. It has not been sent.",
+  restored: "You recorded this before the page was closed.",
   to: "to {room}",
   asking: "Allow the microphone in your browser…",
   finishing: "One moment…",
