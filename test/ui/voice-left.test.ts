@@ -41,9 +41,10 @@ const stored = (page: Page) =>
   });
 
 async function nothingStored(page: Page): Promise<void> {
-  for (;;) {
+  for (let tries = 0; ; tries++) {
     const { drafts, pieces } = await stored(page);
     if (drafts + pieces === 0) return;
+    assert.ok(tries < 600, `${drafts} drafts and ${pieces} pieces stay`);
     await page.waitForTimeout(50);
   }
 }
