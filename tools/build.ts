@@ -16,7 +16,8 @@ const assets = join(root, "dist/ui/assets");
 /**
  * marked makes a ready instance of itself when it is imported, and so drags its renderer into every bundle. Messages need
  * the lexer alone: what comes after the classes is left out, and the bundler then sees what nobody uses. Of the tokenizer
- * it cannot see that, so the methods that plugins/text/markdown.ts overrides with nothing are emptied here.
+ * it cannot see that, so the methods that plugins/text/markdown.ts overrides with nothing are emptied here, and so are the
+ * rules of the oldest dialect, which is never asked for.
  */
 const lexerOnly: Plugin = {
   name: "marked-lexer-only",
@@ -32,16 +33,18 @@ const lexerOnly: Plugin = {
         /override (\w+) = none;/g,
       );
       let classes = source.slice(0, instance).replaceAll(/\w+\.options\.pedantic/g, "false");
-      for (const [, method] of unread) classes = emptied(classes, method as string);
+      for (const [, method] of unread) classes = emptied(classes, new RegExp(`(?<=[;}])${method}\\([\\w,]*\\)\\{`));
+      for (const [, rules] of source.matchAll(/pedantic:(\w+)\}/g))
+        classes = emptied(classes, new RegExp(`\\b${rules}=\\{`));
       return { contents: `${classes}export{${lexer} as Lexer,${tokenizer} as Tokenizer};` };
     }),
 };
 
-/** The classes of a minified script, without the body of one method. */
-function emptied(source: string, method: string): string {
-  const at = source.search(new RegExp(`(?<=[;}])${method}\\([\\w,]*\\)\\{`));
-  if (at < 0) throw new Error(`marked's tokenizer has no method ${method}`);
-  const begin = source.indexOf("{", at);
+/** A minified script without what stands in the braces that `opening` ends with. */
+function emptied(source: string, opening: RegExp): string {
+  const [found] = opening.exec(source) ?? [];
+  if (found === undefined) throw new Error(`there is nothing like ${opening} in marked`);
+  const begin = source.search(opening) + found.length - 1;
   let end = begin;
   let depth = 0;
   do {
