@@ -1,5 +1,8 @@
-/** Looks into files that anybody may have made, on a thread that may be ended: no file holds up or ends the node. */
-import { Worker } from "node:worker_threads";
+/**
+ * Looks into files that anybody may have made. What reads them can be brought to fill the memory with a few bytes, and
+ * a thread that does so takes its process along: hence a process of their own, which may end at any time.
+ */
+import { type ChildProcess, fork } from "node:child_process";
 import { Reject, type StoredBlob } from "../../core/plugin.ts";
 
 /** What a file says of itself. */
@@ -14,23 +17,36 @@ export type Contents = {
   saidMs: number | null;
 };
 
-/** An honest file of 15 minutes takes some 50 ms. */
-const PATIENCE_MS = 10_000;
-const HEAP_MB = 64;
-/** Then the thread is not worth its memory. */
-const IDLE_MS = 30_000;
+/** What the prober answers; without contents where the file is no audio, or is damaged. */
+export type Finding = { contents?: Contents | undefined; exhausted?: true };
+
+/** Then it is not the file that keeps it. */
+const PATIENCE_MS = 20_000;
+/** Then the process is not worth its memory. */
+const IDLE_MS = 60_000;
+/** Of the process's main thread, which only hands files on. */
+const HEAP_MB = 32;
+const PART_BYTES = 256 * 1024;
 const MAX_WAITING = 64;
 /** Files never change, so neither does what was found in them. */
 const MAX_REMEMBERED = 1_000;
+/** Something else may have ended the process, but not each time. */
+const MAX_DEATHS = 3;
+/** How long somebody waits whose file took all the time or memory that one may take, or after whose the process ended. */
+const AFTER_EXHAUSTION_MS = 10 * 60_000;
+const AFTER_DEATH_MS = 5_000;
 
 export class Probes {
   readonly #found = new Map<string, Promise<Contents | undefined>>();
+  readonly #deaths = new Map<string, number>();
   /** The people whose files are looked into, or wait for it. */
   readonly #busy = new Set<string>();
+  /** Until when people have to wait. */
+  readonly #paused = new Map<string, number>();
   #last: Promise<unknown> = Promise.resolve();
-  #thread: Worker | undefined;
-  /** Takes what the thread found. */
-  #answer: (found?: Contents) => void = () => {};
+  #prober: ChildProcess | undefined;
+  /** Takes what the prober found. */
+  #answer: (finding?: Finding) => void = () => {};
   #idle: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -40,63 +56,93 @@ export class Probes {
   look(file: StoredBlob, person: string): Promise<Contents | undefined> {
     const known = this.#found.get(file.hash);
     if (known) return known;
-    // One file may take its time, and everybody's are looked into in turn.
-    if (this.#busy.has(person)) throw new Reject("rate-limited", "one recording at a time", { retryAfterMs: 1_000 });
-    if (this.#busy.size >= MAX_WAITING) throw new Reject("overloaded", undefined, { retryAfterMs: 1_000 });
+    this.#assertMayAsk(person);
     this.#busy.add(person);
-    const looking = this.#last.then(() => this.#ask(file));
+    const looking = this.#last.then(() => this.#judge(file, person));
     this.#last = looking.catch(() => {});
-    this.#remember(file.hash, looking);
+    remember(this.#found, file.hash, looking);
+    // That it could not be read says nothing about the file.
+    looking.catch(() => this.#found.delete(file.hash));
     return looking.finally(() => this.#busy.delete(person));
   }
 
-  #remember(hash: string, looking: Promise<Contents | undefined>): void {
-    this.#found.set(hash, looking);
-    const [oldest] = this.#found.keys();
-    if (this.#found.size > MAX_REMEMBERED && oldest) this.#found.delete(oldest);
-    // That it could not be read says nothing about the file.
-    looking.catch(() => this.#found.delete(hash));
+  #assertMayAsk(person: string): void {
+    // One file may take its time, and everybody's are looked into in turn.
+    if (this.#busy.has(person)) throw new Reject("rate-limited", "one recording at a time", { retryAfterMs: 1_000 });
+    const retryAfterMs = Math.ceil((this.#paused.get(person) ?? 0) - performance.now());
+    if (retryAfterMs > 0)
+      throw new Reject("rate-limited", "the last recording took too long to read", { retryAfterMs });
+    if (this.#busy.size >= MAX_WAITING) throw new Reject("overloaded", undefined, { retryAfterMs: 1_000 });
   }
 
-  async #ask(file: StoredBlob): Promise<Contents | undefined> {
-    const bytes = await file.read(0, file.size);
+  async #judge(file: StoredBlob, person: string): Promise<Contents | undefined> {
+    const finding = await this.#ask(file);
+    if (finding && !finding.exhausted) return finding.contents;
+    const pauseMs = finding ? AFTER_EXHAUSTION_MS : AFTER_DEATH_MS;
+    remember(this.#paused, person, performance.now() + pauseMs);
+    const deaths = (this.#deaths.get(file.hash) ?? 0) + 1;
+    remember(this.#deaths, file.hash, deaths);
+    if (finding || deaths >= MAX_DEATHS) return undefined;
+    throw new Reject("overloaded", "the recording could not be looked into", { retryAfterMs: pauseMs });
+  }
+
+  /** Undefined where the process ended before it answered. */
+  async #ask(file: StoredBlob): Promise<Finding | undefined> {
     clearTimeout(this.#idle);
-    this.#thread ??= this.#start();
-    const thread = this.#thread;
-    const answered = new Promise<Contents | undefined>(resolve => {
+    this.#prober ??= this.#start();
+    const prober = this.#prober;
+    const answered = new Promise<Finding | undefined>(resolve => {
       this.#answer = resolve;
     });
-    let isLate = false;
-    const patience = setTimeout(() => {
-      isLate = true;
-      this.#end(thread);
-    }, PATIENCE_MS);
-    thread.postMessage(bytes);
-    const contents = await answered;
-    clearTimeout(patience);
-    if (isLate) throw new Reject("invalid", "the file takes too long to read");
-    this.#idle = setTimeout(() => this.#end(thread), IDLE_MS).unref();
-    return contents;
+    const patience = setTimeout(() => this.#end(prober), PATIENCE_MS);
+    try {
+      await this.#hand(file, prober);
+      return await answered;
+    } finally {
+      clearTimeout(patience);
+      this.#idle = setTimeout(() => this.#end(prober), IDLE_MS).unref();
+    }
   }
 
-  #start(): Worker {
-    const thread = new Worker(new URL("./probe.ts", import.meta.url), {
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: HEAP_MB / 4 },
-      name: "voice probe",
+  /** In parts: a large one at once would hold up everything else. */
+  async #hand(file: StoredBlob, prober: ChildProcess): Promise<void> {
+    // That it cannot be sent is told by the end of the process.
+    const send = (part: number | Uint8Array) => new Promise(resolve => prober.send(part, resolve));
+    await send(file.size);
+    for (let at = 0; at < file.size && this.#prober === prober; at += PART_BYTES)
+      await send(await file.read(at, Math.min(at + PART_BYTES, file.size)));
+  }
+
+  #start(): ChildProcess {
+    const prober = fork(new URL("./prober.ts", import.meta.url), {
+      // Neither the node's secrets nor its flags are for a process that a file may come to command.
+      env: { NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` },
+      execArgv: [],
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
     });
-    const ended = () => this.#end(thread);
-    thread
-      .on("message", found => this.#answer(found))
+    const ended = () => this.#end(prober);
+    prober
+      .on("message", (finding: Finding) => this.#prober === prober && this.#answer(finding))
       .on("error", ended)
       .on("exit", ended)
       .unref();
-    return thread;
+    prober.channel?.unref();
+    return prober;
   }
 
-  #end(thread: Worker): void {
-    if (this.#thread !== thread) return;
-    this.#thread = undefined;
+  #end(prober: ChildProcess): void {
+    if (this.#prober !== prober) return;
+    this.#prober = undefined;
     this.#answer();
-    void thread.terminate();
+    prober.kill("SIGKILL");
   }
+}
+
+/** Sets it, and forgets the oldest of too many. */
+function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {
+  map.delete(key);
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > MAX_REMEMBERED && oldest !== undefined) map.delete(oldest);
 }
