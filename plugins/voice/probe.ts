@@ -1,6 +1,18 @@
 /** A thread that says what is in the files that it is sent. */
 import { parentPort } from "node:worker_threads";
-import { BufferSource, EncodedPacketSink, Input, Logging, LogLevel, MATROSKA, MP4, OGG, QTFF, WEBM } from "mediabunny";
+import {
+  BufferSource,
+  EncodedPacketSink,
+  Input,
+  type InputTrack,
+  Logging,
+  LogLevel,
+  MATROSKA,
+  MP4,
+  OGG,
+  QTFF,
+  WEBM,
+} from "mediabunny";
 import { claimsTooMuch } from "./claims.ts";
 import type { Contents } from "./probes.ts";
 
@@ -19,12 +31,10 @@ async function look(bytes: Uint8Array): Promise<Contents | undefined> {
   const { mimeType } = await input.getFormat();
   const format = mimeType.replace(/^\w+/, "audio");
   const tracks = await input.getTracks();
-  const codecs = await Promise.all(
-    tracks.map(async track => `${track.isAudioTrack() ? "" : "video "}${await track.getCodec()}`),
-  );
+  const codecs = await Promise.all(tracks.map(codecOf));
   const [track] = tracks;
   if (!track || tracks.length > 1) return { format, codecs, endMs: 0, saidMs: null };
-  // Fails where it is encrypted.
+  // Its place may lie outside the file.
   if (!(await new EncodedPacketSink(track).getFirstPacket())) return undefined;
   const said = await input.getDurationFromMetadata();
   return {
@@ -33,4 +43,11 @@ async function look(bytes: Uint8Array): Promise<Contents | undefined> {
     endMs: (await input.computeDuration()) * 1_000,
     saidMs: said === null ? null : said * 1_000,
   };
+}
+
+/** As the library calls it, if it is what the container says plainly: it looks through encryption, and past nonsense. */
+async function codecOf(track: InputTrack): Promise<string> {
+  const said = await track.getInternalCodecId();
+  if (!track.isAudioTrack()) return "video";
+  return said === null || said === "A_OPUS" || said === "mp4a" ? `${await track.getCodec()}` : "another codec";
 }

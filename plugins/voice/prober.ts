@@ -5,26 +5,25 @@
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
-import type { Contents, Finding } from "./probes.ts";
+import type { Contents, Finding, Task } from "./probes.ts";
 
-/** Of the processor: a machine that is busy, or slept, says nothing about a file. An honest one takes some 50 ms. */
-const MAX_CPU_MS = 2_000;
 const WATCH_EVERY_MS = 50;
 const HEAP_MB = 64;
 
 process.on("disconnect", () => process.exit());
-// A file comes in parts, after its size.
+let task: Task;
 let file = new Uint8Array();
 let filled = 0;
-process.on("message", (part: number | Uint8Array) => {
-  if (typeof part === "number") {
-    file = new Uint8Array(part);
-    filled = 0;
+process.on("message", (told: Task | Uint8Array) => {
+  if (told instanceof Uint8Array) {
+    file.set(told, filled);
+    filled += told.length;
   } else {
-    file.set(part, filled);
-    filled += part.length;
+    task = told;
+    file = new Uint8Array(task.size);
+    filled = 0;
   }
-  if (filled === file.length) void look(file).then(finding => process.send?.(finding));
+  if (filled === task.size) void look(file, task.cpuMs).then(finding => process.send?.(finding));
 });
 try {
   // Where memory ends, Linux is to end this process and not the node.
@@ -35,14 +34,14 @@ try {
 
 let started: Promise<Worker> | undefined;
 
-async function look(bytes: Uint8Array<ArrayBuffer>): Promise<Finding> {
+async function look(bytes: Uint8Array<ArrayBuffer>, cpuMs: number): Promise<Finding> {
   started ??= start();
   const thread = await started;
   const before = process.cpuUsage();
   return new Promise(resolve => {
     const watch = setInterval(() => {
       const { user, system } = process.cpuUsage(before);
-      if (user + system > MAX_CPU_MS * 1_000) void thread.terminate();
+      if (user + system > cpuMs * 1_000) void thread.terminate();
     }, WATCH_EVERY_MS);
     const settle = (finding: Finding) => {
       clearInterval(watch);

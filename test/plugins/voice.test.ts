@@ -1,14 +1,28 @@
 import assert from "node:assert/strict";
+import type { ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
+import { subscribe } from "node:diagnostics_channel";
 import test from "node:test";
 import type { StoredBlob } from "../../core/plugin.ts";
 import * as measures from "../../plugins/voice/measures.ts";
 import voice, { MAX_MS, MIN_MS, type Recording } from "../../plugins/voice/message.ts";
 import server from "../../plugins/voice/server.ts";
+import { box, changed, claiming, encrypted, fragmented, hidden, withBox } from "../helpers/boxes.ts";
 import { recording } from "../helpers/sound.ts";
 import { receiving, session } from "./context.ts";
 
 const peaks = Array(96).fill(100);
+const CONTAINERS = [
+  ["webm", "audio/webm"],
+  ["ogg", "audio/ogg"],
+  ["mp4", "audio/mp4"],
+] as const;
+
+/** The process that looks into files, the one that was started last. */
+let prober: ChildProcess | undefined;
+subscribe("child_process", started => {
+  prober = (started as { process: ChildProcess }).process;
+});
 
 function stored(bytes: Uint8Array, type = "application/octet-stream"): StoredBlob {
   return {
@@ -33,13 +47,10 @@ async function sent(bytes: Uint8Array, changes: Partial<Recording> = {}, hooks =
 }
 
 const invalid = { name: "Reject", code: "invalid" };
+const overloaded = { name: "Reject", code: "overloaded" };
 
 test("a recording in any of the three containers is taken", async () => {
-  for (const [format, mime] of [
-    ["webm", "audio/webm"],
-    ["ogg", "audio/ogg"],
-    ["mp4", "audio/mp4"],
-  ] as const) {
+  for (const [format, mime] of CONTAINERS) {
     const body = (await sent(await recording(format), { mime })) as Recording;
     assert.equal(body.mime, mime);
   }
@@ -106,53 +117,84 @@ test("what is no recording is invalid, whatever it is called", async () => {
     await assert.rejects(async () => sent(bytes, changes), invalid, what);
 });
 
-/** The same MP4 with one more box at the end of the innermost of those that `path` leads through. */
-function withBox(file: Buffer, path: readonly string[], box: Buffer): Buffer {
-  const grown = Buffer.concat([file, Buffer.alloc(box.length)]);
-  let from = 0;
-  let to = file.length;
-  for (const name of path) {
-    while (from < to && file.toString("latin1", from + 4, from + 8) !== name) from += file.readUInt32BE(from);
-    assert.ok(from < to, `there is no ${name}`);
-    to = from + file.readUInt32BE(from);
-    grown.writeUInt32BE(to - from + box.length, from);
-    from += 8;
+test("one of half a second is taken in any of the three containers, and one of 0.4 s in none", async () => {
+  for (const [format, mime] of CONTAINERS) {
+    const changes = { mime, durationMs: 500 };
+    assert.ok(await sent(await recording(format, { seconds: 0.5 }), changes), format);
+    await assert.rejects(async () => sent(await recording(format, { seconds: 0.4 }), changes), invalid, format);
   }
-  box.copy(grown, to);
-  file.copy(grown, to + box.length, to);
-  return grown;
-}
+});
 
-function box(name: string, ...words: number[]): Buffer {
-  const bytes = Buffer.alloc(8 + 4 * words.length);
-  bytes.writeUInt32BE(bytes.length, 0);
-  bytes.write(name, 4, "latin1");
-  for (const [at, word] of words.entries()) bytes.writeUInt32BE(word, 8 + 4 * at);
-  return bytes;
-}
-
-test("an MP4 that claims a hundred hours, or more samples than memory holds, is invalid, and the node lives", async t => {
+test("tables of an MP4 that claim more packets than it has bytes are refused before anybody reads them", async () => {
   const mp4 = await recording("mp4");
-  const before = process.memoryUsage().rss;
-  let most = before;
-  const watching = setInterval(() => {
-    most = Math.max(most, process.memoryUsage().rss);
-  }, 5);
-  const long = Buffer.from(mp4);
-  const times = long.indexOf("stts");
-  long.writeUInt32BE(48_000 * 3_600, times + 16);
-  await assert.rejects(async () => sent(long, { mime: "audio/mp4" }), invalid);
+  const path = ["moov", "trak", "mdia", "minf", "stbl"];
+  const hooks = server.hooks();
+  let seconds = 1;
+  for (const [what, bytes] of [
+    ["stz2", claiming(mp4, 60_000_000)],
+    ["trun", fragmented(mp4, box("trun", 0, 60_000_000))],
+    ["stts", changed(mp4, "stts", 8, 0xffff_ffff)],
+    ["ctts", withBox(mp4, path, box("ctts", 0, 2, 1, 0, 0xffff_ffff, 0))],
+    ["stsc", changed(mp4, "stsc", 12, 0xffff_ffff)],
+  ] as const) {
+    await assert.rejects(async () => sent(bytes, { mime: "audio/mp4" }, hooks), invalid, what);
+    // Whoever keeps the prober busy has to wait.
+    seconds++;
+    assert.ok(await sent(await recording("webm", { seconds }), { durationMs: seconds * 1_000 }, hooks), what);
+  }
+});
 
-  const many = withBox(mp4, ["moov", "trak", "mdia", "minf", "stbl"], box("ctts", 0, 1, 0xffff_ffff, 0));
-  many.writeUInt32BE(0xffff_ffff, many.indexOf("stts") + 12);
-  await assert.rejects(async () => sent(many, { mime: "audio/mp4" }), invalid);
-  clearInterval(watching);
-  const grownMb = (most - before) / 2 ** 20;
-  t.diagnostic(`${grownMb.toFixed(0)} MB more while it was looked into`);
-  assert.ok(grownMb < 300, `${grownMb} MB`);
+test("an MP4 with an absurd duration, no time, no packets, more tracks or a cipher is invalid", async () => {
+  const mp4 = await recording("mp4");
+  const at = mp4.indexOf("trak") - 4;
+  const track = mp4.subarray(at, at + mp4.readUInt32BE(at));
+  for (const [what, bytes] of [
+    ["a hundred hours", changed(mp4, "stts", 12, 48_000 * 3_600)],
+    ["no time", changed(mp4, "mdhd", 12, 0)],
+    ["no packets", changed(mp4, "stts", 4, 0)],
+    ["200 tracks", withBox(mp4, ["moov"], Buffer.concat(Array(200).fill(track)))],
+    ["a cipher", encrypted(mp4)],
+  ] as const)
+    await assert.rejects(async () => sent(bytes, { mime: "audio/mp4" }), invalid, what);
+});
 
-  const good = (await sent(mp4, { mime: "audio/mp4" })) as Recording;
-  assert.equal(good.durationMs, 2_000, "an honest one after it is taken");
+test("a file that takes too much waits for the others, is invalid then, and its sender has to pause", async () => {
+  const hooks = server.hooks();
+  const absurd = hidden(await recording("mp4"), box("stz2", 0, 0, 60_000_000));
+  const [webm, ogg] = [await recording("webm"), await recording("ogg")];
+  const order: string[] = [];
+  await Promise.all([
+    assert.rejects(sent(absurd, { mime: "audio/mp4" }, hooks, "mia"), invalid).then(() => order.push("mia")),
+    sent(webm, {}, hooks, "raj").then(() => order.push("raj")),
+  ]);
+  assert.deepEqual(order, ["raj", "mia"]);
+  await assert.rejects(sent(ogg, { mime: "audio/ogg" }, hooks, "mia"), { code: "rate-limited" });
+});
+
+/** Sends a file, and ends the prober while that looks into it. */
+async function interrupted(bytes: Buffer, hooks: typeof shared, person: string): Promise<void> {
+  const file = stored(bytes);
+  const { promise: isRead, resolve } = Promise.withResolvers<void>();
+  const read: StoredBlob["read"] = async (from, to) => {
+    prober?.kill("SIGSTOP");
+    setImmediate(resolve);
+    return file.read(from, to);
+  };
+  const body = voice.parse({ blob: file.hash, mime: "audio/webm", durationMs: 2_000, peaks });
+  const answer = hooks.receive?.(body, receiving(session(person), { blob: async () => ({ ...file, read }) }));
+  await Promise.all([isRead.then(() => prober?.kill("SIGKILL")), answer]);
+}
+
+test("where the prober ends in the middle of a file, that may be sent again; where it ends each time, it is invalid", async () => {
+  const hooks = server.hooks();
+  const webm = await recording("webm");
+  await assert.rejects(async () => interrupted(webm, hooks, "ana"), overloaded);
+  assert.ok(await sent(webm, {}, hooks, "raj"));
+
+  const other = await recording("webm", { seconds: 2.1 });
+  await assert.rejects(async () => interrupted(other, hooks, "mia"), overloaded);
+  await assert.rejects(async () => interrupted(other, hooks, "ben"), overloaded);
+  await assert.rejects(async () => interrupted(other, hooks, "eve"), invalid);
 });
 
 test("one person's recordings are looked into one at a time, and the same file once", async () => {
