@@ -14,7 +14,7 @@ import {
   WEBM,
 } from "mediabunny";
 import { claimsTooMuch } from "./claims.ts";
-import type { Contents } from "./probes.ts";
+import type { Contents } from "./prober.ts";
 
 // It would print what it finds in the file.
 Logging.level = LogLevel.Silent;

@@ -1,69 +1,100 @@
-/**
- * A process that says what is in the files that it is sent, one after the other. It gives up on one that takes too much
- * time or memory, and ends with the process that started it.
- */
-import { once } from "node:events";
-import { writeFileSync } from "node:fs";
-import { Worker } from "node:worker_threads";
-import type { Contents, Finding, Task } from "./probes.ts";
+/** A process that looks into files, one after the other: started with the first, and ended when none came for a while. */
+import { type ChildProcess, fork } from "node:child_process";
+import type { StoredBlob } from "../../core/plugin.ts";
 
-const WATCH_EVERY_MS = 50;
-const HEAP_MB = 64;
+/** What a file says of itself. */
+export type Contents = {
+  /** As in `audio/webm`. */
+  format: string;
+  /** Of all its tracks. */
+  codecs: string[];
+  /** Where its last packet ends. */
+  endMs: number;
+  /** What its header says about that; null where it says nothing. */
+  saidMs: number | null;
+};
 
-process.on("disconnect", () => process.exit());
-let task: Task;
-let file = new Uint8Array();
-let filled = 0;
-process.on("message", (told: Task | Uint8Array) => {
-  if (told instanceof Uint8Array) {
-    file.set(told, filled);
-    filled += told.length;
-  } else {
-    task = told;
-    file = new Uint8Array(task.size);
-    filled = 0;
+/** What the process is told of a file before its bytes. */
+export type Task = { size: number; cpuMs: number };
+/** What it answers; without contents where the file is no audio, or is damaged. */
+export type Finding = { contents?: Contents | undefined; exhausted?: true };
+
+/** Then it is not the file that keeps it. */
+const PATIENCE_MS = 20_000;
+/** Then it is not worth its memory. */
+const IDLE_MS = 60_000;
+/** Of its main thread, which only hands files on. */
+const HEAP_MB = 32;
+const PART_BYTES = 256 * 1024;
+
+export class Prober {
+  readonly #cpuMs: number;
+  #last: Promise<unknown> = Promise.resolve();
+  #process: ChildProcess | undefined;
+  /** Takes what was found. */
+  #answer: (finding?: Finding) => void = () => {};
+  #idle: ReturnType<typeof setTimeout> | undefined;
+
+  /** `cpuMs` is how much of the processor's time a file may take: a machine that is busy, or slept, says nothing about it. */
+  constructor(cpuMs: number) {
+    this.#cpuMs = cpuMs;
   }
-  if (filled === task.size) void look(file, task.cpuMs).then(finding => process.send?.(finding));
-});
-try {
-  // Where memory ends, Linux is to end this process and not the node.
-  writeFileSync("/proc/self/oom_score_adj", "1000");
-} catch {
-  // Another system, or one that does not let it.
-}
 
-let started: Promise<Worker> | undefined;
+  /** What is in the file; undefined where the process ended before it said so. Rejects where the file cannot be read. */
+  look(file: StoredBlob): Promise<Finding | undefined> {
+    const looking = this.#last.then(() => this.#ask(file));
+    this.#last = looking.catch(() => {});
+    return looking;
+  }
 
-async function look(bytes: Uint8Array<ArrayBuffer>, cpuMs: number): Promise<Finding> {
-  started ??= start();
-  const thread = await started;
-  const before = process.cpuUsage();
-  return new Promise(resolve => {
-    const watch = setInterval(() => {
-      const { user, system } = process.cpuUsage(before);
-      if (user + system > cpuMs * 1_000) void thread.terminate();
-    }, WATCH_EVERY_MS);
-    const settle = (finding: Finding) => {
-      clearInterval(watch);
-      thread.removeAllListeners("message").removeAllListeners("exit");
-      resolve(finding);
-    };
-    thread.once("message", (contents: Contents | undefined) => settle({ contents }));
-    thread.once("exit", () => {
-      started = undefined;
-      settle({ exhausted: true });
+  async #ask(file: StoredBlob): Promise<Finding | undefined> {
+    clearTimeout(this.#idle);
+    this.#process ??= this.#start();
+    const started = this.#process;
+    const answered = new Promise<Finding | undefined>(resolve => {
+      this.#answer = resolve;
     });
-    thread.postMessage(bytes, [bytes.buffer]);
-  });
-}
+    const patience = setTimeout(() => this.#end(started), PATIENCE_MS);
+    try {
+      await this.#hand(file, started);
+      return await answered;
+    } finally {
+      clearTimeout(patience);
+      this.#idle = setTimeout(() => this.#end(started), IDLE_MS).unref();
+    }
+  }
 
-/** Resolves when the thread takes files; rejects, and so ends this process, where it cannot be started. */
-async function start(): Promise<Worker> {
-  const thread = new Worker(new URL("./probe.ts", import.meta.url), {
-    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: HEAP_MB / 4 },
-    name: "voice probe",
-  });
-  await once(thread, "message");
-  // Out of memory, mostly; its end follows.
-  return thread.on("error", () => {});
+  /** In parts: a large one at once would hold up everything else. */
+  async #hand(file: StoredBlob, to: ChildProcess): Promise<void> {
+    // That it cannot be sent is told by the end of the process.
+    const send = (part: Task | Uint8Array) => new Promise(resolve => to.send(part, resolve));
+    await send({ size: file.size, cpuMs: this.#cpuMs });
+    for (let at = 0; at < file.size && this.#process === to; at += PART_BYTES)
+      await send(await file.read(at, Math.min(at + PART_BYTES, file.size)));
+  }
+
+  #start(): ChildProcess {
+    const started = fork(new URL("./process.ts", import.meta.url), {
+      // Neither the node's secrets nor its flags are for a process that a file may come to command.
+      env: { NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` },
+      execArgv: [],
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
+    });
+    const ended = () => this.#end(started);
+    started
+      .on("message", (finding: Finding) => this.#process === started && this.#answer(finding))
+      .on("error", ended)
+      .on("exit", ended)
+      .unref();
+    started.channel?.unref();
+    return started;
+  }
+
+  #end(started: ChildProcess): void {
+    if (this.#process !== started) return;
+    this.#process = undefined;
+    this.#answer();
+    started.kill("SIGKILL");
+  }
 }

@@ -1,6 +1,7 @@
 import { defineServer, Reject } from "../../core/plugin.ts";
 import voice, { MAX_MS, MIN_MS, type Recording } from "./message.ts";
-import { type Contents, Probes } from "./probes.ts";
+import type { Contents } from "./prober.ts";
+import { Probes } from "./probes.ts";
 
 /** The sender measures the same packets; a container's clock may be rounded. */
 const TOLERANCE_MS = 250;

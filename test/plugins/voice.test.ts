@@ -7,7 +7,7 @@ import type { StoredBlob } from "../../core/plugin.ts";
 import * as measures from "../../plugins/voice/measures.ts";
 import voice, { MAX_MS, MIN_MS, type Recording } from "../../plugins/voice/message.ts";
 import server from "../../plugins/voice/server.ts";
-import { box, changed, claiming, encrypted, fragmented, hidden, withBox } from "../helpers/boxes.ts";
+import { box, changed, claiming, encrypted, fragmented, withBox } from "../helpers/boxes.ts";
 import { recording } from "../helpers/sound.ts";
 import { receiving, session } from "./context.ts";
 
@@ -93,6 +93,13 @@ test("a file that this node does not hold is not found", async () => {
   });
 });
 
+/** The same file with other bytes after the first of those. */
+function withBytes(file: Buffer, after: number[], ...bytes: number[]): Buffer {
+  const copy = Buffer.from(file);
+  Buffer.from(bytes).copy(copy, copy.indexOf(Buffer.from(after)) + after.length);
+  return copy;
+}
+
 test("what is no recording is invalid, whatever it is called", async () => {
   const webm = await recording("webm");
   const mp4 = await recording("mp4");
@@ -103,6 +110,8 @@ test("what is no recording is invalid, whatever it is called", async () => {
     ["nothing", Buffer.alloc(0), {}],
     ["a file of zeros", Buffer.alloc(50_000), {}],
     ["a zip file", Buffer.concat([Buffer.from("PK\x03\x04"), Buffer.alloc(1_000)]), {}],
+    ["one whose header knows no duration", withBytes(webm, [0x44, 0x89, 0x88], 0x7f, 0xf8), {}],
+    ["one without a clock", withBytes(webm, [0x2a, 0xd7, 0xb1, 0x83], 0, 0, 0), {}],
     ["another container than it says", mp4, { mime: "audio/webm" }],
     ["another codec", await recording("mp4", { codec: "opus" }), { mime: "audio/mp4" }],
     ["Vorbis", await recording("webm", { codec: "pcm-s16" as "opus" }).catch(() => text("none")), {}],
@@ -158,13 +167,14 @@ test("an MP4 with an absurd duration, no time, no packets, more tracks or a ciph
     await assert.rejects(async () => sent(bytes, { mime: "audio/mp4" }), invalid, what);
 });
 
-test("a file that takes too much waits for the others, is invalid then, and its sender has to pause", async () => {
+test("a file that is never read to its end is invalid, keeps nobody waiting, and its sender has to pause", async () => {
   const hooks = server.hooks();
-  const absurd = hidden(await recording("mp4"), box("stz2", 0, 0, 60_000_000));
   const [webm, ogg] = [await recording("webm"), await recording("ogg")];
+  // Its list of tracks has a size that is none.
+  const endless = withBytes(webm, [0, 0x16, 0x54, 0xae, 0x6b], 0);
   const order: string[] = [];
   await Promise.all([
-    assert.rejects(sent(absurd, { mime: "audio/mp4" }, hooks, "mia"), invalid).then(() => order.push("mia")),
+    assert.rejects(sent(endless, {}, hooks, "mia"), invalid).then(() => order.push("mia")),
     sent(webm, {}, hooks, "raj").then(() => order.push("raj")),
   ]);
   assert.deepEqual(order, ["raj", "mia"]);

@@ -36,7 +36,7 @@ const embeddedLibrary: Plugin = {
 const embeddedWorkers: Plugin = {
   name: "embedded-workers",
   setup: ({ onLoad }) =>
-    onLoad({ filter: /(core[\\/]log[\\/]thread|plugins[\\/]voice[\\/]prober)\.ts$/ }, async ({ path }) => {
+    onLoad({ filter: /(core[\\/]log[\\/]thread|plugins[\\/]voice[\\/]process)\.ts$/ }, async ({ path }) => {
       const source = await readFile(path, "utf8");
       const [start, name] = /new Worker\(new URL\("\.\/(\w+)\.ts", import\.meta\.url\), \{/.exec(source) ?? [];
       if (!start) throw new Error(`${path} starts its worker in another form than embeddedWorkers knows`);
@@ -46,21 +46,21 @@ const embeddedWorkers: Plugin = {
     }),
 };
 
-/** What the program runs in a process of its own. The executable can start nothing but itself, and is told what to be. */
-const PROBER = "plugins/voice/prober";
+/** What runs in a process of its own. The executable can start nothing but itself, and is told to be that. */
+const PROBER = "plugins/voice/process";
+/** Nobody who types that word has such a channel. */
+const isProber = `process.send && process.argv[2] === ${JSON.stringify(PROBER)}`;
 
 const embeddedProber: Plugin = {
   name: "embedded-prober",
   setup: ({ onLoad }) =>
-    onLoad({ filter: /plugins[\\/]voice[\\/]probes\.ts$/ }, async ({ path }) => {
+    onLoad({ filter: /plugins[\\/]voice[\\/]prober\.ts$/ }, async ({ path }) => {
       const source = await readFile(path, "utf8");
-      const contents = source.replace('fork(new URL("./prober.ts", import.meta.url), {', `fork("${PROBER}", {`);
+      const contents = source.replace('fork(new URL("./process.ts", import.meta.url), {', `fork("${PROBER}", {`);
       if (contents === source) throw new Error(`${path} starts its process in another form than embeddedProber knows`);
       return { contents, loader: "ts" };
     }),
 };
-/** Nobody who types that word has such a channel. */
-const isProber = `process.send && process.argv[2] === ${JSON.stringify(PROBER)}`;
 
 /** Fills `folder` anew. The UI has to be built. The same sources give the same bytes, wherever they lie. */
 export async function stage(target: Target, folder: string): Promise<void> {
