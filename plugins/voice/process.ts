@@ -8,12 +8,14 @@ import { Worker } from "node:worker_threads";
 import type { Contents, Finding, Task } from "./prober.ts";
 
 const WATCH_EVERY_MS = 25;
-const HEAP_MB = 64;
+const HEAP_MB = 32;
 
-process.on("disconnect", () => process.exit());
+let thread: Promise<Worker> | undefined;
 let task: Task;
 let file = new Uint8Array();
 let filled = 0;
+
+process.on("disconnect", () => process.exit());
 process.on("message", (told: Task | Uint8Array) => {
   if (told instanceof Uint8Array) {
     file.set(told, filled);
@@ -32,38 +34,37 @@ try {
   // Another system, or one that does not let it.
 }
 
-let started: Promise<Worker> | undefined;
-
 async function look(bytes: Uint8Array<ArrayBuffer>, cpuMs: number): Promise<Finding> {
-  started ??= start();
-  const thread = await started;
+  thread ??= start();
+  const looking = await thread;
   const before = process.cpuUsage();
   return new Promise(resolve => {
     const watch = setInterval(() => {
       const { user, system } = process.cpuUsage(before);
-      if (user + system > cpuMs * 1_000) void thread.terminate();
+      if (user + system > cpuMs * 1_000) void looking.terminate();
     }, WATCH_EVERY_MS);
+    const answered = (contents: Contents | undefined) => settle({ contents });
+    const ended = () => settle({ exhausted: true });
     const settle = (finding: Finding) => {
       clearInterval(watch);
-      thread.removeAllListeners("message").removeAllListeners("exit");
+      looking.off("message", answered).off("exit", ended);
       resolve(finding);
     };
-    thread.once("message", (contents: Contents | undefined) => settle({ contents }));
-    thread.once("exit", () => {
-      started = undefined;
-      settle({ exhausted: true });
-    });
-    thread.postMessage(bytes, [bytes.buffer]);
+    looking.on("message", answered).on("exit", ended);
+    looking.postMessage(bytes, [bytes.buffer]);
   });
 }
 
 /** Resolves when the thread takes files; rejects, and so ends this process, where it cannot be started. */
 async function start(): Promise<Worker> {
-  const thread = new Worker(new URL("./probe.ts", import.meta.url), {
+  const started = new Worker(new URL("./probe.ts", import.meta.url), {
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: HEAP_MB / 4 },
     name: "voice probe",
   });
-  await once(thread, "message");
+  await once(started, "message");
   // Out of memory, mostly; its end follows.
-  return thread.on("error", () => {});
+  started.on("error", () => {});
+  return started.on("exit", () => {
+    thread = undefined;
+  });
 }
