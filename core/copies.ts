@@ -13,10 +13,10 @@ export class Copies {
   /** Those of them that refer to a blob. */
   readonly #byBlob = new Map<string, Set<Sent>>();
   readonly #held = new Map<string, number>();
-  readonly #holds: (peer: string, blobs: readonly string[]) => boolean;
+  readonly #holds: (peer: string, blobs: readonly string[], seq: number) => boolean;
 
-  /** `holds` says whether a peer is known to hold all of these blobs. */
-  constructor(holds: (peer: string, blobs: readonly string[]) => boolean) {
+  /** `holds` says whether a peer is known to hold all of these blobs since it committed that place. */
+  constructor(holds: (peer: string, blobs: readonly string[], seq: number) => boolean) {
     this.#holds = holds;
   }
 
@@ -88,7 +88,7 @@ export class Copies {
   /** Nodes, this one included, that hold this node's stream up to `seq`, and these blobs. */
   of(seq: number, blobs: readonly string[]): number {
     let copies = 1;
-    for (const [peer, held] of this.#held) if (held >= seq && this.#holds(peer, blobs)) copies++;
+    for (const [peer, held] of this.#held) if (held >= seq && this.#holds(peer, blobs, seq)) copies++;
     return copies;
   }
 }

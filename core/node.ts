@@ -115,6 +115,7 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
   const cluster: Cluster = await openCluster(options, ground, router, refused.resolve);
   open.defer(() => cluster.close());
   ground.blobs.damaged = hash => cluster.damagedBlob(hash);
+  ground.blobs.removed = hash => cluster.removedBlob(hash);
   const listener = makeListener(options, ground, certificates, cluster);
   const gateway: Gateway = makeGateway(config, ground, { listener, router, cluster });
   // The one ends the connections of clients, and the other all that it finds besides.

@@ -267,18 +267,20 @@ export class Router {
    */
   copiesOf({ origin, seq, blobs }: Held): number {
     if (origin === this.#currentOrigin()) return this.#copies.of(seq, blobs);
+    const place = { origin, seq };
     if (this.#former.has(origin))
-      return 1 + (this.#cluster?.holders(origin, seq) ?? []).filter(peer => this.#holds(peer, blobs)).length;
+      return 1 + (this.#cluster?.holders(origin, seq) ?? []).filter(peer => this.#holds(peer, blobs, place)).length;
     // That node took it only with its blobs; here they may be on their way.
     return blobs.every(hash => this.#parts.blobs.has(hash)) ? 2 : 1;
   }
 
   #noCopies(): Copies {
-    return new Copies((peer, blobs) => this.#holds(peer, blobs));
+    const origin = this.#origin ?? "";
+    return new Copies((peer, blobs, seq) => this.#holds(peer, blobs, { origin, seq }));
   }
 
-  #holds(peer: string, blobs: readonly string[]): boolean {
-    return blobs.length === 0 || this.#cluster?.holdsBlobs(peer, blobs) === true;
+  #holds(peer: string, blobs: readonly string[], place: { origin: string; seq: number }): boolean {
+    return blobs.length === 0 || this.#cluster?.holdsBlobs(peer, blobs, place) === true;
   }
 
   /** People see these messages of theirs: where no peer is known to hold the blobs all are asked, and the author hears of it. */
@@ -355,7 +357,7 @@ export class Router {
     this.#confirmations.changed();
   }
 
-  /** A peer was heard to hold these blobs. */
+  /** A peer said that it holds these blobs. */
   blobsHeld(hashes: readonly string[]): void {
     this.#tell(this.#copies.blobsHeld(hashes));
     this.#confirmations.changed();

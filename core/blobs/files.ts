@@ -36,6 +36,8 @@ export class BlobFiles {
   readonly #checks = new Checks();
   /** Called with what `verify` found to be damaged. */
   damaged: (hash: string) => void = () => {};
+  /** Called with what was removed. */
+  removed: (hash: string) => void = () => {};
 
   private constructor(directory: string) {
     this.#directory = directory;
@@ -190,6 +192,7 @@ export class BlobFiles {
     unlinkSync(this.#pathOf(hash));
     this.#checks.forget(hash);
     this.#add(-1, -found.size);
+    this.removed(hash);
     return true;
   }
 

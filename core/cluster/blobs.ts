@@ -6,20 +6,23 @@ import { type BlobFiles, HASH } from "../blobs/files.ts";
 import type { Committed, Log } from "../log/log.ts";
 import type { Cancel, Time } from "../time.ts";
 import { Fetching } from "./fetching.ts";
-import { BLOB_PART_BYTES, encodeBlobPart, encodeFrame, type FrameOf, MAX_HASHES } from "./frames.ts";
-import { Holdings } from "./holdings.ts";
+import { BLOB_PART_BYTES, encodeBlobPart, encodeFrame, type FrameOf, MAX_HASHES, type Payload } from "./frames.ts";
+import { Holdings, type Seqs } from "./holdings.ts";
 import type { Links } from "./links.ts";
 import type { Nodes } from "./nodes.ts";
 import type { Notices } from "./notices.ts";
+import type { Heads } from "./replication.ts";
 
 export type BlobsPorts = {
   files: Pick<BlobFiles, "has" | "isWhole" | "touch" | "size" | "read" | "verify" | "receive" | "assertRoom">;
-  log: Pick<Log, "blobsReferenced">;
+  log: Pick<Log, "blobsReferenced" | "origin">;
+  /** What this node has committed of every stream. */
+  heads(): Heads;
   time: Pick<Time, "elapsed" | "after" | "every" | "soon">;
   links: Pick<Links, "ask">;
   nodes: Pick<Nodes, "keepers">;
   notices: Pick<Notices, "blobs" | "unanswered">;
-  /** A peer was heard to hold these blobs. */
+  /** A peer said that it holds these blobs. */
   held(hashes: readonly string[]): void;
 };
 
@@ -39,8 +42,10 @@ export class Blobs {
   readonly #ports: BlobsPorts;
   readonly #holdings = new Holdings();
   readonly #fetching: Fetching;
-  /** Here since this turn of the loop, and not told yet. */
+  /** Here, or gone, since this turn of the loop, and not told yet. */
   #untold = new Set<string>();
+  /** The streams that this node writes, or wrote since it started. */
+  readonly #written = new Set<string>();
   /** How far the log was looked through for what is missing; undefined once that is done. */
   #lookedTo: number | undefined = 0;
   #lookedAt = Number.NEGATIVE_INFINITY;
@@ -112,13 +117,19 @@ export class Blobs {
     this.#ports.notices.blobs("a blob is damaged on this node's disk; it is fetched anew from a node that has it", {
       hash,
     });
+    this.#tell(hash);
     this.#fetching.refer(hash, "fresh");
     this.#fetching.fill();
   }
 
-  /** Whether a peer was heard to hold all of these. */
-  holds(peer: string, hashes: readonly string[]): boolean {
-    return hashes.every(hash => this.#holdings.has(peer, hash));
+  /** It was removed from this node's disk. */
+  removed(hash: string): void {
+    this.#tell(hash);
+  }
+
+  /** Whether a peer said that it holds all of these when it had committed that place of a stream of this node. */
+  holds(peer: string, hashes: readonly string[], place: { origin: string; seq: number }): boolean {
+    return hashes.every(hash => this.#holdings.hadAt(peer, hash, place));
   }
 
   /** Asks the peers which of these they hold. */
@@ -130,13 +141,23 @@ export class Blobs {
   received({ kind, payload }: FrameOf<"blobs" | "blobPart">): void {
     if (!this.#ports.nodes.keepers().includes(payload.id)) return;
     if (kind === "blobPart") return this.#fetching.part(payload);
-    this.#holdings.add(payload.id, payload.hashes);
-    this.#fetching.mayHave(payload.id, payload.hashes);
-    this.#ports.held(payload.hashes);
+    const { id, hashes, lacks, heads } = payload;
+    this.#holdings.add(id, hashes, this.#ownOf(heads));
+    this.#holdings.drop(id, lacks);
+    this.#fetching.mayHave(id, hashes);
+    this.#ports.held(hashes);
+  }
+
+  /** How far these heads have the streams of this node. */
+  #ownOf(heads: Heads): Seqs {
+    const { origin } = this.#ports.log;
+    if (origin !== undefined) this.#written.add(origin);
+    return Object.fromEntries([...this.#written].map(origin => [origin, heads[origin]?.seq ?? 0]));
   }
 
   /** A peer is up that may have what is missing. */
-  up(peer: string): void {
+  up(peer: string, boot: string): void {
+    this.#holdings.up(peer, boot);
     this.#fetching.mayHave(peer);
   }
 
@@ -159,7 +180,14 @@ export class Blobs {
 
   /** The frame that says which of these are here. */
   which(hashes: readonly string[]): Uint8Array {
-    return encodeFrame("blobs", { id: this.#self, hashes: hashes.filter(hash => this.#ports.files.has(hash)) });
+    return encodeFrame("blobs", this.#wordOf(hashes));
+  }
+
+  /** Together with what is committed: whoever hears it knows then for which messages it counts. */
+  #wordOf(hashes: readonly string[]): Payload<"blobs"> {
+    const here = new Set(hashes.filter(hash => this.#ports.files.has(hash)));
+    const lacks = hashes.filter(hash => !here.has(hash));
+    return { id: this.#self, hashes: [...here], lacks, heads: this.#ports.heads() };
   }
 
   /** A peer got something else than this blob: it is read, and so found out where it is damaged here. */
@@ -180,7 +208,7 @@ export class Blobs {
     this.#lookOn();
   }
 
-  /** To all peers, those that know of blobs, in one frame a turn of the loop. */
+  /** Whether it is here, to all peers that know of blobs, in one frame a turn of the loop. */
   #tell(hash: string): void {
     if (this.#untold.size === 0)
       this.#ports.time.soon(() => {
@@ -188,8 +216,10 @@ export class Blobs {
         const hashes = [...this.#untold];
         this.#untold.clear();
         if (this.#closed) return;
-        for (const some of inFrames(hashes))
-          for (const peer of nodes.keepers()) links.ask(peer, "blobs", { id: this.#self, hashes: some });
+        for (const some of inFrames(hashes)) {
+          const word = this.#wordOf(some);
+          for (const peer of nodes.keepers()) links.ask(peer, "blobs", word);
+        }
       });
     this.#untold.add(hash);
   }

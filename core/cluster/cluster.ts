@@ -39,7 +39,7 @@ export type ClusterEvents = {
   stateChanged: Changed;
   /** A peer has committed this node's own stream up to `seq`. */
   held(peer: string, seq: number): void;
-  /** A peer was heard to hold these blobs. */
+  /** A peer said that it holds these blobs. */
   blobsHeld(hashes: readonly string[]): void;
   /** Commits that a branch of a stream is given up. */
   giveUp(fork: Fork): Promise<void>;
@@ -142,7 +142,8 @@ export class Cluster {
     this.#streams = new Streams(self.id, { ...ports, held: events.held, giveUp: events.giveUp }, options.heads);
     const { replication } = this.#streams;
     this.#exchange = new Exchange(self, { ...ports, changed: events.stateChanged });
-    this.#blobs = new Blobs(self.id, { ...ports, files: options.files, held: events.blobsHeld });
+    const heads = () => this.#streams.heads;
+    this.#blobs = new Blobs(self.id, { ...ports, files: options.files, heads, held: events.blobsHeld });
     const snapshot = () => this.#exchange.snapshot();
     this.#service = new Service(self.id, { ...ports, replication, blobs: this.#blobs, snapshot });
     this.#pulse = new Pulse(self.id, { ...ports, membership, perform: effects => this.#perform(effects) });
@@ -206,9 +207,9 @@ export class Cluster {
     return this.#streams.replication.holders(origin, seq);
   }
 
-  /** Whether a peer was heard to hold these blobs. */
-  holdsBlobs(peer: string, hashes: readonly string[]): boolean {
-    return this.#blobs.holds(peer, hashes);
+  /** Whether a peer said that it holds these blobs when it had committed that place of a stream of this node. */
+  holdsBlobs(peer: string, hashes: readonly string[], place: { origin: string; seq: number }): boolean {
+    return this.#blobs.holds(peer, hashes, place);
   }
 
   /** Asks the peers which of these blobs they hold. */
@@ -227,6 +228,11 @@ export class Cluster {
   /** What is on this node's disk of a blob is found not to be it. */
   damagedBlob(hash: string): void {
     this.#blobs.damaged(hash);
+  }
+
+  /** A blob was removed from this node's disk. */
+  removedBlob(hash: string): void {
+    this.#blobs.removed(hash);
   }
 
   /** Blobs that are known to be missing here. */
@@ -322,7 +328,7 @@ export class Cluster {
     this.#nodes.remember(peer);
     this.#links.ask(info.id, "snapshotPlease", {});
     this.#pulse.ping(info.id);
-    this.#blobs.up(info.id);
+    this.#blobs.up(info.id, info.boot);
     // To everybody: it may be new to them, or a second run of a node that they know.
     this.#bus.publish(this.#links.hello(false));
     this.#options.events.nodesChanged();

@@ -141,7 +141,7 @@ export class Fetching {
     if (!fetch || askedAt === undefined) return;
     this.#window(part.id).answered(this.#ports.now() - askedAt);
     if (part.size === undefined) {
-      this.#ports.holdings.drop(part.id, part.hash);
+      this.#ports.holdings.drop(part.id, [part.hash]);
       this.#turn(fetch);
     } else if (!fetch.take(part)) this.#damaged(fetch);
     this.fill();

@@ -104,8 +104,8 @@ const PAYLOADS = {
       v.transform((entries): Record<number, string> => Object.fromEntries(entries)),
     ),
   }),
-  /** The sender holds these blobs: it has just got them, or was asked. */
-  blobs: v.object({ id, hashes }),
+  /** The sender holds some blobs, and lacks others, having committed so much: it has just got or lost them, or was asked. */
+  blobs: v.object({ id, hashes, lacks: hashes, heads }),
   /** Which of these the asked node holds. */
   blobsPlease: v.object({ hashes }),
   blobPlease: v.object({ hash, offset: count }),

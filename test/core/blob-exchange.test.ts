@@ -11,6 +11,9 @@ import { at, holds } from "../suites/samples.ts";
 
 type InFlight = { from: string; to: string; bytes: Uint8Array };
 
+/** All messages are of one stream, and each node commits its own selection of them. */
+const STREAM = "0123456789abcdef";
+
 const settled = () => new Promise(resolve => setImmediate(resolve));
 
 /** What is under way waits until the test delivers or loses it. */
@@ -67,6 +70,7 @@ class Node {
   readonly warnings: string[] = [];
   knowsBlobs = true;
   isUp = true;
+  boots = 0;
   blobs: Blobs;
   #service: Service;
   /** How often it heard that a peer holds more. */
@@ -89,9 +93,11 @@ class Node {
     const blobs = new Blobs(this.id, {
       files: this.files as never,
       log: {
+        origin: STREAM,
         blobsReferenced: async (after, limit) =>
           this.log.map((blobs, index) => ({ pos: index + 1, blobs })).slice(after, after + limit),
       },
+      heads: () => (this.log.length > 0 ? { [STREAM]: { seq: this.log.length, chain: "0" } } : {}),
       time,
       links: {
         ask: (to, kind, payload) =>
@@ -122,6 +128,11 @@ class Node {
     this.blobs.committed({ envelopes: [{ blobs } as never], segments: [] });
   }
 
+  /** Whether a peer said that it holds these, having committed as much as this node. */
+  heard(peer: string, ...hashes: string[]): boolean {
+    return this.blobs.holds(peer, hashes, { origin: STREAM, seq: Math.max(1, this.log.length) });
+  }
+
   receive({ from, bytes }: InFlight): void {
     const frame = decodeFrame(bytes);
     if (frame.kind === "blobs" || frame.kind === "blobPart") return this.blobs.received(frame);
@@ -139,8 +150,9 @@ class Node {
 
   start(): void {
     this.isUp = true;
+    this.boots++;
     [this.blobs, this.#service] = this.#start();
-    for (const peer of this.#network.all) if (peer.isUp && peer !== this) peer.blobs.up(this.id);
+    for (const peer of this.#network.all) if (peer.isUp && peer !== this) peer.blobs.up(this.id, String(this.boots));
   }
 }
 
@@ -162,14 +174,14 @@ test("what a message refers to is fetched in parts from a peer that holds it, an
   const hash = a.files.keep(bytes);
   a.refer(hash);
   await network.run();
-  assert.equal(b.blobs.holds("a", [hash]), true, "whoever has it says so");
+  assert.equal(b.heard("a", hash), true, "whoever has it says so");
   b.refer(hash);
   assert.equal(b.blobs.missing, 1);
   assert.deepEqual(asked(network), [{ to: "a", hash, offset: 0 }], "how large it is is not known yet");
   await network.run();
   assert.deepEqual(b.files.kept.get(hash), bytes);
   assert.deepEqual([b.blobs.missing, b.files.incoming], [0, 0]);
-  assert.ok(a.blobs.holds("b", [hash]) && c.blobs.holds("b", [hash]));
+  assert.ok(a.heard("b", hash) && c.heard("b", hash));
   assert.ok(a.held > 0);
   assert.equal(c.files.has(hash), false, "nothing refers to it there");
 });
@@ -318,7 +330,7 @@ test("where the holder stands still, or lost it, the rest comes from another one
   a.files.kept.delete(lost);
   await network.run();
   assert.deepEqual(c.files.kept.get(lost), other);
-  assert.equal(c.blobs.holds("a", [lost]), false, "it said that it has it no more");
+  assert.equal(c.heard("a", lost), false, "it said that it has it no more");
 });
 
 test("what has another hash is asked of another holder, and who sent it looks at its own, and gets it anew", async () => {
@@ -438,9 +450,52 @@ test("peers say which blobs they hold when they are asked", async () => {
   const [a, b] = network.add("a", "b") as [Node, Node];
   const hashes = Array.from({ length: 600 }, () => b.files.keep(blob(10)));
   const missing = new MemoryFiles().keep(blob(10));
+  b.log.push(hashes);
   a.blobs.ask([...hashes, missing]);
   await network.run();
-  assert.deepEqual([a.blobs.holds("b", hashes), a.blobs.holds("b", [at(hashes, 0), missing])], [true, false]);
+  assert.deepEqual([a.heard("b", ...hashes), a.heard("b", at(hashes, 0), missing)], [true, false]);
+});
+
+test("what a peer said counts for what it had committed by then, and for nothing that it commits later", async () => {
+  const network = new Network();
+  const [a, b] = network.add("a", "b") as [Node, Node];
+  const hash = a.files.keep(blob(10));
+  const counts = () => [1, 2].map(seq => a.blobs.holds("b", [hash], { origin: STREAM, seq }));
+  a.refer(hash);
+  b.refer(hash);
+  await network.run();
+  assert.deepEqual(counts(), [true, false]);
+  b.files.kept.delete(hash);
+  a.refer(hash);
+  b.refer(hash);
+  await network.run(() => network.of("blobPlease").length > 0);
+  assert.deepEqual(counts(), [true, false], "it has lost the blob before it committed the second one");
+  await network.run();
+  assert.deepEqual(counts(), [true, true]);
+});
+
+test("who loses a blob says so, and what was said before a restart is forgotten", async () => {
+  const network = new Network();
+  const [a, b] = network.add("a", "b") as [Node, Node];
+  const hashes = [10, 20, 30].map(size => a.files.keep(blob(size)));
+  const [removed = "", rotten = "", kept = ""] = hashes;
+  a.refer(...hashes);
+  b.refer(...hashes);
+  await network.run();
+  assert.equal(a.heard("b", ...hashes), true);
+  b.files.kept.delete(removed);
+  b.blobs.removed(removed);
+  b.files.kept.set(rotten, Buffer.alloc(20));
+  await b.files.verify(rotten);
+  await network.run(() => network.of("blobs").length === 0);
+  assert.deepEqual(
+    hashes.map(hash => a.heard("b", hash)),
+    [false, false, true],
+  );
+  b.stop();
+  assert.equal(a.heard("b", kept), true, "it is on a disk");
+  b.start();
+  assert.equal(a.heard("b", kept), false, "which may be another one");
 });
 
 const who = fc.constantFrom("a", "b", "c");

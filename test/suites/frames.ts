@@ -64,7 +64,7 @@ export const PAYLOADS: { [Kind in Frame["kind"]]: fc.Arbitrary<Extract<Frame, { 
   differs: record({ id, origin: origins, seq: count, chain }),
   chainsPlease: record({ origin: origins, seqs: some(count) }),
   chains: record({ id, origin: origins, chains: some(fc.tuple(count, chain)).map(Object.fromEntries<string>) }),
-  blobs: record({ id, hashes: some(hash) }),
+  blobs: record({ id, hashes: some(hash), lacks: some(hash), heads }),
   blobsPlease: record({ hashes: some(hash) }),
   blobPlease: record({ hash, offset: count }),
   blobPart: partly({ id, hash, offset: count, bytes }, { size: count }),

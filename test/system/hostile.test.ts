@@ -249,7 +249,7 @@ test("a peer that has the secret and makes things up gets no room for them", asy
   // Files that nobody asked for, or has, or that are said to be damaged.
   const hash = () => (made++).toString(16).padStart(64, "0");
   const hashes = () => Array.from({ length: 256 }, hash);
-  await flood(500, () => encodeFrame("blobs", { id: info.id, hashes: hashes() }));
+  await flood(500, () => encodeFrame("blobs", { id: info.id, hashes: hashes(), lacks: [], heads: {} }));
   await flood(200, () =>
     encodeFrame("blobPart", { id: info.id, hash: hash(), offset: 0, size: 2 ** 52, bytes: new Uint8Array(256 * 1024) }),
   );
