@@ -33,7 +33,7 @@ import { Report, type ReportParts, type Self } from "./report.ts";
 import { Rooms } from "./rooms.ts";
 import { Router, type RouterParts } from "./router.ts";
 import { SignIn } from "./signin.ts";
-import { realTime, type Time } from "./time.ts";
+import { type Cancel, guarded, realTime, type Time } from "./time.ts";
 import { type Certificates, openCertificates, type PublicAuthority } from "./tls/certificates.ts";
 import { isForStrangers, withAuthority } from "./tls/install.ts";
 import { answerPlain } from "./tls/plain.ts";
@@ -116,6 +116,7 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
   open.defer(() => cluster.close());
   ground.blobs.damaged = hash => cluster.damagedBlob(hash);
   ground.blobs.removed = hash => cluster.removedBlob(hash);
+  ground.blobs.unreadable = error => cluster.unreadableBlobs(error);
   const listener = makeListener(options, ground, certificates, cluster);
   const gateway: Gateway = makeGateway(config, ground, { listener, router, cluster });
   // The one ends the connections of clients, and the other all that it finds besides.
@@ -125,8 +126,7 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
   followCommits(ground, router, logger);
   router.connect(cluster, gateway);
   open.defer(() => router.close());
-  const ticker = startTicking(report, router);
-  open.defer(() => clearInterval(ticker));
+  open.defer(startTicking(ground, router));
 
   const port = await listener.listen(config);
   cluster.servesAt(ownUrls(config, { port, secure: certificates !== undefined }));
@@ -158,7 +158,7 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
 
 /** `late` are parts that stand on it, and that nobody asks for before they are there. */
 async function layGround(
-  { config, plugins, version, logger, time = realTime }: NodeOptions,
+  { config, plugins, version, logger, time: unguarded = realTime }: NodeOptions,
   open: AsyncDisposableStack,
   late: Pick<ReportParts, "cluster" | "clients">,
 ): Promise<Ground> {
@@ -166,6 +166,7 @@ async function layGround(
   const log = await Log.open(config.dataDir);
   open.defer(() => log.close());
   const failed = (what: string, error: unknown) => logger.error({ what, err: error }, "something failed");
+  const time = guarded(unguarded, failed);
   const { blobs, uploads, collector } = await openBlobs(config, { log, time, failed }, open);
   const self = { id: await ownId(log), name: config.name, version };
   const isBusOpen = config.secrets.length === 0;
@@ -325,12 +326,12 @@ function followCommits({ log, report, collector, failed }: Ground, router: Route
 }
 
 /** The first time at once. */
-function startTicking(report: Report, router: Router): NodeJS.Timeout {
+function startTicking({ report, time }: Ground, router: Router): Cancel {
   router.tick();
-  return setInterval(() => {
+  return time.every(TICK_MS, () => {
     report.tick();
     router.tick();
-  }, TICK_MS);
+  });
 }
 
 /** Resolves with what ends it. A node that cannot be administered serves all the same. */

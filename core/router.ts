@@ -332,7 +332,12 @@ export class Router {
       if (envelope.origin !== own) clock.observe(envelope.hlc);
       deliver(envelope);
     }
-    this.#cluster?.committed(commit);
+    try {
+      this.#cluster?.committed(commit);
+    } catch (error) {
+      // People here hear of it all the same.
+      this.#parts.failed("telling peers of a commit", error);
+    }
     for (const [room, messages] of rooms) this.#outlet?.messages(room, messages);
   }
 

@@ -14,6 +14,25 @@ export type Time = {
   soon(run: () => void): void;
 };
 
+/** Time in which nothing that runs later takes the process along: what it throws is told to `failed`. */
+export function guarded(time: Time, failed: (what: string, error: unknown) => void): Time {
+  const safely = (what: string, run: () => unknown) => () => {
+    const told = (error: unknown) => failed(run.name ? `${what}: ${run.name}` : what, error);
+    try {
+      const result = run();
+      if (result instanceof Promise) result.catch(told);
+    } catch (error) {
+      told(error);
+    }
+  };
+  return {
+    ...time,
+    after: (ms, run) => time.after(ms, safely(`a timer of ${ms} ms`, run)),
+    every: (ms, run) => time.every(ms, safely(`what is done every ${ms} ms`, run)),
+    soon: run => time.soon(safely("what was put off", run)),
+  };
+}
+
 export const realTime: Time = {
   wall: () => Date.now(),
   elapsed: () => performance.now(),

@@ -38,6 +38,8 @@ export class BlobFiles {
   damaged: (hash: string) => void = () => {};
   /** Called with what was removed. */
   removed: (hash: string) => void = () => {};
+  /** Called with why the disk does not tell of some of them: they are not here then for whoever asks. */
+  unreadable: (error: NodeJS.ErrnoException) => void = () => {};
 
   private constructor(directory: string) {
     this.#directory = directory;
@@ -84,7 +86,12 @@ export class BlobFiles {
     if (!found) return false;
     const isWhole = this.#checks.isWhole(hash, found);
     const now = new Date();
-    utimesSync(this.#pathOf(hash), now, now);
+    try {
+      utimesSync(this.#pathOf(hash), now, now);
+    } catch (error) {
+      this.unreadable(error as Error);
+      return this.has(hash);
+    }
     if (isWhole) this.#cameWhole(hash);
     return true;
   }
@@ -198,7 +205,7 @@ export class BlobFiles {
 
   /** What is here, in the order of the hashes. */
   all(): AsyncIterable<BlobFile> {
-    return blobsIn(this.#directory);
+    return blobsIn(this.#directory, error => this.unreadable(error));
   }
 
   async #count(): Promise<void> {
@@ -217,8 +224,14 @@ export class BlobFiles {
 
   #stat(hash: string) {
     if (!HASH.test(hash)) return undefined;
-    const found = statSync(this.#pathOf(hash), { throwIfNoEntry: false });
-    return found?.isFile() ? found : undefined;
+    try {
+      const found = statSync(this.#pathOf(hash), { throwIfNoEntry: false });
+      return found?.isFile() ? found : undefined;
+    } catch (error) {
+      // One folder that fails must not hold up what has nothing to do with it.
+      this.unreadable(error as Error);
+      return undefined;
+    }
   }
 
   /** As `#stat`; undefined where it is known to be damaged. */
@@ -270,12 +283,24 @@ export class BlobFiles {
   }
 }
 
-/** The blobs in a folder of them, in the order of their hashes; none where there is no such folder. */
-export async function* blobsIn(directory: string): AsyncGenerator<BlobFile> {
+/**
+ * The blobs in a folder of them, in the order of their hashes; none where there is no such folder. What cannot be read in it is
+ * passed over where `unreadable` is given, which is told why, and else thrown.
+ */
+export async function* blobsIn(
+  directory: string,
+  unreadable: (error: Error) => void = error => {
+    throw error;
+  },
+): AsyncGenerator<BlobFile> {
   const folders = await readdir(directory).catch(() => []);
   for (const folder of folders.filter(name => /^[0-9a-f]{2}$/.test(name)).sort()) {
     const path = join(directory, folder);
-    for (const name of (await readdir(path)).sort()) {
+    const names = await readdir(path).catch((error: Error) => {
+      unreadable(error);
+      return [];
+    });
+    for (const name of names.sort()) {
       const found = HASH.test(name) ? await stat(join(path, name)).catch(() => undefined) : undefined;
       if (found?.isFile()) yield { hash: name, size: found.size, modifiedMs: found.mtimeMs };
     }

@@ -21,7 +21,7 @@ export type BlobsPorts = {
   time: Pick<Time, "elapsed" | "after" | "every" | "soon">;
   links: Pick<Links, "ask">;
   nodes: Pick<Nodes, "keepers">;
-  notices: Pick<Notices, "blobs" | "unanswered">;
+  notices: Pick<Notices, "blobs" | "unanswered" | "unreadable">;
   /** A peer said that it holds these blobs. */
   held(hashes: readonly string[]): void;
 };
@@ -166,16 +166,20 @@ export class Blobs {
     this.#fetching.lost(peer);
   }
 
-  /** The frame with what follows `offset` in a blob; it says so where the blob is not here. */
+  /** The frame with what follows `offset` in a blob; it says so where the blob is not here, or cannot be read. */
   async part(hash: string, offset: number): Promise<Uint8Array> {
-    const { files } = this.#ports;
+    const { files, notices } = this.#ports;
     const size = files.size(hash);
     const begins = { id: this.#self, hash, offset };
-    if (size === undefined || offset > size) return encodeBlobPart(begins, new Uint8Array());
-    return encodeBlobPart(
-      { ...begins, size },
-      await files.read(hash, offset, Math.min(size, offset + BLOB_PART_BYTES)),
-    );
+    const nothing = encodeBlobPart(begins, new Uint8Array());
+    if (size === undefined || offset > size) return nothing;
+    try {
+      const bytes = await files.read(hash, offset, Math.min(size, offset + BLOB_PART_BYTES));
+      return encodeBlobPart({ ...begins, size }, bytes);
+    } catch (error) {
+      notices.unreadable(error as Error);
+      return nothing;
+    }
   }
 
   /** The frame that says which of these are here. */

@@ -235,6 +235,11 @@ export class Cluster {
     this.#blobs.removed(hash);
   }
 
+  /** This node's disk does not tell of some blobs. */
+  unreadableBlobs(error: NodeJS.ErrnoException): void {
+    this.#notices.unreadable(error);
+  }
+
   /** Blobs that are known to be missing here. */
   get missingBlobs(): number {
     return this.#blobs.missing;
@@ -365,8 +370,19 @@ export class Cluster {
 
   /** Addresses change, those of peers and this node's own. */
   #lookAround(): void {
-    this.#perform(this.#membership.moved(this.#options.hosts?.() ?? []));
+    this.#perform(this.#membership.moved(this.#hosts()));
     void this.#resolver.again(this.peers().some(({ up }) => !up) || this.#membership.isSomebodyMissing);
+  }
+
+  /** This node's addresses; none where they stay as they were. */
+  #hosts(): string[] {
+    try {
+      return this.#options.hosts?.() ?? [];
+    } catch (error) {
+      // To ask the system takes a descriptor, of which none may be left.
+      this.#notices.hostsUntold(error);
+      return [];
+    }
   }
 
   #received(received: Received): void {

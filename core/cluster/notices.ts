@@ -50,6 +50,11 @@ export class Notices {
     );
   }
 
+  hostsUntold(error: unknown): void {
+    const why = (error as Error).message;
+    this.#warnings.say("hosts", "", { why }, "this machine's addresses cannot be asked for; those of before stay");
+  }
+
   unremembered(why: string): void {
     this.#warnings.say("remembering", "", { why }, "the peers could not be remembered for the next start");
   }
@@ -141,6 +146,12 @@ export class Notices {
 
   blobs(what: string, details: object): void {
     this.#warnings.say("blobs", what, details, what);
+  }
+
+  /** This node's disk does not tell of some blobs. */
+  unreadable({ code = "", message }: NodeJS.ErrnoException): void {
+    const what = "files on this node's disk cannot be read; people get them from other nodes as far as those have them";
+    this.#warnings.say("unreadable", code, { why: message }, what);
   }
 
   fork(what: string, details: object): void {

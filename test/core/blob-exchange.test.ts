@@ -88,6 +88,7 @@ class Node {
     const time = { ...still.time, soon: (run: () => void) => queueMicrotask(run) };
     const notices = {
       blobs: (what: string) => this.warnings.push(what),
+      unreadable: (error: Error) => this.warnings.push(error.message),
       unanswered: (error: unknown) => this.warnings.push(String(error)),
     };
     const blobs = new Blobs(this.id, {
