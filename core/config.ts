@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { closest } from "fastest-levenshtein";
 import proxyAddr from "proxy-addr";
 import { isHost } from "./addresses.ts";
+import { MAX_BLOB_BYTES } from "./blobs/files.ts";
 import { MAX_HOSTS } from "./cluster/frames.ts";
 import { parseSeeds, type Seed } from "./cluster/seeds.ts";
 import { Reject } from "./errors.ts";
@@ -83,6 +84,7 @@ export function readConfig(given: Given): Config {
   const blobLimit = size("BLOB_LIMIT", text("BLOB_LIMIT") ?? "16MB");
   const blobQuota = size("BLOB_QUOTA", text("BLOB_QUOTA") ?? "200MB");
   if (blobLimit === 0) throw unusable("BLOB_LIMIT", "0", "1 or more");
+  if (blobLimit > MAX_BLOB_BYTES) throw unusable("BLOB_LIMIT", String(blobLimit), "at most 4GB");
   if (blobQuota > 0 && blobQuota < blobLimit)
     throw unusable(
       "BLOB_QUOTA",

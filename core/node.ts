@@ -264,7 +264,7 @@ function makeListener(
       isReady: () => cluster.isReady,
       addressOf: request => proxies.addressOf(request),
       isFromOwnPage: ownPages(config, cluster),
-      find: async hash => ((await cluster.fetchBlob(hash)) ? blobs.info(hash) : undefined),
+      find: async (hash, person) => ((await cluster.fetchBlob(hash, person)) ? blobs.info(hash) : undefined),
       failed,
     }),
     metrics: () => report.metrics(),

@@ -100,7 +100,7 @@ export class Router {
     this.#context = {
       now: () => parts.clock.now(),
       find: (id, author) => this.find(id, author),
-      blob: hash => this.blob(hash),
+      blob: hash => this.blob(hash, ""),
       node: parts.figures,
     };
   }
@@ -125,10 +125,10 @@ export class Router {
     return stored && toMessage(stored, this.#parts.registry);
   }
 
-  /** A file that this node holds, or gets from another: whoever uploaded it may have hopped here since. */
-  async blob(hash: string): Promise<StoredBlob | undefined> {
+  /** A file that this node holds, or gets from another for that person: whoever uploaded it may have hopped here since. */
+  async blob(hash: string, whom: string): Promise<StoredBlob | undefined> {
     const { blobs } = this.#parts;
-    await this.#cluster?.fetchBlob(hash);
+    await this.#cluster?.fetchBlob(hash, whom);
     const info = await blobs.info(hash);
     return info && { hash, ...info, read: (from, to) => blobs.read(hash, from, to) };
   }
@@ -151,7 +151,8 @@ export class Router {
       throw new Reject("invalid", "the ref is missing: the message refers to another one");
     // A state belongs to no room.
     const room = type.kind === "state" ? "" : this.#parts.rooms.assertReadable(from.person, input.room).id;
-    const context: Receiving = { ...this.#context, from, room, ...(ref !== undefined && { ref }) };
+    const blob = (hash: string) => this.blob(hash, from.person.id);
+    const context: Receiving = { ...this.#context, blob, from, room, ...(ref !== undefined && { ref }) };
     const parsed = type.parse(input.body);
     const send = (body: unknown) => () => this.#send(type, from, body, { id: id ?? uuid(), room, ref: ref ?? null });
     const body = this.#hook(type, () => receive(parsed, context));

@@ -13,6 +13,8 @@ import { HEAD_BYTES, typeOf } from "./type.ts";
 
 /** The form of a blob's name. */
 export const HASH = /^[0-9a-f]{64}$/;
+/** The largest that any node takes, whatever it is set to: a peer that speaks of more would fill the disk. */
+export const MAX_BLOB_BYTES = 4 * 1024 ** 3;
 const INCOMING = "incoming";
 /** This part of the disk stays free for the log, which acks what people write. */
 const KEPT_FREE = 0.01;

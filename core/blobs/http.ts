@@ -21,8 +21,8 @@ export type BlobHttpParts = {
   addressOf(request: IncomingMessage): string;
   /** Whether a request may come in, by the page that it comes from. */
   isFromOwnPage(request: IncomingMessage): boolean;
-  /** What is known of a blob as soon as it is here, and whole; undefined where nobody has it. */
-  find(hash: string): Promise<BlobInfo | undefined>;
+  /** What is known of a blob as soon as it is here, and whole; undefined where nobody has it. `person` is who waits for it. */
+  find(hash: string, person: string): Promise<BlobInfo | undefined>;
   failed(what: string, error: unknown): void;
 };
 
@@ -56,6 +56,7 @@ const STATUS: Partial<Record<Code, number>> = {
   "too-large": 413,
   "rate-limited": 429,
   "not-ready": 503,
+  overloaded: 503,
   "storage-failed": 503,
   "blob-damaged": 503,
   "no-space": 507,
@@ -126,15 +127,15 @@ export class BlobHttp {
     const leave = this.#sent.enter(person.id);
     if (!leave) throw new Reject("rate-limited", "too many files at a time", { retryAfterMs: ASK_AGAIN_MS });
     try {
-      await this.#send(hash, request, response);
+      await this.#send(hash, person, request, response);
     } finally {
       leave();
     }
   }
 
-  async #send(hash: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #send(hash: string, person: Person, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { files, find } = this.#parts;
-    const info = await find(hash);
+    const info = await find(hash, person.id);
     // Whoever asked may have gone meanwhile: nothing would end a stream that nobody takes.
     if (response.destroyed) return;
     if (!info)

@@ -65,6 +65,7 @@ export class Blobs {
       holdings: this.#holdings,
       peers: () => nodes.keepers(),
       ask: (peer, hash, offset) => links.ask(peer, "blobPlease", { hash, offset }),
+      inquire: hash => this.ask([hash]),
       doubt: (peer, hash) => links.ask(peer, "blobDoubted", { hash }),
       came: hash => this.#came(hash),
       now: time.elapsed,
@@ -105,11 +106,12 @@ export class Blobs {
 
   /**
    * Resolves with true when a blob is here, and whole as far as `isWhole` says, fetched before all others if need be; with
-   * false where no peer sends it. Rejects with `Reject` where this node's disk fails.
+   * false where no peer sends it. `whom` is the person who waits for it. Rejects with `Reject` where this node's disk fails, or
+   * where too much is waited for.
    */
-  async fetch(hash: string): Promise<boolean> {
+  async fetch(hash: string, whom: string): Promise<boolean> {
     if (!HASH.test(hash)) return false;
-    return (await this.#ports.files.isWhole(hash)) || this.#fetching.wait(hash);
+    return (await this.#ports.files.isWhole(hash)) || this.#fetching.wait(hash, whom);
   }
 
   /** What is on this node's disk of a blob is found not to be it: that is as if it were missing. */

@@ -219,10 +219,11 @@ export class Cluster {
 
   /**
    * Resolves with true when a blob is on this node, and whole, fetched before all others if need be; with false where no peer
-   * sends it. Rejects with `Reject` where this node's disk fails.
+   * sends it. `whom` is the person who waits for it. Rejects with `Reject` where this node's disk fails, or where too much is
+   * waited for.
    */
-  fetchBlob(hash: string): Promise<boolean> {
-    return this.#blobs.fetch(hash);
+  fetchBlob(hash: string, whom: string): Promise<boolean> {
+    return this.#blobs.fetch(hash, whom);
   }
 
   /** What is on this node's disk of a blob is found not to be it. */

@@ -1,5 +1,5 @@
 /** One blob on its way here: the parts that were asked for, and what came of it, written in order. */
-import type { BlobFiles } from "../blobs/files.ts";
+import { type BlobFiles, MAX_BLOB_BYTES } from "../blobs/files.ts";
 import type { Incoming } from "../blobs/incoming.ts";
 import { BLOB_PART_BYTES, type Payload } from "./frames.ts";
 import type { Want } from "./wants.ts";
@@ -12,13 +12,17 @@ export type FetchPorts = {
   ended(error?: unknown): void;
 };
 
-/** No node admits larger ones: a peer that says so would fill the disk. */
-const MAX_BLOB_BYTES = 4 * 1024 ** 3;
-
 export class Fetch {
   readonly want: Want;
+  /** It was begun for those who wait for it. */
+  readonly isAwaited: boolean;
   readonly #ports: FetchPorts;
   #peer: string;
+  #since: number;
+  /** The other peers were asked whether they have it. */
+  hasInquired = false;
+  /** Which of all questions for parts was the last one for this blob. */
+  lastAsked = 0;
   /** Whoever sent something of what is written. */
   readonly sources = new Set<string>();
   /** When each part was asked for, by offset. */
@@ -31,15 +35,26 @@ export class Fetch {
   #isWriting = false;
   #isOver = false;
 
-  constructor(want: Want, peer: string, ports: FetchPorts) {
+  constructor(
+    want: Want,
+    { peer, isAwaited, now }: { peer: string; isAwaited: boolean; now: number },
+    ports: FetchPorts,
+  ) {
     this.want = want;
+    this.isAwaited = isAwaited;
     this.#peer = peer;
+    this.#since = now;
     this.#ports = ports;
   }
 
   /** Whom it is asked of. */
   get peer(): string {
     return this.#peer;
+  }
+
+  /** When it was first asked of that peer. */
+  get since(): number {
+    return this.#since;
   }
 
   /** Parts that are asked for, or not written yet. */
@@ -72,8 +87,9 @@ export class Fetch {
   }
 
   /** The rest is asked of another peer. */
-  turnTo(peer: string): void {
+  turnTo(peer: string, now: number): void {
     this.#peer = peer;
+    this.#since = now;
     this.#asked.clear();
   }
 

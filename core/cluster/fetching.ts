@@ -3,10 +3,11 @@
  * under way. Has no socket, clock or timer of its own.
  */
 import type { BlobFiles } from "../blobs/files.ts";
-import { asReject } from "../errors.ts";
+import { Places } from "../blobs/places.ts";
+import { asReject, Reject } from "../errors.ts";
 import { Fetch } from "./fetch.ts";
 import type { Payload } from "./frames.ts";
-import type { Holdings } from "./holdings.ts";
+import { dropFirst, type Holdings } from "./holdings.ts";
 import { type Rank, type Want, Wants } from "./wants.ts";
 import { Window } from "./window.ts";
 
@@ -16,6 +17,8 @@ export type FetchingPorts = {
   /** The peers that are up and can be asked. */
   peers(): string[];
   ask(peer: string, hash: string, offset: number): void;
+  /** Asks all peers whether they hold it. */
+  inquire(hash: string): void;
   /** What a peer sent has another hash. */
   doubt(peer: string, hash: string): void;
   /** It is on disk. */
@@ -30,13 +33,23 @@ export type FetchingPorts = {
 /** Blobs that are fetched at a time: more of them sync the disk so often that whoever writes has to wait for it. */
 const MAX_FETCHES = 2;
 const MAX_OF_PEER = 1;
-/** And so many more of those that somebody waits for. */
+/** And so many more, whatever the others are, of those that somebody waits for, of which so many for one person. */
 const MAX_AWAITED = 4;
+const MAX_AWAITED_OF_ONE = 2;
+/** Requests of one person that wait: a browser has six at a time under way. */
+const MAX_WAITS_OF_ONE = 16;
 const PART_TIMEOUT_MS = 8_000;
-/** Nothing is fetched for so long after the disk refused something. */
+/** Where another peer is known to hold a blob it gets its turn after that, and then after twice as long each time. */
+const TURN_MS = 4_000;
+const MAX_TURNS = 10;
+/** After the disk refused something nothing is tried again for so long, and nothing old begun. */
 const REST_MS = 5_000;
 /** Whoever asks for a blob that is not here waits for it at most so long. */
 const WAIT_MS = 30_000;
+/** That no peer has a blob is true for so long, unless a peer says otherwise, for whoever asks. */
+const NOWHERE_MS = 3_000;
+const MAX_NOWHERE = 1_024;
+const ASK_AGAIN = { retryAfterMs: 1_000 };
 
 export class Fetching {
   readonly #ports: FetchingPorts;
@@ -45,6 +58,11 @@ export class Fetching {
   readonly #windows = new Map<string, Window>();
   /** Fetches begun: spreads them over the holders, without chance. */
   #begun = 0;
+  /** Parts asked for. */
+  #asked = 0;
+  readonly #waits = new Places(MAX_WAITS_OF_ONE);
+  /** Until when no peer has these, as all have said. */
+  readonly #nowhere = new Map<string, number>();
   #restsUntil = 0;
   #closed = false;
 
@@ -57,14 +75,20 @@ export class Fetching {
     this.wants.refer(hash, rank);
   }
 
-  /** Resolves with true when it is here; with false where no peer that is up has it, or none sent it within 30 s. */
-  wait(hash: string): Promise<boolean> {
-    if (this.#closed || this.#ports.peers().length === 0) return Promise.resolve(false);
-    return new Promise(settle => {
-      const taken = this.wants.await(hash, { until: this.#ports.now() + WAIT_MS, settle });
-      if (taken) this.fill();
-      else settle(false);
-    });
+  /**
+   * Resolves with true when it is here; with false where no peer that is up has it, or none sent it within 30 s. Rejects with
+   * `Reject` where the disk refuses it, or too many requests wait, of that person or of all.
+   */
+  wait(hash: string, whom: string): Promise<boolean> {
+    const now = this.#ports.now();
+    if (this.#closed || this.#ports.peers().length === 0 || (this.#nowhere.get(hash) ?? 0) > now)
+      return Promise.resolve(false);
+    const leave = this.#waits.enter(whom);
+    if (!leave) return Promise.reject(new Reject("rate-limited", "too many files at a time", ASK_AGAIN));
+    return new Promise<boolean>((settle, fail) => {
+      if (this.wants.await(hash, { whom, until: now + WAIT_MS, settle, fail })) this.fill();
+      else fail(new Reject("overloaded", undefined, ASK_AGAIN));
+    }).finally(leave);
   }
 
   /** Asks for as much as may be under way. */
@@ -72,44 +96,59 @@ export class Fetching {
     const now = this.#ports.now();
     if (this.#closed || this.wants.size === 0) return;
     this.#ports.wanting();
-    if (now < this.#restsUntil) return;
     this.#beginMore(now);
-    const isAwaited = (fetch: Fetch) => fetch.want.rank === "awaited";
-    const fetches = [...this.#fetches.values()].sort((a, b) => Number(isAwaited(b)) - Number(isAwaited(a)));
+    const fetches = [...this.#fetches.values()].sort((a, b) => a.lastAsked - b.lastAsked);
     for (const fetch of fetches) this.#ask(fetch, now);
   }
 
   #beginMore(now: number): void {
     const peers = this.#ports.peers();
     if (peers.length === 0) return this.wants.expire();
-    for (const want of this.wants.inOrder()) {
-      const isAwaited = want.rank === "awaited";
-      const free = isAwaited ? peers : peers.filter(peer => this.#of(peer) < MAX_OF_PEER);
-      const isFull = this.#fetches.size >= MAX_FETCHES + (isAwaited ? MAX_AWAITED : 0);
-      if (isFull || free.length === 0) return;
-      if (want.until > now || this.#fetches.has(want.hash)) continue;
-      const willing = free.filter(peer => !want.vain.has(peer));
-      const peer = this.#holderOf(want, willing);
-      if (peer !== undefined) this.#begin(want, peer);
-      else if (peers.every(peer => want.vain.has(peer))) this.wants.putOff(want, now);
+    for (const want of this.wants.awaited()) {
+      const underWay = this.#alike(true);
+      if (underWay.length >= MAX_AWAITED) break;
+      // Whoever asks for much waits for that alone.
+      const ofOne = (whom: string) => underWay.filter(({ want }) => want.isAwaitedBy(whom)).length;
+      if (want.people().some(whom => ofOne(whom) < MAX_AWAITED_OF_ONE)) this.#tryToBegin(want, true, peers, now);
+    }
+    for (const want of this.wants.referred()) {
+      const underWay = this.#alike(false);
+      const free = peers.filter(peer => underWay.filter(fetch => fetch.peer === peer).length < MAX_OF_PEER);
+      if (underWay.length >= MAX_FETCHES || free.length === 0) return;
+      this.#tryToBegin(want, false, free, now);
     }
   }
 
-  #of(peer: string): number {
-    let count = 0;
-    for (const fetch of this.#fetches.values()) if (fetch.peer === peer) count++;
-    return count;
+  /** What is under way for those who wait for it, or because the log refers to it. */
+  #alike(isAwaited: boolean): Fetch[] {
+    return [...this.#fetches.values()].filter(fetch => fetch.isAwaited === isAwaited);
   }
 
-  /** One that is known to hold it, else anyone. */
-  #holderOf({ hash }: Want, peers: readonly string[]): string | undefined {
+  /** `free` are the peers that may be asked now. */
+  #tryToBegin(want: Want, isAwaited: boolean, free: readonly string[], now: number): void {
+    const rests = now < this.#restsUntil && (want.timesVain > 0 || want.rank === "old");
+    if (rests || want.until > now || this.#fetches.has(want.hash)) return;
+    const willing = free.filter(peer => !want.vain.has(peer));
+    const peer = this.#holderOf(want, willing);
+    if (peer !== undefined) this.#begin(want, { peer, isAwaited, now });
+    else if (this.#ports.peers().every(peer => want.vain.has(peer))) {
+      if (want.waiters.size > 0) this.#nowhere.set(want.hash, now + NOWHERE_MS);
+      dropFirst(this.#nowhere, MAX_NOWHERE);
+      this.wants.putOff(want, now);
+    }
+  }
+
+  /** One that is known to hold it, else anyone; one that has not taken long for it before, if there is such a one. */
+  #holderOf({ hash, slow }: Want, peers: readonly string[]): string | undefined {
     const known = peers.filter(peer => this.#ports.holdings.has(peer, hash));
     const some = known.length > 0 ? known : peers;
-    return some[this.#begun++ % some.length];
+    const quick = some.filter(peer => peer !== slow);
+    const best = quick.length > 0 ? quick : some;
+    return best[this.#begun++ % best.length];
   }
 
-  #begin(want: Want, peer: string): void {
-    const fetch = new Fetch(want, peer, {
+  #begin(want: Want, how: { peer: string; isAwaited: boolean; now: number }): void {
+    const fetch = new Fetch(want, how, {
       files: this.#ports.files,
       moved: () => this.fill(),
       ended: error => this.#ended(fetch, error),
@@ -119,10 +158,12 @@ export class Fetching {
 
   #ask(fetch: Fetch, now: number): void {
     const { parts } = this.#window(fetch.peer);
-    const ofPeer = [...this.#fetches.values()].filter(({ peer }) => peer === fetch.peer);
-    let underWay = ofPeer.reduce((sum, { underWay }) => sum + underWay, 0);
+    // What people wait for takes no place of what the log refers to, nor the other way.
+    const alike = this.#alike(fetch.isAwaited).filter(({ peer }) => peer === fetch.peer);
+    let underWay = alike.reduce((sum, { underWay }) => sum + underWay, 0);
     for (let next = fetch.next; next !== undefined && underWay < parts; next = fetch.next) {
       fetch.asked(next, now);
+      fetch.lastAsked = ++this.#asked;
       underWay++;
       this.#ports.ask(fetch.peer, fetch.want.hash, next);
     }
@@ -153,8 +194,30 @@ export class Fetching {
     want.vain.add(fetch.peer);
     const others = this.#ports.peers().filter(peer => !want.vain.has(peer));
     const next = want.isOfOne ? undefined : this.#holderOf(want, others);
-    if (next !== undefined) fetch.turnTo(next);
+    if (next !== undefined) fetch.turnTo(next, this.#ports.now());
     else this.#drop(fetch);
+  }
+
+  /**
+   * Whoever has been asked for long may be slow, or lie about how much there is: where another peer is known to hold it that one
+   * goes on. Each turn lasts longer than the one before, so that a large blob comes from whomever in the end.
+   */
+  #hurry(fetch: Fetch, now: number): void {
+    const { want, peer: slow } = fetch;
+    if (fetch.isComplete || now - fetch.since < TURN_MS * 2 ** want.turns) return;
+    const others = this.#ports.peers().filter(peer => peer !== slow && !want.vain.has(peer));
+    const known = others.filter(peer => this.#ports.holdings.has(peer, want.hash));
+    if (known.length === 0) {
+      if (others.length > 0 && !fetch.hasInquired) this.#ports.inquire(want.hash);
+      fetch.hasInquired = true;
+      return;
+    }
+    want.slow = slow;
+    want.turns = Math.min(MAX_TURNS, want.turns + 1);
+    const next = this.#holderOf(want, known) as string;
+    if (!want.isOfOne) return fetch.turnTo(next, now);
+    this.#drop(fetch);
+    this.#begin(want, { peer: next, isAwaited: fetch.isAwaited, now });
   }
 
   #drop(fetch: Fetch): void {
@@ -187,18 +250,21 @@ export class Fetching {
       this.#ports.came(want.hash);
     } else if (asReject(error).code === "invalid") this.#damaged(fetch);
     else {
-      // Nobody but this node's disk is to blame.
-      want.settle(false);
+      // Nobody but this node's disk is to blame, perhaps for this one alone: others are not to wait behind it.
+      const reason = asReject(error);
+      want.fail(reason);
+      this.wants.putOff(want, this.#ports.now());
       this.#restsUntil = this.#ports.now() + REST_MS;
-      const { code, message } = asReject(error);
-      this.#ports.warn("a blob could not be stored", { code, why: message });
+      this.#ports.warn("a blob could not be stored", { code: reason.code, why: reason.message });
     }
     this.fill();
   }
 
   /** A peer came up, or got what was missing. */
   mayHave(peer: string, hashes?: readonly string[]): void {
-    const wants = hashes?.flatMap(hash => this.wants.get(hash) ?? []) ?? this.wants.inOrder();
+    if (hashes) for (const hash of hashes) this.#nowhere.delete(hash);
+    else this.#nowhere.clear();
+    const wants = hashes?.flatMap(hash => this.wants.get(hash) ?? []) ?? this.wants.all();
     for (const want of wants) this.wants.mayHave(peer, want);
     this.fill();
   }
@@ -217,6 +283,7 @@ export class Fetching {
     for (const fetch of [...this.#fetches.values()]) {
       if (this.wants.get(fetch.want.hash) !== fetch.want) this.#drop(fetch);
       else if (now - (fetch.owedSince ?? now) > PART_TIMEOUT_MS) this.#turn(fetch);
+      else this.#hurry(fetch, now);
     }
     this.fill();
     return this.wants.size > 0 && !this.#closed;
@@ -224,7 +291,7 @@ export class Fetching {
 
   close(): void {
     this.#closed = true;
-    for (const want of this.wants.inOrder()) want.settle(false);
+    for (const want of this.wants.all()) want.settle(false);
     for (const fetch of this.#fetches.values()) fetch.abandon();
     this.#fetches.clear();
   }

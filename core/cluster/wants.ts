@@ -1,4 +1,5 @@
 /** The blobs that are missing on this node, in the order in which they are to be fetched. Has no clock of its own. */
+import type { Reject } from "../errors.ts";
 
 /** Somebody waits for it, a message that has just come refers to it, or one of long ago does. */
 const RANKS = ["awaited", "fresh", "old"] as const;
@@ -16,7 +17,13 @@ const MAX_AGAIN_MS = 60_000;
 /** After so many times it is left until the log is looked through again: its message may have been erased. */
 const MAX_VAIN = 8;
 
-export type Waiter = { until: number; settle: (came: boolean) => void };
+/** `whom` is the person who waits. */
+export type Waiter = {
+  whom: string;
+  until: number;
+  settle: (came: boolean) => void;
+  fail: (reason: Reject) => void;
+};
 
 export class Want {
   readonly hash: string;
@@ -30,6 +37,9 @@ export class Want {
   timesVain = 0;
   /** All of it is to come from one peer: from several came what no one of them can be blamed for. */
   isOfOne = false;
+  /** How often another peer was turned to because one took long, and the last one that did. */
+  turns = 0;
+  slow: string | undefined;
   readonly waiters = new Set<Waiter>();
 
   constructor(hash: string, rank: Rank) {
@@ -37,8 +47,21 @@ export class Want {
     this.rank = rank;
   }
 
+  isAwaitedBy(whom: string): boolean {
+    return this.people().includes(whom);
+  }
+
+  people(): string[] {
+    return [...this.waiters].map(({ whom }) => whom);
+  }
+
   settle(came: boolean): void {
     for (const { settle } of this.waiters) settle(came);
+    this.waiters.clear();
+  }
+
+  fail(reason: Reject): void {
+    for (const { fail } of this.waiters) fail(reason);
     this.waiters.clear();
   }
 }
@@ -102,12 +125,21 @@ export class Wants {
     this.#byRank[rank].delete(hash);
   }
 
-  /** All of them, the most urgent first. */
-  *inOrder(): Iterable<Want> {
+  /** Those that somebody waits for, in the order in which they were first waited for. */
+  awaited(): Iterable<Want> {
+    return this.#byRank.awaited.values();
+  }
+
+  /** Those that the log refers to, the most urgent first. */
+  *referred(): Iterable<Want> {
+    for (const want of this.all()) if (want.isReferred) yield want;
+  }
+
+  *all(): Iterable<Want> {
     for (const rank of RANKS) yield* this.#byRank[rank].values();
   }
 
-  /** All peers were asked in vain: nobody waits any longer, and it is asked for again later. */
+  /** All peers were asked in vain, or it could not be stored: nobody waits any longer, and it is asked for again later. */
   putOff(want: Want, now: number): void {
     want.settle(false);
     want.vain.clear();

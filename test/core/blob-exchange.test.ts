@@ -237,11 +237,11 @@ test("what somebody waits for is asked for before all else", async () => {
   await network.run(() => b.files.kept.size >= 2);
   const here = b.files.kept.size;
   let came = false;
-  const coming = b.blobs.fetch(wanted).then(found => (came = found));
+  const coming = b.blobs.fetch(wanted, "ana").then(found => (came = found));
   await network.run(() => came);
   assert.equal(await coming, true);
   assert.ok(b.files.kept.size - here <= 4, `${b.files.kept.size - here} came before it`);
-  assert.equal(await b.blobs.fetch(wanted), true, "it is here");
+  assert.equal(await b.blobs.fetch(wanted, "ana"), true, "it is here");
 });
 
 test("who waits for what nobody has is told so as soon as all have said it, or where there is nobody", async () => {
@@ -250,14 +250,14 @@ test("who waits for what nobody has is told so as soon as all have said it, or w
   network.add("c");
   const hash = new MemoryFiles().keep(blob(10));
   const answers: boolean[] = [];
-  void a.blobs.fetch(hash).then(found => answers.push(found));
+  void a.blobs.fetch(hash, "ana").then(found => answers.push(found));
   await network.run();
   assert.deepEqual([answers, a.blobs.missing], [[false], 0], "the log does not refer to it: nothing is left");
-  assert.equal(await a.blobs.fetch("../../etc/passwd"), false);
+  assert.equal(await a.blobs.fetch("../../etc/passwd", "ana"), false);
   for (const node of network.all) if (node !== a) node.stop();
-  assert.equal(await a.blobs.fetch(hash), false);
+  assert.equal(await a.blobs.fetch(hash, "ana"), false);
   b.start();
-  void a.blobs.fetch(hash).then(found => answers.push(found));
+  void a.blobs.fetch(hash, "ana").then(found => answers.push(found));
   b.stop();
   await settled();
   assert.deepEqual(answers, [false, false], "its last peer went");
@@ -267,7 +267,7 @@ test("who waits for a peer that says nothing is told within half a minute", asyn
   const network = new Network();
   const [a] = network.add("a", "b") as [Node];
   let answer: boolean | undefined;
-  void a.blobs.fetch(new MemoryFiles().keep(blob(10))).then(found => (answer = found));
+  void a.blobs.fetch(new MemoryFiles().keep(blob(10)), "ana").then(found => (answer = found));
   await settled();
   network.still.pass(8_000);
   await settled();
@@ -398,9 +398,9 @@ test("a disk that is full is left alone for a while, and nobody is blamed", asyn
   const hash = a.files.keep(blob(2 * PART));
   b.files.isFull = true;
   b.refer(hash);
-  const waiting = b.blobs.fetch(hash);
+  const refused = assert.rejects(b.blobs.fetch(hash, "ana"), { code: "no-space" });
   await network.run();
-  assert.equal(await waiting, false);
+  await refused;
   assert.deepEqual(b.warnings, ["a blob could not be stored"]);
   await network.pass(4_500);
   assert.equal(b.warnings.length, 1);
@@ -541,7 +541,7 @@ test("whatever is lost, doubled, late or damaged, and whoever restarts: in the e
           frame.bytes = encodeFrame("blobPart", { ...payload, bytes });
         } else if (step.do === "refer") node?.refer(hash);
         else if (step.do === "upload") node?.files.keep(at(contents, step.what));
-        else if (step.do === "wait" && node) waits.push(node.blobs.fetch(hash));
+        else if (step.do === "wait" && node) waits.push(node.blobs.fetch(hash, String(waits.length)));
         else if (step.do === "pass") network.still.pass(step.ms);
         else if (step.do === "rot" && node && (node.files.kept.get(hash)?.length ?? 0) > 0) {
           node.files.kept.set(hash, Buffer.alloc(at(contents, step.what).length, 255));
