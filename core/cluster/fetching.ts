@@ -64,6 +64,8 @@ export class Fetching {
   /** Until when no peer has these, as all have said. */
   readonly #nowhere = new Map<string, number>();
   #restsUntil = 0;
+  /** How often in a row the disk refused something. */
+  #refusals = 0;
   #closed = false;
 
   constructor(ports: FetchingPorts) {
@@ -245,6 +247,7 @@ export class Fetching {
     const { want } = fetch;
     this.#fetches.delete(want.hash);
     if (error === undefined) {
+      this.#refusals = 0;
       this.wants.delete(want);
       want.settle(true);
       this.#ports.came(want.hash);
@@ -254,7 +257,7 @@ export class Fetching {
       const reason = asReject(error);
       want.fail(reason);
       this.wants.putOff(want, this.#ports.now());
-      this.#restsUntil = this.#ports.now() + REST_MS;
+      if (++this.#refusals > 1 || reason.code === "no-space") this.#restsUntil = this.#ports.now() + REST_MS;
       this.#ports.warn("a blob could not be stored", { code: reason.code, why: reason.message });
     }
     this.fill();

@@ -150,7 +150,8 @@ export class Wants {
       return;
     }
     want.until = now + Math.min(MAX_AGAIN_MS, AGAIN_MS * 2 ** want.timesVain);
-    if (want.rank === "awaited") this.#move(want, "fresh");
+    // Behind the others of its rank.
+    this.#move(want, want.rank === "awaited" ? "fresh" : want.rank);
   }
 
   /** That peer may have it, or may have it now. */
