@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { Blobs } from "../../core/cluster/blobs.ts";
 import { BLOB_PART_BYTES, decodeFrame, encodeFrame, type Frame } from "../../core/cluster/frames.ts";
 import { Service } from "../../core/cluster/service.ts";
+import { Reject } from "../../core/errors.ts";
 import { MemoryFiles } from "../helpers/memory-files.ts";
 import { stillTime } from "../helpers/time.ts";
 import { at, holds } from "../suites/samples.ts";
@@ -277,6 +278,115 @@ test("who waits for a peer that says nothing is told within half a minute", asyn
   assert.equal(answer, false);
 });
 
+test("however much one person waits for, files of the log come, and so does what others wait for", async () => {
+  const network = new Network();
+  const [a, b] = network.add("a", "b") as [Node, Node];
+  const nobodys = Array.from({ length: 17 }, () => new MemoryFiles().keep(blob(10)));
+  const waits = nobodys.map(hash => b.blobs.fetch(hash, "mallory"));
+  const tooMuch = assert.rejects(at(waits, 16), { code: "rate-limited", details: { retryAfterMs: 1_000 } });
+  const [fresh = "", wanted = ""] = [20, 30].map(size => a.files.keep(blob(size)));
+  b.refer(fresh);
+  const coming = b.blobs.fetch(wanted, "ana");
+  await settled();
+  const isAskedFor = (hash: string) => asked(network).some(part => part.hash === hash);
+  assert.ok(isAskedFor(fresh), "though nothing was answered yet");
+  const before = new Set<string>();
+  await network.run(() => {
+    for (const { hash } of asked(network)) before.add(hash);
+    return isAskedFor(wanted);
+  });
+  assert.deepEqual(
+    nobodys.filter(hash => before.has(hash)),
+    nobodys.slice(0, 2),
+  );
+  await network.run();
+  await tooMuch;
+  assert.deepEqual([await coming, b.files.has(fresh)], [true, true]);
+  assert.deepEqual(await Promise.all(waits.slice(0, 16)), Array(16).fill(false));
+});
+
+test("a file of the log that somebody waits for, too, is not held up by what else that person waits for", async () => {
+  const network = new Network();
+  const [a, b] = network.add("a", "b") as [Node, Node];
+  for (let index = 0; index < 5; index++) void b.blobs.fetch(new MemoryFiles().keep(blob(10)), "mallory");
+  const hash = a.files.keep(blob(10));
+  void b.blobs.fetch(hash, "mallory");
+  b.refer(hash);
+  await settled();
+  assert.ok(asked(network).some(part => part.hash === hash));
+});
+
+test("that no peer has it is not asked again for a moment, unless a peer says that it has it", async () => {
+  const network = new Network();
+  const [a, b] = network.add("a", "b") as [Node, Node];
+  const bytes = blob(10);
+  const hash = new MemoryFiles().keep(bytes);
+  const found = async () => {
+    const coming = b.blobs.fetch(hash, "ana");
+    await settled();
+    const questions = asked(network).length;
+    await network.run();
+    return [await coming, questions];
+  };
+  assert.deepEqual(await found(), [false, 1]);
+  assert.deepEqual(await found(), [false, 0]);
+  network.still.pass(3_000);
+  assert.deepEqual(await found(), [false, 1]);
+  a.files.keep(bytes);
+  a.refer(hash);
+  await network.run();
+  assert.deepEqual(await found(), [true, 1]);
+});
+
+for (const isKnown of [true, false])
+  test(`a peer that is slow, and lies about the size, gives way to one that ${isKnown ? "is known to hold" : "holds"} the blob`, async () => {
+    const network = new Network();
+    const [liar, honest, b] = network.add("liar", "honest", "b") as [Node, Node, Node];
+    const bytes = blob(10);
+    const hash = honest.files.keep(bytes);
+    const tell = (from: string) =>
+      network.frames.push({
+        from,
+        to: "b",
+        bytes: encodeFrame("blobs", { id: from, hashes: [hash], lacks: [], heads: {} }),
+      });
+    if (isKnown) for (const peer of ["liar", "honest"]) tell(peer);
+    await network.run();
+    liar.receive = ({ bytes }) => {
+      const { kind, payload } = decodeFrame(bytes);
+      if (kind !== "blobPlease") return;
+      const lie = { id: "liar", ...payload, size: 4 * 1024 ** 3, bytes: new Uint8Array(PART) };
+      network.frames.push({ from: "liar", to: "b", bytes: encodeFrame("blobPart", lie) });
+    };
+    b.refer(hash);
+    let came: boolean | undefined;
+    void b.blobs.fetch(hash, "ana").then(found => (came = found));
+    await settled();
+    assert.deepEqual(
+      asked(network).map(({ to }) => to),
+      ["liar"],
+    );
+    for (let ms = 0; ms < 29_000 && !came; ms += 1_000) {
+      // Each question and each answer takes a second.
+      network.still.pass(1_000);
+      for (const frame of network.frames) await network.deliver(frame);
+    }
+    assert.equal(came, true);
+    assert.deepEqual(b.files.kept.get(hash), bytes);
+  });
+
+test("a large blob comes though each of its holders takes long, and nothing of it is sent twice", async () => {
+  const { network, c, bytes, hash } = holders(30);
+  let questions = 0;
+  for (let ms = 0; ms < 120_000 && !c.files.has(hash); ms += 500) {
+    network.still.pass(500);
+    questions += asked(network).length;
+    for (const frame of network.frames) await network.deliver(frame);
+  }
+  assert.deepEqual(c.files.kept.get(hash), bytes);
+  assert.ok(questions <= 34, `${questions} questions for 30 parts`);
+});
+
 test("a peer that knows nothing of blobs hears nothing of them", async () => {
   const network = new Network();
   const [a, b, old] = network.add("a", "b", "old") as [Node, Node, Node];
@@ -390,6 +500,37 @@ test("what nobody has is asked for again, ever more seldom, and comes when someb
   a.refer(hash);
   await network.run();
   assert.equal(b.files.has(hash), true, "at once");
+});
+
+test("where the disk refuses one blob the others come, and who waits for that one is told why", async () => {
+  const network = new Network();
+  const [a, b] = network.add("a", "b") as [Node, Node];
+  const hashes = Array.from({ length: 12 }, () => a.files.keep(blob(20)));
+  b.files.refuses.add(at(hashes, 0)).add(at(hashes, 5));
+  b.stop();
+  for (const hash of hashes) b.log.push([hash]);
+  b.start();
+  await network.pass(1_000);
+  assert.equal(b.files.kept.size, 10);
+  const refused = assert.rejects(b.blobs.fetch(at(hashes, 0), "ana"), { code: "storage-failed" });
+  await network.pass(6_000);
+  await refused;
+  b.files.refuses.clear();
+  await network.pass(60_000, 1_000);
+  assert.equal(b.files.kept.size, 12);
+});
+
+test("what a node cannot read it does not send, and says so", async () => {
+  const network = new Network();
+  const [a, b] = network.add("a", "b") as [Node, Node];
+  const hash = a.files.keep(blob(20));
+  a.files.read = async () => {
+    throw new Reject("storage-failed");
+  };
+  const coming = b.blobs.fetch(hash, "ana");
+  await network.run();
+  assert.equal(await coming, false);
+  assert.equal(a.warnings.length, 1);
 });
 
 test("a disk that is full is left alone for a while, and nobody is blamed", async () => {

@@ -1,6 +1,15 @@
 /** Files by their hash: whole and synced, or not there. */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
@@ -47,6 +56,37 @@ test("a file is there when it is finished, under its hash, for its owner only, a
   assert.equal(statSync(pathOf(hash)).mode & 0o777, 0o600);
   for (const folder of [directory, join(directory, "incoming"), join(directory, hash.slice(0, 2))])
     assert.equal(statSync(folder).mode & 0o777, 0o700, folder);
+});
+
+test("of a folder that the disk does not read nothing is here, which is said, and nothing fails", async t => {
+  const { files, directory, add } = await opened(t);
+  const [good, lost] = [await add(webm()), await add(webm())];
+  const why: unknown[] = [];
+  files.unreadable = ({ code }) => why.push(code);
+  const folder = join(directory, lost.hash.slice(0, 2));
+  rmSync(folder, { recursive: true });
+  try {
+    symlinkSync(lost.hash.slice(0, 2), folder);
+  } catch {
+    return t.skip("no links can be made here");
+  }
+  assert.deepEqual([files.has(lost.hash), files.touch(lost.hash), files.size(lost.hash)], [false, false, undefined]);
+  assert.deepEqual([await files.info(lost.hash), await files.isWhole(lost.hash)], [undefined, false]);
+  assert.equal(await files.remove(lost.hash), false);
+  const listed = [];
+  for await (const { hash } of files.all()) listed.push(hash);
+  assert.deepEqual(listed, good.hash.startsWith(lost.hash.slice(0, 2)) ? [] : [good.hash]);
+  assert.deepEqual(new Set(why), new Set(["ELOOP"]));
+});
+
+test("what is removed is told of", async t => {
+  const { files, add } = await opened(t);
+  const { hash } = await add(webm());
+  const removed: string[] = [];
+  files.removed = hash => removed.push(hash);
+  assert.equal(await files.remove("0".repeat(64)), false);
+  assert.equal(await files.remove(hash), true);
+  assert.deepEqual(removed, [hash]);
 });
 
 test("any part of a file is read, and streamed, as it is", async t => {

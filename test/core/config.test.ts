@@ -103,6 +103,8 @@ test("a size is bytes, or a number with its unit", () => {
     ["16KB", 16_384],
     ["16 mb", 16_777_216],
     ["1G", 1_073_741_824],
+    ["4GB", 4_294_967_296],
+    ["4294967297", undefined],
     ["1tb", undefined],
     ["1.5MB", undefined],
     ["-1", undefined],

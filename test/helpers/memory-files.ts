@@ -10,6 +10,8 @@ export class MemoryFiles implements Record<keyof BlobsPorts["files"], unknown> {
   readonly #damaged = new Set<Uint8Array>();
   damaged: (hash: string) => void = () => {};
   isFull = false;
+  /** What the disk does not take. */
+  readonly refuses = new Set<string>();
   /** Files that are coming in. */
   incoming = 0;
 
@@ -76,6 +78,7 @@ export class MemoryFiles implements Record<keyof BlobsPorts["files"], unknown> {
         close();
         const bytes = Buffer.concat(parts);
         if (expected !== undefined && hashOf(bytes) !== expected) throw new Reject("invalid");
+        if (this.refuses.has(hashOf(bytes))) throw new Reject("storage-failed");
         return this.keep(bytes);
       },
       abandon: async () => close(),
