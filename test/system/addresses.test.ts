@@ -6,14 +6,21 @@ import { Bus } from "../../core/cluster/bus.ts";
 import { Cluster } from "../../core/cluster/cluster.ts";
 import type { Address } from "../../core/cluster/membership.ts";
 import { Log } from "../../core/log/log.ts";
-import { realTime } from "../../core/time.ts";
+import { realTime, type Time } from "../../core/time.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { temporaryDirectory } from "../helpers/node.ts";
 
 type Names = Map<string, Address[]>;
 
 /** A node without a page: its log, and its place in the cluster. */
-async function member(t: TestContext, names: Names, name: string, seeds: string[], boot = `${name}'s first run`) {
+async function member(
+  t: TestContext,
+  names: Names,
+  name: string,
+  seeds: string[],
+  boot = `${name}'s first run`,
+  { hosts, time = realTime, warned }: { hosts?: () => string[]; time?: Time; warned?: (what: string) => void } = {},
+) {
   const log = await Log.open(temporaryDirectory(t));
   cleanUp(t, () => log.close());
   const cluster = await Cluster.open({
@@ -28,12 +35,13 @@ async function member(t: TestContext, names: Names, name: string, seeds: string[
       return addresses;
     },
     openBus: Bus.open,
-    time: realTime,
+    hosts,
+    time,
     log,
     files: await BlobFiles.open(temporaryDirectory(t)),
     heads: await log.heads(),
     forgotten: new Set<string>(),
-    logger: { info() {}, warn() {} },
+    logger: { info() {}, warn: (_, what) => warned?.(what) },
     events: {
       signal() {},
       stateChanged() {},
@@ -86,4 +94,25 @@ test("a name that comes to stand for one node more brings it in", async t => {
   await until(() => sees(ana, "bo"));
   names.set("chat", [bo.address, cy.address]);
   await until(() => sees(ana, "cy") && sees(cy, "bo"));
+});
+
+test("a node whose system does not tell its addresses any more keeps those that it had, and goes on", async t => {
+  let lookAround = () => {};
+  const every: Time["every"] = (ms, run) => {
+    if (ms === 5_000) lookAround = run;
+    return realTime.every(ms, run);
+  };
+  const names: Names = new Map();
+  const said: string[] = [];
+  const hosts = () => {
+    throw Object.assign(new Error("uv_interface_addresses returned Unknown system error 24"), { code: "EMFILE" });
+  };
+  const options = { hosts, time: { ...realTime, every }, warned: (what: string) => said.push(what) };
+  const ana = await member(t, names, "ana", ["chat-bo"], undefined, options);
+  const bo = await member(t, names, "bo", []);
+  names.set("chat-bo", [bo.address]);
+  lookAround();
+  await until(() => sees(ana, "bo"));
+  assert.deepEqual(ana.cluster.self.hosts, ["127.0.0.1"]);
+  assert.ok(said.includes("this machine's addresses cannot be asked for; those of before stay"));
 });

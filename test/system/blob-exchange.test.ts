@@ -1,7 +1,7 @@
 /** Files on more than one node: real disks, real HTTP, and a real bus between the nodes. */
 import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -218,6 +218,78 @@ test("under ACK=peer an ok means that another node holds the file, too", async t
   const twice = await upload(a, ana);
   assert.equal((await ana.ask("file", message(twice))).ok, true);
   assert.equal((await ana.ask("file", message(twice))).ok, true, "the other node has had it before");
+});
+
+test("under ACK=peer a file that another node has lost since it had it counts only when it is there again", async t => {
+  const a = await newFileNode(t, { NODE_NAME: "a", ACK: "peer" });
+  const b = await newFileNode(t, { NODE_NAME: "b", ...peer(a) });
+  await b.ready;
+  const ana = await enter(t, a, "Ana");
+  const hash = await upload(a, ana);
+  assert.equal((await ana.ask("file", message(hash))).ok, true);
+  rmSync(pathOf(b, hash));
+  const incoming = join(b.dataDir, "blobs", "incoming");
+  rmSync(incoming, { recursive: true });
+  writeFileSync(incoming, "no folder");
+  const again = message(hash);
+  assert.equal((await ana.ask("file", again)).code, "unconfirmed");
+  assert.deepEqual(await copiesSeen(ana, again.id), [1]);
+  rmSync(incoming);
+  mkdirSync(incoming);
+  for (let answer = await ana.ask("file", again); !answer.ok; answer = await ana.ask("file", again)) {
+    assert.equal(answer.code, "unconfirmed");
+    await sleep(answer.retryAfterMs as number);
+  }
+  assert.ok(isSound(b, hash));
+  assert.deepEqual(await copiesSeen(ana, again.id), [2]);
+});
+
+test("a folder of files that fails holds up neither messages nor other files, and what belongs there comes when it is mended", async t => {
+  const a = await newFileNode(t, { NODE_NAME: "a" });
+  const b = await newFileNode(t, { NODE_NAME: "b", ...peer(a) });
+  await b.ready;
+  const [ana, bo] = [await enter(t, a, "Ana"), await enter(t, b, "Bo")];
+  const lost = await upload(a, ana);
+  let other = lost;
+  while (other.startsWith(lost.slice(0, 2))) other = await upload(a, ana);
+  const folder = join(b.dataDir, "blobs", lost.slice(0, 2));
+  try {
+    symlinkSync(lost.slice(0, 2), folder);
+  } catch {
+    return t.skip("no links can be made here");
+  }
+  const sent = [message(lost), message(other)];
+  await Promise.all([...sent.map(message => ana.ask("file", message)), ana.say("with them")]);
+  await bo.until(() => bo.messages().length === 3);
+  await until(() => isSound(b, other));
+  assert.equal((await download(b, bo, lost)).status, 503);
+  rmSync(folder);
+  assert.equal((await download(b, bo, lost)).status, 200);
+  assert.ok(isSound(b, lost));
+});
+
+test("who asks for files that nobody has keeps no file of a message from its ack", async t => {
+  const a = await newFileNode(t, { NODE_NAME: "a", ACK: "peer" });
+  const b = await newFileNode(t, { NODE_NAME: "b", ...peer(a) });
+  await b.ready;
+  const [ana, mallory] = [await enter(t, a, "Ana"), await enter(t, b, "Mallory")];
+  let isOver = false;
+  const statuses = new Set<number>();
+  const ask = async () => {
+    while (!isOver) statuses.add((await download(b, mallory, hashOf(randomBytes(8)))).status);
+  };
+  const asking = Array.from({ length: 40 }, ask);
+  await until(() => statuses.has(404));
+  for (let index = 0; index < 2; index++) {
+    const hash = await upload(a, ana);
+    assert.equal((await ana.ask("file", message(hash))).ok, true);
+    assert.ok(isSound(b, hash));
+  }
+  const unsent = await upload(a, ana);
+  assert.equal((await download(b, await enter(t, b, "Bo"), unsent)).status, 200);
+  isOver = true;
+  await Promise.all(asking);
+  assert.deepEqual([...statuses].sort(), [404, 429]);
 });
 
 test("the file of a message that was acked under ACK=peer outlives the node that acked it, killed at that moment", async t => {
