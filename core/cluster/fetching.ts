@@ -3,11 +3,11 @@
  * under way. Has no socket, clock or timer of its own.
  */
 import type { BlobFiles } from "../blobs/files.ts";
-import { Places } from "../blobs/places.ts";
-import { asReject, Reject } from "../errors.ts";
+import { asReject } from "../errors.ts";
 import { Fetch } from "./fetch.ts";
 import type { Payload } from "./frames.ts";
-import { dropFirst, type Holdings } from "./holdings.ts";
+import type { Holdings } from "./holdings.ts";
+import { Waits } from "./waits.ts";
 import { type Rank, type Want, Wants } from "./wants.ts";
 import { Window } from "./window.ts";
 
@@ -36,33 +36,23 @@ const MAX_OF_PEER = 1;
 /** And so many more, whatever the others are, of those that somebody waits for, of which so many for one person. */
 const MAX_AWAITED = 4;
 const MAX_AWAITED_OF_ONE = 2;
-/** Requests of one person that wait: a browser has six at a time under way. */
-const MAX_WAITS_OF_ONE = 16;
 const PART_TIMEOUT_MS = 8_000;
 /** Where another peer is known to hold a blob it gets its turn after that, and then after twice as long each time. */
 const TURN_MS = 4_000;
 const MAX_TURNS = 10;
 /** After the disk refused something nothing is tried again for so long, and nothing old begun. */
 const REST_MS = 5_000;
-/** Whoever asks for a blob that is not here waits for it at most so long. */
-const WAIT_MS = 30_000;
-/** That no peer has a blob is true for so long, unless a peer says otherwise, for whoever asks. */
-const NOWHERE_MS = 3_000;
-const MAX_NOWHERE = 1_024;
-const ASK_AGAIN = { retryAfterMs: 1_000 };
 
 export class Fetching {
   readonly #ports: FetchingPorts;
   readonly wants = new Wants();
+  readonly #waits = new Waits(this.wants);
   readonly #fetches = new Map<string, Fetch>();
   readonly #windows = new Map<string, Window>();
   /** Fetches begun: spreads them over the holders, without chance. */
   #begun = 0;
   /** Parts asked for. */
   #asked = 0;
-  readonly #waits = new Places(MAX_WAITS_OF_ONE);
-  /** Until when no peer has these, as all have said. */
-  readonly #nowhere = new Map<string, number>();
   #restsUntil = 0;
   /** How often in a row the disk refused something. */
   #refusals = 0;
@@ -82,15 +72,10 @@ export class Fetching {
    * `Reject` where the disk refuses it, or too many requests wait, of that person or of all.
    */
   wait(hash: string, whom: string): Promise<boolean> {
-    const now = this.#ports.now();
-    if (this.#closed || this.#ports.peers().length === 0 || (this.#nowhere.get(hash) ?? 0) > now)
-      return Promise.resolve(false);
-    const leave = this.#waits.enter(whom);
-    if (!leave) return Promise.reject(new Reject("rate-limited", "too many files at a time", ASK_AGAIN));
-    return new Promise<boolean>((settle, fail) => {
-      if (this.wants.await(hash, { whom, until: now + WAIT_MS, settle, fail })) this.fill();
-      else fail(new Reject("overloaded", undefined, ASK_AGAIN));
-    }).finally(leave);
+    if (this.#closed || this.#ports.peers().length === 0) return Promise.resolve(false);
+    const coming = this.#waits.enter(hash, whom, this.#ports.now());
+    this.fill();
+    return coming;
   }
 
   /** Asks for as much as may be under way. */
@@ -134,8 +119,7 @@ export class Fetching {
     const peer = this.#holderOf(want, willing);
     if (peer !== undefined) this.#begin(want, { peer, isAwaited, now });
     else if (this.#ports.peers().every(peer => want.vain.has(peer))) {
-      if (want.waiters.size > 0) this.#nowhere.set(want.hash, now + NOWHERE_MS);
-      dropFirst(this.#nowhere, MAX_NOWHERE);
+      if (want.waiters.size > 0) this.#waits.inVain(want.hash, now);
       this.wants.putOff(want, now);
     }
   }
@@ -265,8 +249,7 @@ export class Fetching {
 
   /** A peer came up, or got what was missing. */
   mayHave(peer: string, hashes?: readonly string[]): void {
-    if (hashes) for (const hash of hashes) this.#nowhere.delete(hash);
-    else this.#nowhere.clear();
+    this.#waits.mayCome(hashes);
     const wants = hashes?.flatMap(hash => this.wants.get(hash) ?? []) ?? this.wants.all();
     for (const want of wants) this.wants.mayHave(peer, want);
     this.fill();
