@@ -50,6 +50,8 @@ export class Blobs {
   #lookedTo: number | undefined = 0;
   #lookedAt = Number.NEGATIVE_INFINITY;
   #isLooking = false;
+  /** What is found missing may have been told to be here. */
+  #tellsLost = false;
   /** When each was found to be whole, of those that peers doubted. */
   readonly #doubted = new Map<string, number>();
   #ticking: Cancel | undefined;
@@ -72,7 +74,10 @@ export class Blobs {
       wanting: () => this.#tickSoon(),
       warn: (what, details) => notices.blobs(what, details),
     });
-    this.#lookingAgain = time.every(LOOK_AGAIN_MS, () => this.#lookAgain());
+    this.#lookingAgain = time.every(LOOK_AGAIN_MS, () => {
+      this.#tellsLost = true;
+      this.#lookAgain();
+    });
     void this.#look();
   }
 
@@ -260,6 +265,7 @@ export class Blobs {
         const page = await log.blobsReferenced(this.#lookedTo, PAGE);
         this.#found(page.flatMap(({ blobs }) => blobs));
         this.#lookedTo = page.length < PAGE ? undefined : page.at(-1)?.pos;
+        this.#tellsLost &&= this.#lookedTo !== undefined;
       }
     } catch (error) {
       if (!this.#closed) notices.unanswered(error);
@@ -268,7 +274,11 @@ export class Blobs {
   }
 
   #found(hashes: readonly string[]): void {
-    for (const hash of hashes) if (HASH.test(hash) && !this.#ports.files.has(hash)) this.#fetching.refer(hash, "old");
+    for (const hash of hashes) {
+      if (!HASH.test(hash) || this.#ports.files.has(hash)) continue;
+      if (this.#tellsLost && !this.#fetching.wants.get(hash)) this.#tell(hash);
+      this.#fetching.refer(hash, "old");
+    }
     this.#fetching.fill();
   }
 

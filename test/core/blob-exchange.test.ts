@@ -634,6 +634,14 @@ test("who loses a blob says so, and what was said before a restart is forgotten"
     hashes.map(hash => a.heard("b", hash)),
     [false, false, true],
   );
+  await network.run();
+  assert.equal(a.heard("b", rotten), true, "it is there again");
+  b.files.kept.delete(kept);
+  network.still.pass(3_600_000);
+  await settled();
+  await network.run(() => network.of("blobs").length === 0);
+  assert.equal(a.heard("b", kept), false, "it was found to be gone when the log was looked through again");
+  await network.run();
   b.stop();
   assert.equal(a.heard("b", kept), true, "it is on a disk");
   b.start();
