@@ -311,6 +311,7 @@ test("a file of the log that somebody waits for, too, is not held up by what els
   for (let index = 0; index < 5; index++) void b.blobs.fetch(new MemoryFiles().keep(blob(10)), "mallory");
   const hash = a.files.keep(blob(10));
   void b.blobs.fetch(hash, "mallory");
+  await settled();
   b.refer(hash);
   await settled();
   assert.ok(asked(network).some(part => part.hash === hash));
