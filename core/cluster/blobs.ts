@@ -3,6 +3,7 @@
  * socket, clock or timer of its own.
  */
 import { type BlobFiles, HASH } from "../blobs/files.ts";
+import { asReject } from "../errors.ts";
 import type { Committed, Log } from "../log/log.ts";
 import type { Cancel, Time } from "../time.ts";
 import { Fetching } from "./fetching.ts";
@@ -185,7 +186,8 @@ export class Blobs {
       const bytes = await files.read(hash, offset, Math.min(size, offset + BLOB_PART_BYTES));
       return encodeBlobPart({ ...begins, size }, bytes);
     } catch (error) {
-      notices.unreadable(error as Error);
+      // It may have been removed meanwhile.
+      if (asReject(error).code !== "not-found") notices.unreadable(error as Error);
       return nothing;
     }
   }
