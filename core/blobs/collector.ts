@@ -68,7 +68,7 @@ export class Collector {
   /** Messages that referred to these were erased: what no other one refers to goes at once, for it is not to be heard. */
   release(hashes: readonly string[]): void {
     const { files, time, failed } = this.#parts;
-    const since = time.wall();
+    const since = time.wall() - 1;
     const releasing = (async () => {
       // What another message is about to refer to has been touched by then.
       for (const hash of await this.#unreferenced(new Set(hashes))) await files.remove(hash, since);
