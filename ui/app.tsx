@@ -10,6 +10,7 @@ import { current, listing, rooms } from "./rooms.ts";
 import { RoomView } from "./roomview.tsx";
 import { shellOf } from "./shell.ts";
 import { Sidebar } from "./sidebar.tsx";
+import "./theme.ts";
 import { Toasts } from "./toasts.tsx";
 
 export function App() {

@@ -4,7 +4,6 @@ import { App } from "./app.tsx";
 import { start } from "./chat.ts";
 import { speak } from "./i18n.ts";
 import { listenForKeys } from "./keys.ts";
-import "./theme.ts";
 import { fitViewport } from "./viewport.ts";
 
 listenForKeys();
