@@ -4,7 +4,6 @@ import { type Signal, signal } from "@preact/signals";
 import type { Message, Person } from "../core/plugin.ts";
 import { raise } from "./copies.ts";
 import { keep, kept } from "./keep.ts";
-import { lineOf } from "./registry.ts";
 import { me } from "./session.ts";
 import { Timeline } from "./timeline.ts";
 
@@ -118,11 +117,5 @@ export class Room {
     this.timeline.clear();
     this.unread.value = 0;
     this.older.value = older;
-  }
-
-  /** One line of the newest row, for the list of rooms. */
-  get preview(): string {
-    const newest = this.timeline.newest;
-    return newest ? lineOf(newest) : "";
   }
 }
