@@ -138,13 +138,16 @@ export type Shell<Input = unknown, Body = Input> = {
   listen(heard: (signal: { body: Body; room: string; author: Person }) => void): () => void;
   /** The name of the node that this browser is connected to. */
   readonly node: string;
+  /** It is connected to one now. */
+  readonly connected: boolean;
   /** A text of the plugin's own `strings`, in the reader's language. */
   t(key: string, values?: Record<string, string | number>): string;
   /** The language that the page is shown in: `en` or `zh`. */
   readonly language: string;
   /** A text that the plugin keeps in this browser until the person logs out; `""` forgets it. */
   remember(key: string, text: string): void;
-  recall(key: string): string;
+  /** What this tab kept last, or else any; what was kept last in any, with `anyTab`. */
+  recall(key: string, anyTab?: boolean): string;
   /** Keeps a file in this browser until a message that refers to it was sent, which uploads it first. Returns its hash. */
   keep(file: Blob): Promise<string>;
   /** Where a file can be loaded from: the node that this browser is connected to, or this browser itself. */
@@ -153,8 +156,11 @@ export type Shell<Input = unknown, Body = Input> = {
   draft(about: string): Promise<Draft<Input>>;
   /** The oldest draft of this type that a page of this person left behind. From now on this page holds it, and no other. */
   leftDraft(): Promise<Draft<Input> | undefined>;
-  /** The rows of this type that this page has of a room, oldest first; those that were erased are left out. */
-  loaded(room: string): readonly (Message<Body> & { readonly body: Body })[];
+  /** The rows of this type that this page has of a room, oldest first; those that were erased have no body. */
+  loaded(room: string): readonly Message<Body>[];
+  roomName(room: string): string;
+  /** What had the focus is gone: gives it to where the reader goes on. */
+  refocus(): void;
   /** A person's picture, the same wherever it stands. */
   readonly Avatar: ComponentType<{ person: Person }>;
 };

@@ -4,13 +4,14 @@ import { Avatar } from "./avatar.tsx";
 import { blobUrl, files } from "./blobs.ts";
 import { connected, node, request } from "./connection.ts";
 import { language, t, translate } from "./i18n.ts";
-import { keepHere, keptHere } from "./keep.ts";
+import { keepHere, kept, keptHere } from "./keep.ts";
 import { post } from "./outbox.ts";
 import { plugins } from "./registry.ts";
 import { currentId, heldRoom } from "./rooms.ts";
 import { me } from "./session.ts";
 import { toast } from "./toasts.tsx";
 import { valuesOf } from "./values.ts";
+import { refocus } from "./view.ts";
 
 type Heard = Parameters<Shell["listen"]>[0];
 type To = Parameters<Shell["send"]>[1];
@@ -39,6 +40,9 @@ function makeShell(plugin: AnyClientPlugin): Shell {
     get node() {
       return node.value.name;
     },
+    get connected() {
+      return connected.value;
+    },
     get language() {
       return language.value;
     },
@@ -46,12 +50,14 @@ function makeShell(plugin: AnyClientPlugin): Shell {
     listen: heard => listen(message.type, heard),
     t: (key, values) => translate(hooks.strings, key, values),
     remember: (key, text) => keepHere(`${message.type}:${key}`, text),
-    recall: key => keptHere(`${message.type}:${key}`),
+    recall: (key, anyTab) => (anyTab ? kept : keptHere)(`${message.type}:${key}`),
     keep: file => files().then(({ keepFile }) => keepFile(file)),
     blobUrl,
     draft: about => drafts().then(({ beginDraft }) => beginDraft(message, about)),
     leftDraft: () => drafts().then(({ takeDraft }) => takeDraft(message)),
     loaded: room => heldRoom(room)?.timeline.loaded(message.type) ?? [],
+    roomName: room => heldRoom(room)?.name.value ?? room,
+    refocus,
     Avatar,
   };
 }

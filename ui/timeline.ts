@@ -26,12 +26,11 @@ export class Timeline {
   get newest(): Message | undefined {
     return this.chunks.peek().at(-1)?.entries.peek().at(-1)?.message;
   }
-  /** What is here of one type and has a body, oldest first. */
-  loaded(type: string): (Message & { readonly body: unknown })[] {
-    return this.chunks
-      .peek()
-      .flatMap(({ entries }) => entries.peek().map(({ message }) => message))
-      .filter(message => message.type === type && message.body !== undefined) as (Message & { body: unknown })[];
+  /** What is here of one type, oldest first. */
+  loaded(type: string): Message[] {
+    return this.chunks.value
+      .flatMap(({ entries }) => entries.value.map(({ message }) => message))
+      .filter(message => message.type === type);
   }
   has(author: string, id: string): boolean {
     return this.#entryOf.has(`${author} ${id}`);
