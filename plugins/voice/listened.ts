@@ -6,23 +6,33 @@ import type { Voice, VoiceShell } from "./player.ts";
 const MAX_HEARD = 2_000;
 const MAX_POSITIONS = 50;
 /** Nearer to either end, it begins anew. */
-const EDGE_S = 1;
+export const EDGE_S = 1;
 
 type Memory = Pick<VoiceShell, "remember" | "recall">;
 
+/** Each change is made to what the browser keeps by then: other tabs change it, too. */
 export class Listened {
   /** Ids, oldest first. */
   readonly #heard = signal<ReadonlySet<string>>(new Set());
   /** Seconds by id. */
   readonly #positions = signal<ReadonlyMap<string, number>>(new Map());
   readonly #memory: Memory;
+  /** What was read last. */
+  #read = "";
 
   constructor(memory: Memory) {
     this.#memory = memory;
-    this.#heard.value = new Set(memory.recall("heard").split(" ").filter(Boolean));
+    this.refresh();
+  }
+
+  /** Another tab may have changed it. */
+  refresh(): void {
+    const [heard, positions] = ["heard", "positions"].map(key => this.#memory.recall(key, true)) as [string, string];
+    if (this.#read === heard + positions) return;
+    this.#read = heard + positions;
+    this.#heard.value = new Set(heard.split(" ").filter(Boolean));
     this.#positions.value = new Map(
-      memory
-        .recall("positions")
+      positions
         .split(" ")
         .map(pair => pair.split("=") as [string, string])
         .filter(([id, seconds]) => id && Number(seconds) > 0)
@@ -35,10 +45,11 @@ export class Listened {
   }
 
   hear(id: string): void {
+    this.refresh();
     if (this.#heard.peek().has(short(id))) return;
     const heard = [...this.#heard.peek(), short(id)].slice(-MAX_HEARD);
-    this.#heard.value = new Set(heard);
     this.#memory.remember("heard", heard.join(" "));
+    this.refresh();
   }
 
   /** Seconds; 0 where it begins at its beginning. */
@@ -47,12 +58,13 @@ export class Listened {
   }
 
   keepPosition({ id, body }: Pick<Voice, "id"> & { body: Recording }, seconds: number): void {
+    this.refresh();
     const positions = new Map(this.#positions.peek());
     positions.delete(short(id));
-    if (seconds > EDGE_S && seconds < body.durationMs / 1_000 - EDGE_S) positions.set(short(id), seconds);
+    if (seconds >= EDGE_S && seconds <= body.durationMs / 1_000 - EDGE_S) positions.set(short(id), seconds);
     const kept = [...positions].slice(-MAX_POSITIONS);
-    this.#positions.value = new Map(kept);
     this.#memory.remember("positions", kept.map(([id, at]) => `${id}=${at.toFixed(1)}`).join(" "));
+    this.refresh();
   }
 }
 

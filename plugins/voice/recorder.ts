@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import { MAX_MS } from "./measures.ts";
 import { recordable } from "./microphone.ts";
+import { begin } from "./solo.ts";
 
 const BITS_PER_SECOND = 28_000;
 /** How often it is looked how loud it is. */
@@ -59,6 +60,7 @@ export class Recorder {
   }
 
   pause(): void {
+    if (this.#recorder.state !== "recording") return;
     this.paused.value = true;
     this.#recorder.pause();
     // The page may be gone before it goes on.
@@ -66,6 +68,7 @@ export class Recorder {
   }
 
   resume(): void {
+    begin(this);
     this.#recorder.resume();
     this.paused.value = false;
   }

@@ -2,9 +2,8 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { Tool } from "./composer.tsx";
 import { Icon } from "./icon.tsx";
-import { clock } from "./measures.ts";
-import { close } from "./player.ts";
 import { wordsOf } from "./row.tsx";
+import { begin } from "./solo.ts";
 import { discard, type Stage } from "./studio.ts";
 import { Waveform } from "./waveform.tsx";
 
@@ -13,6 +12,7 @@ export function Review({ tape: { place }, finished, url, why, here }: Props) {
   const { audio, at, playing, seek } = useAudio(url);
   const length = finished.durationMs / 1_000;
   const label = shell.t(playing ? "pause" : "play");
+  const toggle = () => void (audio.paused ? audio.play() : audio.pause());
   const to = room !== here && <span class="voice-note">{shell.t("to", { room: `#${roomName}` })}</span>;
   return (
     <>
@@ -20,17 +20,18 @@ export function Review({ tape: { place }, finished, url, why, here }: Props) {
         {shell.t(why || "review")} {why && to}
       </span>
       <Tool name="discard" label={shell.t("discard")} act={discard} />
-      <button
-        type="button"
-        class="voice-play"
-        aria-label={label}
-        title={label}
-        onClick={() => (audio.paused ? audio.play() : audio.pause())}
-      >
+      <button type="button" class="voice-play" aria-label={label} title={label} onClick={toggle}>
         <Icon name={playing ? "pause" : "play"} />
       </button>
-      <Waveform peaks={finished.peaks} length={length} at={at} words={wordsOf(shell)} seek={seek} />
-      <span class="voice-time">{clock(length - at)}</span>
+      <Waveform
+        peaks={finished.peaks}
+        length={length}
+        at={at}
+        current={true}
+        words={wordsOf(shell)}
+        seek={seek}
+        toggle={toggle}
+      />
       {!why && to}
     </>
   );
@@ -39,15 +40,17 @@ export function Review({ tape: { place }, finished, url, why, here }: Props) {
 type Props = Extract<Stage, { name: "review" }> & { here: string };
 
 function useAudio(url: string) {
-  const audio = useMemo(() => new Audio(url), [url]);
+  const audio = useMemo(() => {
+    const audio = new Audio(url);
+    audio.addEventListener("play", () => begin(audio));
+    return audio;
+  }, [url]);
   const [at, setAt] = useState(0);
   const [playing, setPlaying] = useState(false);
   useEffect(() => {
     const follow = () => {
       setAt(audio.ended ? 0 : audio.currentTime);
       setPlaying(!audio.paused);
-      // One voice at a time.
-      if (!audio.paused) close();
     };
     const events = ["play", "pause", "ended", "timeupdate", "seeked"];
     for (const event of events) audio.addEventListener(event, follow);

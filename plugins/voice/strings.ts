@@ -34,6 +34,10 @@ export const en = {
   of: "{at} of {all}",
   speed: "Speed",
   player: "Voice message of {name}",
+  message: "Voice message, {length}",
+  show: "Go to the message",
   unheard: "Not heard yet",
   unplayable: "It cannot be played: the node cannot be reached, or does not have it yet.",
+  save: "Save",
+  unsaved: "It cannot be saved: the node cannot be reached, or does not have it yet.",
 };

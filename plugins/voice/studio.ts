@@ -6,6 +6,7 @@ import { MIN_MS } from "./measures.ts";
 import { type Fault, openMicrophone } from "./microphone.ts";
 import { hush } from "./player.ts";
 import { Recorder } from "./recorder.ts";
+import { begin } from "./solo.ts";
 import { type Place, Tape } from "./tape.ts";
 
 /** Where it is recorded, and others are told of it. */
@@ -58,6 +59,7 @@ export async function record(place: Booth): Promise<void> {
       if (at.name === "recording" && at.recorder === recorder) void review(why);
     },
   );
+  begin(recorder);
   move({ name: "recording", place, tape, recorder });
   place.typed(true, "voice");
   telling = setInterval(() => recorder.paused.peek() || place.typed(true, "voice"), TELL_MS);

@@ -1,66 +1,115 @@
 /** How loud a recording is, as the slider that one seeks with. */
 import { useState } from "preact/hooks";
-import { clock } from "./measures.ts";
+import { clock, spoken } from "./measures.ts";
 
 const BARS = 48;
 const PITCH = 4;
 const HEIGHT = 32;
 const STEP_S = 5;
+/** Of its length: what a page up or down goes. */
+const PAGE = 0.1;
 
 type Props = {
   peaks: readonly number[];
   /** Seconds. */
   length: number;
   at: number;
+  /** It is played, or was, and shows what is left. */
+  current: boolean;
   words: { position: string; of: (at: string, all: string) => string; language: string };
+  /** Where Tab stops. */
+  reachable?: boolean;
   seek(seconds: number): void;
+  toggle(): void;
 };
 
-export function Waveform({ peaks, length, at, words, seek }: Props) {
+/** The slider, and the time beside it. */
+export function Waveform({ peaks, length, at, current, words, reachable = true, seek, toggle }: Props) {
   /** Where the pointer holds it. */
   const [held, setHeld] = useState<number>();
   const shown = Math.min(held ?? at, length);
-  const follow = (event: PointerEvent & { currentTarget: HTMLElement }) => {
-    const { left, width } = event.currentTarget.getBoundingClientRect();
-    const to = Math.min(1, Math.max(0, (event.clientX - left) / width)) * length;
-    setHeld(to);
-    return to;
-  };
-  const onKeyDown = (event: KeyboardEvent) => {
-    const to = { ArrowLeft: at - STEP_S, ArrowRight: at + STEP_S, Home: 0, End: length }[event.key];
-    if (to === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
-    event.preventDefault();
-    event.stopPropagation();
-    seek(Math.min(length, Math.max(0, to)));
-  };
   return (
-    <div
-      class="voice-wave"
-      role="slider"
-      tabIndex={0}
-      aria-label={words.position}
-      aria-valuemin={0}
-      aria-valuemax={Math.round(length)}
-      aria-valuenow={Math.round(shown)}
-      aria-valuetext={words.of(spoken(shown, words.language), spoken(length, words.language))}
-      title={clock(shown)}
-      onKeyDown={onKeyDown}
-      onPointerDown={event => {
-        if (event.button !== 0) return;
-        event.currentTarget.setPointerCapture(event.pointerId);
-        follow(event);
-      }}
-      onPointerMove={event => held !== undefined && follow(event)}
-      onPointerUp={event => {
-        if (held === undefined) return;
-        seek(follow(event));
-        setHeld(undefined);
-      }}
-      onPointerCancel={() => setHeld(undefined)}
-    >
-      <Bars peaks={reduced(peaks)} played={length > 0 ? shown / length : 0} />
-    </div>
+    <>
+      <div
+        class="voice-wave"
+        role="slider"
+        tabIndex={reachable ? 0 : -1}
+        aria-label={words.position}
+        aria-valuemin={0}
+        aria-valuemax={Math.round(length)}
+        aria-valuenow={Math.round(shown)}
+        aria-valuetext={words.of(spoken(shown, words.language), spoken(length, words.language))}
+        onKeyDown={event => press(event, at, length, seek, toggle)}
+        onPointerDown={event => event.button === 0 && hold(event, length, setHeld, seek)}
+      >
+        <Bars peaks={reduced(peaks)} played={length > 0 ? shown / length : 0} />
+      </div>
+      {/* Said by the slider, and in a log it would be read out each second. */}
+      <span class="voice-time" aria-hidden="true">
+        {clock(held ?? (current ? length - at : length))}
+      </span>
+    </>
   );
+}
+
+function press(
+  event: KeyboardEvent,
+  at: number,
+  length: number,
+  seek: (seconds: number) => void,
+  toggle: () => void,
+): void {
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  const page = Math.max(STEP_S, length * PAGE);
+  const steps: Record<string, number> = {
+    ArrowLeft: -STEP_S,
+    ArrowDown: -STEP_S,
+    ArrowRight: STEP_S,
+    ArrowUp: STEP_S,
+    PageDown: -page,
+    PageUp: page,
+    Home: -length,
+    End: length,
+  };
+  const step = steps[event.key];
+  if (step === undefined && event.key !== " ") return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (step === undefined) toggle();
+  else seek(Math.min(length, Math.max(0, at + step)));
+}
+
+type Held = PointerEvent & { currentTarget: HTMLElement };
+
+/** Until the pointer is let go: what is heard goes on meanwhile. */
+function hold(
+  event: Held,
+  length: number,
+  setHeld: (seconds: number | undefined) => void,
+  seek: (seconds: number) => void,
+): void {
+  const { currentTarget: slider, pointerId } = event;
+  const done = new AbortController();
+  const at = ({ clientX }: PointerEvent) => {
+    const { left, width } = slider.getBoundingClientRect();
+    return Math.min(1, Math.max(0, (clientX - left) / width)) * length;
+  };
+  const on = (type: "pointermove" | "pointerup" | "pointercancel", handle: (event: PointerEvent) => void) => {
+    const own = (event: PointerEvent) => event.pointerId === pointerId && handle(event);
+    slider.addEventListener(type, own, { signal: done.signal });
+  };
+  const end = () => {
+    done.abort();
+    setHeld(undefined);
+  };
+  slider.setPointerCapture(pointerId);
+  setHeld(at(event));
+  on("pointermove", event => setHeld(at(event)));
+  on("pointerup", event => {
+    seek(at(event));
+    end();
+  });
+  on("pointercancel", end);
 }
 
 /** Bars of one byte each; those up to `played`, of 1, in another colour. */
@@ -96,21 +145,4 @@ function reduced(peaks: readonly number[]): readonly number[] {
   });
   reductions.set(peaks, bars);
   return bars;
-}
-
-/** Seconds in words. */
-function spoken(seconds: number, language: string): string {
-  const whole = Math.round(seconds);
-  const rest = formatOf(language, "second").format(whole % 60);
-  return whole < 60 ? rest : `${formatOf(language, "minute").format(Math.floor(whole / 60))} ${rest}`;
-}
-
-/** Making one takes longer than all else that a row is made of. */
-const formats = new Map<string, Intl.NumberFormat>();
-
-function formatOf(language: string, unit: "minute" | "second"): Intl.NumberFormat {
-  const key = `${language} ${unit}`;
-  const format = formats.get(key) ?? new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "long" });
-  formats.set(key, format);
-  return format;
 }

@@ -34,6 +34,10 @@ export const zh: Record<keyof typeof en, string> = {
   of: "{at}，共 {all}",
   speed: "速度",
   player: "{name} 的语音消息",
+  message: "语音消息，{length}",
+  show: "转到该消息",
   unheard: "未听",
   unplayable: "无法播放：节点无法连接，或还没有这段录音。",
+  save: "保存",
+  unsaved: "无法保存：节点无法连接，或还没有这段录音。",
 };

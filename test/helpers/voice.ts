@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join as pathOf } from "node:path";
 import type { TestContext } from "node:test";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Locator, Page } from "playwright-core";
 import { launch, type PageOptions } from "./browser.ts";
 import { join } from "./chat.ts";
 import { cleanUp } from "./cleanup.ts";
@@ -44,6 +44,9 @@ export const voices = (page: Page) =>
 export const timer = (page: Page, time: string) => page.getByRole("timer").filter({ hasText: time });
 export const reviewed = (page: Page) => page.getByText("Recorded, not sent yet").waitFor({ state: "attached" });
 export const sent = (page: Page) => voices(page).getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+/** What is heard by now, and not only asked for. */
+export const sounding = (of: Page | Locator) =>
+  of.locator('.voice-play[aria-label="Pause"]:not([aria-busy="true"])').first();
 
 /** Records until the timer shows that, and ends. */
 export async function recordUntil(page: Page, time: string): Promise<void> {
