@@ -22,6 +22,8 @@ export type Item = {
   readonly at: number;
   /** Why the node does not want it; the person decides. */
   readonly failed?: { readonly code: string; readonly message: string };
+  /** The node takes no more until then, in milliseconds since 1970. */
+  readonly until?: number;
 };
 type News = { put: Item } | { gone: string } | { cleared: true };
 
@@ -104,6 +106,16 @@ export function drop(id: string): void {
   if (item) release(item);
   channel?.postMessage({ gone: id } satisfies News);
   database.then(db => db?.delete(STORE, id)).catch(() => {});
+}
+
+/** Sent again after that time by itself. */
+export function delay(id: string, ms: number): void {
+  const item = items.peek().find(item => item.id === id);
+  if (!item) return;
+  const until = Date.now() + ms;
+  dueAt.set(id, until);
+  put({ ...item, until });
+  setTimeout(wake, ms + 10);
 }
 
 export function fail(id: string, code: string, message: string): void {

@@ -1,7 +1,7 @@
 /** What the person wrote and the node has not committed yet, below everything else. */
 import { Day, follows } from "./chunk.tsx";
 import { copiesOf } from "./copies.ts";
-import { dayOf } from "./dates.ts";
+import { dayOf, time } from "./dates.ts";
 import { t } from "./i18n.ts";
 import { drop, type Item, retry } from "./outbox.ts";
 import { reason } from "./reason.ts";
@@ -25,7 +25,13 @@ export function Pending({ room, items, last }: { room: Room; items: readonly Ite
       <div key={id}>
         {(!before || dayOf(before.at) !== dayOf(at)) && <Day at={at} />}
         <Frame message={message} head={!follows(message, before)} state={state}>
-          {item.failed ? <Failure item={item} /> : copies ? <Mark copies={copies} /> : <Waiting />}
+          {item.failed || (item.until ?? 0) > Date.now() ? (
+            <Failure item={item} />
+          ) : copies ? (
+            <Mark copies={copies} />
+          ) : (
+            <Waiting />
+          )}
         </Frame>
       </div>
     );
@@ -40,14 +46,16 @@ function Waiting() {
   );
 }
 
-function Failure({ item: { id, failed } }: { item: Item }) {
+function Failure({ item: { id, failed, until = 0 } }: { item: Item }) {
   const then = (act: (id: string) => void) => () => {
     act(id);
     refocus();
   };
   return (
     <div class="failure" role="alert">
-      <span>{t("failed", { reason: reason(failed?.code ?? "", failed?.message ?? "") })}</span>
+      <span>
+        {failed ? t("failed", { reason: reason(failed.code, failed.message) }) : t("delayed", { time: time(until) })}
+      </span>
       <button type="button" class="small-button" onClick={then(retry)}>
         {t("again")}
       </button>

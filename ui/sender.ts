@@ -4,7 +4,7 @@ import { blobsOf, upload } from "./blobs.ts";
 import { type Answer, acksLate, connected, limits, request } from "./connection.ts";
 import { raise } from "./copies.ts";
 import { t } from "./i18n.ts";
-import { drop, due, fail, hold, type Item, isHeld, items, unholdAll, wake } from "./outbox.ts";
+import { delay, drop, due, fail, hold, type Item, isHeld, items, unholdAll, wake } from "./outbox.ts";
 import { lastPlace } from "./places.ts";
 import { reason } from "./reason.ts";
 import { roleOf } from "./registry.ts";
@@ -14,6 +14,8 @@ import { me, wrote } from "./session.ts";
 import { toast } from "./toasts.tsx";
 
 const RETRY_MS = 2_000;
+/** Who has to wait longer than that is told so. */
+const LONG_MS = 10_000;
 /** An ack that waits for another node comes before that. */
 const CONFIRMED_MS = 5_000;
 /** Refusals that pass by themselves. */
@@ -129,7 +131,9 @@ async function settle(item: Item, answer: Answer<Ack>): Promise<void> {
     roomOf(room).joined.value = false;
     join(roomOf(room));
   }
-  if (connected.peek()) await sleep(answer.retryAfterMs ?? RETRY_MS);
+  const waitMs = answer.retryAfterMs ?? RETRY_MS;
+  if (waitMs > LONG_MS) delay(id, waitMs);
+  else if (connected.peek()) await sleep(waitMs);
 }
 
 /** Shows it as a row of the log right away: the node's own copy takes its place when it comes. */

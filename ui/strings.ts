@@ -42,6 +42,7 @@ export const en = {
   kept: "Kept on this node, waiting for a second copy",
   stored: "Stored on another node too",
   failed: "Not sent: {reason}",
+  delayed: "To be sent at {time}: the node takes no more before",
   again: "Try again",
   discard: "Discard",
   // Connection
@@ -86,7 +87,7 @@ export const en = {
   keyList: "This list",
   // Refusals
   invalid: "it does not have the right form",
-  "too-large": "it is too long",
+  "too-large": "it is too large",
   "unknown-type": "this node does not know that kind of message",
   "not-allowed": "you may not do that",
   "not-found": "what it belongs to no longer exists",
