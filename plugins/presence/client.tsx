@@ -1,5 +1,5 @@
 import { defineClient, type Person, type Shell } from "../../core/plugin.ts";
-import { reportAway } from "./idle.ts";
+import { reportAway, stir } from "./idle.ts";
 import presence, { type Presence } from "./message.ts";
 
 type Status = Presence["status"];
@@ -55,6 +55,7 @@ export default defineClient(presence, {
   Badge,
   panel: { title: "people", Component: People },
   started: shell => reportAway(status => shell.send({ status })),
+  typed: stir,
   strings: {
     en: { people: "People", here: "{n} here", online: "online", away: "away", offline: "offline", you: "(you)" },
     zh: { people: "成员", here: "{n} 人在线", online: "在线", away: "离开", offline: "离线", you: "（你）" },

@@ -3,6 +3,13 @@
 const IDLE_MS = 5 * 60_000;
 const ACTIVITY = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart", "focus"] as const;
 
+let active = () => {};
+
+/** Somebody does what moves neither mouse nor keys: who speaks into the page is in front of it. */
+export function stir(): void {
+  active();
+}
+
 /** Reports `away` when the page is hidden or left alone for five minutes, `online` on the next activity. A new session counts as online. */
 export function reportAway(report: (status: "online" | "away") => void): () => void {
   let status: "online" | "away" = "online";
@@ -12,7 +19,7 @@ export function reportAway(report: (status: "online" | "away") => void): () => v
     status = next;
     report(next);
   };
-  const active = () => {
+  active = () => {
     activeAt = performance.now();
     if (!document.hidden) set("online");
   };
