@@ -1,32 +1,31 @@
 /** One button that records, ends and sends, and what is beside it meanwhile. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useComputed } from "@preact/signals";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { useHold } from "./hold.ts";
 import { Icon } from "./icon.tsx";
-import { clock, MAX_MS } from "./measures.ts";
-import { microphones } from "./microphone.ts";
-import type { Recorder } from "./recorder.ts";
+import { Panel, spoken } from "./panel.tsx";
+import type { VoiceShell } from "./player.ts";
 import { restore } from "./restore.ts";
-import { Review } from "./review.tsx";
-import { type Booth, change, discard, record, review, type Stage, send, stage } from "./studio.ts";
-import { Bars } from "./waveform.tsx";
-
-/** From here on it says how much is left. */
-const WARNING_MS = 10_000;
+import { type Booth, discard, record, review, type Stage, send, stage } from "./studio.ts";
 
 export function Composer(place: Booth) {
   const { shell } = place;
   const at = stage.value;
   const hold = useHold(() => void record(place));
+  const isResting = at.name === "idle" || at.name === "short";
+  const { box, button } = useFocus(isResting, at.name, shell);
   useEscape(at.name !== "idle");
   useEffect(() => restore(shell), [shell]);
   const { label, icon, act } = BUTTONS[at.name];
   return (
-    <div class={`voice-composer ${at.name}`}>
-      {at.name !== "idle" && (
+    <div ref={box} class={`voice-composer ${at.name}`}>
+      <Spoken shell={shell} />
+      {!isResting && (
         <section class="voice-panel" aria-label={shell.t("recording")}>
           <Panel at={at} place={place} held={hold.held} />
         </section>
       )}
+      {at.name === "short" && <Hint text={shell.t("short")} />}
       {hold.held && (
         <span class="voice-lock">
           <Icon name="lock" />
@@ -34,6 +33,7 @@ export function Composer(place: Booth) {
         </span>
       )}
       <button
+        ref={button}
         type="button"
         class={hold.held ? "voice-button held" : "voice-button"}
         aria-label={shell.t(label)}
@@ -41,7 +41,7 @@ export function Composer(place: Booth) {
         // Disabled, it would not hear of the finger that holds it.
         aria-disabled={!act}
         {...hold.handlers}
-        onClick={() => hold.isClick() && act?.(place)}
+        onClick={event => hold.isClick(event) && act?.(place)}
       >
         <Icon name={hold.held ? "microphone" : icon} />
       </button>
@@ -56,12 +56,38 @@ type Button = {
 };
 const BUTTONS: Record<Stage["name"], Button> = {
   idle: { label: "record", icon: "microphone", act: record },
+  short: { label: "record", icon: "microphone", act: record },
   asking: { label: "record", icon: "microphone" },
   recording: { label: "stop", icon: "stop", act: () => review() },
   finishing: { label: "send", icon: "send" },
   review: { label: "send", icon: "send", act: send },
   fault: { label: "record", icon: "microphone", act: record },
 };
+
+/** It always stands there: screen readers hear of what changes in one that they know. */
+function Spoken({ shell }: { shell: VoiceShell }) {
+  const words = useComputed(() => spoken(stage.value, shell));
+  return (
+    <span class="hidden" role="status">
+      {words}
+    </span>
+  );
+}
+
+/** In nobody's way: it goes with the next thing that somebody does. */
+function Hint({ text }: { text: string }) {
+  useEffect(() => {
+    const events = ["pointerdown", "keydown"] as const;
+    const go = () => {
+      if (stage.peek().name === "short") discard();
+    };
+    for (const event of events) addEventListener(event, go, { capture: true });
+    return () => {
+      for (const event of events) removeEventListener(event, go, { capture: true });
+    };
+  }, []);
+  return <p class="voice-hint">{text}</p>;
+}
 
 /** Esc gives up what was recorded, wherever the focus is; what has its own use for Esc comes first. */
 function useEscape(active: boolean): void {
@@ -77,108 +103,18 @@ function useEscape(active: boolean): void {
   }, [active]);
 }
 
-type PanelProps = { at: Stage; place: Booth; held: boolean };
-
-function Panel({ at, place, held }: PanelProps) {
-  const { shell } = place;
-  switch (at.name) {
-    case "recording":
-      return <Running place={at.place} here={place.room} recorder={at.recorder} held={held} />;
-    case "review":
-      return <Review {...at} here={place.room} />;
-    case "fault":
-      return (
-        <>
-          <p class="voice-words" role="alert">
-            {shell.t(at.fault)} {at.fault === "insecure" && <a href="ca">{new URL("ca", document.baseURI).href}</a>}
-          </p>
-          <Tool name="close" label={shell.t("close")} act={discard} />
-        </>
-      );
-    default:
-      return (
-        <p class="voice-words" role="status">
-          {at.name !== "idle" && shell.t(at.name)}
-        </p>
-      );
-  }
-}
-
-type RunningProps = { place: Booth; here: string; recorder: Recorder; held: boolean };
-
-function Running({ place: { shell, room, roomName }, here, recorder, held }: RunningProps) {
-  const paused = recorder.paused.value;
-  const ms = recorder.ms.value;
-  const leftMs = MAX_MS - ms;
-  return (
-    <>
-      {!held && <Tool name="discard" label={shell.t("discard")} act={discard} />}
-      <span class={paused ? "voice-dot paused" : "voice-dot"} />
-      <span class="voice-time" role="timer">
-        {clock(Math.floor(ms / 1_000))}
-      </span>
-      {held ? (
-        <span class="voice-words">{shell.t("cancel")}</span>
-      ) : (
-        <div class="voice-live">
-          <Bars peaks={recorder.levels.value} />
-        </div>
-      )}
-      <span class="voice-note" role="status">
-        {leftMs <= WARNING_MS
-          ? shell.t("ends", { n: Math.ceil(leftMs / 1_000) })
-          : room !== here && shell.t("to", { room: `#${roomName}` })}
-      </span>
-      {!held && <Microphones recorder={recorder} label={shell.t("microphone")} />}
-      {!held && (
-        <Tool
-          name={paused ? "microphone" : "pause"}
-          label={shell.t(paused ? "resume" : "pause")}
-          act={() => (paused ? recorder.resume() : recorder.pause())}
-        />
-      )}
-      {!held && <Tool name="send" label={shell.t("send")} act={send} />}
-    </>
-  );
-}
-
-/** Which microphone, where there are several. */
-function Microphones({ recorder, label }: { recorder: Recorder; label: string }) {
-  const [all, setAll] = useState<{ id: string; name: string }[]>([]);
-  const alive = useRef(true);
-  useEffect(() => {
-    const look = () => microphones().then(found => alive.current && setAll(found));
-    look();
-    navigator.mediaDevices.addEventListener("devicechange", look);
-    return () => {
-      alive.current = false;
-      navigator.mediaDevices.removeEventListener("devicechange", look);
-    };
-  }, []);
-  if (all.length < 2) return null;
-  return (
-    <select
-      class="voice-microphones"
-      aria-label={label}
-      title={label}
-      value={recorder.microphone}
-      onChange={event => change(event.currentTarget.value)}
-    >
-      {all.map(({ id, name }) => (
-        <option key={id} value={id}>
-          {name}
-        </option>
-      ))}
-    </select>
-  );
-}
-
-type ToolProps = { name: "discard" | "pause" | "microphone" | "send" | "close"; label: string; act(): unknown };
-
-export function Tool({ name, label, act }: ToolProps) {
-  return (
-    <button type="button" class="icon-button" aria-label={label} title={label} onClick={() => act()}>
-      <Icon name={name} />
-    </button>
-  );
+/** What has the focus may go with the panel: it comes to the button, and in the end to where people write. */
+function useFocus(isResting: boolean, name: Stage["name"], shell: VoiceShell) {
+  const box = useRef<HTMLDivElement>(null);
+  const button = useRef<HTMLButtonElement>(null);
+  const wasResting = useRef(true);
+  // As it is before anything is drawn anew.
+  const wasInside = box.current?.contains(document.activeElement);
+  useLayoutEffect(() => {
+    const isLost = document.activeElement === document.body;
+    if (isResting && !wasResting.current && (wasInside || isLost)) shell.refocus();
+    else if (wasInside && isLost) button.current?.focus();
+    wasResting.current = isResting;
+  }, [name]);
+  return { box, button };
 }

@@ -12,19 +12,38 @@ export function recordable(): string {
   return FORMATS.find(format => MediaRecorder.isTypeSupported(format)) ?? "";
 }
 
-/** Opens the microphone of that id, or another where that one is gone. Throws a `Fault`. */
+/** Opens the microphone of that id, or another where that one is gone or in use. Throws a `Fault`. */
 export async function openMicrophone(id: string): Promise<MediaStream> {
+  try {
+    return await openExactly(id);
+  } catch (fault) {
+    if (id === "" || (fault !== "missing" && fault !== "busy")) throw fault;
+    return openExactly("");
+  }
+}
+
+/** Opens the microphone of that id, or the usual one without any. Throws a `Fault`. */
+export async function openExactly(id: string): Promise<MediaStream> {
   if (!navigator.mediaDevices) throw isSecureContext ? "unsupported" : ("insecure" satisfies Fault);
   if (!recordable()) throw "unsupported" satisfies Fault;
   const audio = { channelCount: 1, noiseSuppression: true, echoCancellation: true, autoGainControl: true };
-  const open = (more: MediaTrackConstraints) => navigator.mediaDevices.getUserMedia({ audio: { ...audio, ...more } });
+  const device = id === "" ? {} : { deviceId: { exact: id } };
   try {
-    return id === "" ? await open({}) : await open({ deviceId: { exact: id } });
+    return await navigator.mediaDevices.getUserMedia({ audio: { ...audio, ...device } });
   } catch (error) {
-    const { name } = error as DOMException;
-    if (name === "OverconstrainedError" && id !== "") return openMicrophone("");
-    throw faultOf(name);
+    throw faultOf((error as DOMException).name);
   }
+}
+
+export function letGo(stream: MediaStream | undefined): void {
+  for (const track of stream?.getTracks() ?? []) track.stop();
+}
+
+/** The page has been given the microphone before: opening it asks nobody. False where the browser does not tell. */
+export async function isAllowed(): Promise<boolean> {
+  const name = "microphone" as PermissionName;
+  const status = await navigator.permissions?.query({ name }).catch(() => undefined);
+  return status?.state === "granted";
 }
 
 function faultOf(name: string): Fault {

@@ -1,7 +1,8 @@
 /** A recording under way. */
 import { signal } from "@preact/signals";
 import { MAX_MS } from "./measures.ts";
-import { recordable } from "./microphone.ts";
+import { letGo, openExactly, recordable } from "./microphone.ts";
+import { Mixer } from "./mixer.ts";
 import { begin } from "./solo.ts";
 
 const BITS_PER_SECOND = 28_000;
@@ -11,52 +12,58 @@ const SHOWN_LEVELS = 60;
 /** The file ends a little later than it is told to. */
 const MARGIN_MS = 300;
 
+type Handlers = {
+  /** Gets what is recorded, each second. */
+  piece(data: Blob): void;
+  /** Called once where it has to end by itself: the microphone is gone, or the longest recording is reached. */
+  ended(why: "unplugged" | "limit"): void;
+};
+
 export class Recorder {
   /** How loud it was lately, 0–255. */
   readonly levels = signal<readonly number[]>(Array(SHOWN_LEVELS).fill(0));
   /** How long it is by now, in milliseconds, without pauses. */
   readonly ms = signal(0);
   readonly paused = signal(false);
-  readonly microphone: string;
-  readonly #stream: MediaStream;
+  /** The id of the microphone, or of the one that is about to take over. */
+  readonly microphone = signal("");
+  /** Another microphone was wanted, and could not be opened. */
+  readonly refused = signal(false);
+  /** Another microphone can take over. */
+  readonly canChange: boolean;
+  readonly #mixer: Mixer;
   readonly #recorder: MediaRecorder;
-  readonly #context = new AudioContext();
   readonly #timer: ReturnType<typeof setInterval>;
   #lookedAt = performance.now();
 
-  /**
-   * `piece` gets what is recorded, each second. `ended` is called once where it has to end by itself: the microphone is
-   * gone, or the longest recording is reached.
-   */
-  constructor(stream: MediaStream, piece: (data: Blob) => void, ended: (why: "unplugged" | "limit") => void) {
-    this.#stream = stream;
-    this.microphone = stream.getAudioTracks()[0]?.getSettings().deviceId ?? "";
-    this.#recorder = new MediaRecorder(stream, { mimeType: recordable(), audioBitsPerSecond: BITS_PER_SECOND });
+  /** Takes the microphone over, and lets go of it in the end. */
+  static async begin(stream: MediaStream, handlers: Handlers): Promise<Recorder> {
+    const mixer = new Mixer(() => handlers.ended("unplugged"));
+    mixer.take(stream);
+    const mixed = await mixer.output();
+    return new Recorder(mixer, mixed ?? stream, mixed !== undefined, handlers);
+  }
+
+  constructor(mixer: Mixer, output: MediaStream, canChange: boolean, { piece, ended }: Handlers) {
+    this.#mixer = mixer;
+    this.canChange = canChange;
+    this.microphone.value = mixer.microphone;
+    this.#recorder = new MediaRecorder(output, { mimeType: recordable(), audioBitsPerSecond: BITS_PER_SECOND });
     this.#recorder.addEventListener("dataavailable", ({ data }) => piece(data));
-    stream.getAudioTracks()[0]?.addEventListener("ended", () => ended("unplugged"));
-    const look = this.#meter(stream);
     this.#timer = setInterval(() => {
-      look();
+      this.#look();
       if (this.ms.peek() >= MAX_MS - MARGIN_MS) ended("limit");
     }, LOOK_MS);
     this.#recorder.start(1_000);
   }
 
-  #meter(stream: MediaStream): () => void {
-    const analyser = this.#context.createAnalyser();
-    this.#context.createMediaStreamSource(stream).connect(analyser);
-    void this.#context.resume();
-    const samples = new Float32Array(analyser.fftSize);
-    return () => {
-      const now = performance.now();
-      const passedMs = now - this.#lookedAt;
-      this.#lookedAt = now;
-      if (this.paused.peek()) return;
-      this.ms.value += passedMs;
-      analyser.getFloatTimeDomainData(samples);
-      const loudest = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
-      this.levels.value = [...this.levels.peek().slice(1), Math.min(255, Math.sqrt(loudest) * 255)];
-    };
+  #look(): void {
+    const now = performance.now();
+    const passedMs = now - this.#lookedAt;
+    this.#lookedAt = now;
+    if (this.paused.peek()) return;
+    this.ms.value += passedMs;
+    this.levels.value = [...this.levels.peek().slice(1), Math.min(255, Math.sqrt(this.#mixer.level()) * 255)];
   }
 
   pause(): void {
@@ -73,6 +80,22 @@ export class Recorder {
     this.paused.value = false;
   }
 
+  /** Goes on with another microphone, or as before where that one cannot be opened; returns whether it could. */
+  async change(microphone: string): Promise<boolean> {
+    this.microphone.value = microphone;
+    this.refused.value = false;
+    const stream = await openExactly(microphone).catch(() => undefined);
+    // Yet another one may have been chosen meanwhile.
+    const isWanted = this.microphone.peek() === microphone && this.#recorder.state !== "inactive";
+    if (stream && isWanted) this.#mixer.take(stream);
+    else letGo(stream);
+    if (isWanted) {
+      this.refused.value = !stream;
+      this.microphone.value = this.#mixer.microphone;
+    }
+    return stream !== undefined && isWanted;
+  }
+
   /** Ends it, and lets go of the microphone. Resolves after the last piece. */
   async stop(): Promise<void> {
     if (this.#recorder.state !== "inactive") {
@@ -81,7 +104,6 @@ export class Recorder {
       await stopped;
     }
     clearInterval(this.#timer);
-    for (const track of this.#stream.getTracks()) track.stop();
-    void this.#context.close();
+    this.#mixer.close();
   }
 }

@@ -1,10 +1,10 @@
 /** What was recorded, to be heard before it is sent. */
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { Tool } from "./composer.tsx";
 import { Icon } from "./icon.tsx";
 import { wordsOf } from "./row.tsx";
 import { begin } from "./solo.ts";
 import { discard, type Stage } from "./studio.ts";
+import { Tool } from "./tool.tsx";
 import { Waveform } from "./waveform.tsx";
 
 export function Review({ tape: { place }, finished, url, why, here }: Props) {
@@ -13,11 +13,11 @@ export function Review({ tape: { place }, finished, url, why, here }: Props) {
   const length = finished.durationMs / 1_000;
   const label = shell.t(playing ? "pause" : "play");
   const toggle = () => void (audio.paused ? audio.play() : audio.pause());
-  const to = room !== here && <span class="voice-note">{shell.t("to", { room: `#${roomName}` })}</span>;
   return (
     <>
-      <span class={why ? "voice-why" : "hidden"} role="status">
-        {shell.t(why || "review")} {why && to}
+      <span class="voice-note">
+        {why && <span>{shell.t(why)}</span>}
+        {room !== here && <span>{shell.t("to", { room: `#${roomName}` })}</span>}
       </span>
       <Tool name="discard" label={shell.t("discard")} act={discard} />
       <button type="button" class="voice-play" aria-label={label} title={label} onClick={toggle}>
@@ -32,7 +32,6 @@ export function Review({ tape: { place }, finished, url, why, here }: Props) {
         seek={seek}
         toggle={toggle}
       />
-      {!why && to}
     </>
   );
 }

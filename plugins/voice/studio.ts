@@ -1,9 +1,9 @@
 /** From the first click to the message that is sent. There is one for the page: a recording goes on in other rooms. */
-import { signal } from "@preact/signals";
+import { type Signal, signal } from "@preact/signals";
 import type { Medium } from "../../core/plugin.ts";
 import type { Finished } from "./finish.ts";
 import { MIN_MS } from "./measures.ts";
-import { type Fault, openMicrophone } from "./microphone.ts";
+import { type Fault, isAllowed, letGo, openMicrophone } from "./microphone.ts";
 import { hush } from "./player.ts";
 import { Recorder } from "./recorder.ts";
 import { begin } from "./solo.ts";
@@ -16,15 +16,20 @@ type Why = "unplugged" | "limit" | "unkept" | "restored" | "";
 export type Done = { tape: Tape; finished: Finished };
 export type Stage =
   | { name: "idle" }
-  | { name: "asking" }
+  /** As idle; it is said for a moment how long a recording has to be. */
+  | { name: "short" }
+  /** `allowed` is true where nobody is asked, and the microphone only takes its time. */
+  | { name: "asking"; allowed: Signal<boolean> }
   | { name: "recording"; place: Booth; tape: Tape; recorder: Recorder }
   | { name: "finishing"; tape: Tape }
   /** `why` is said where it did not end by a click. */
   | { name: "review"; tape: Tape; finished: Finished; url: string; why: Why }
-  | { name: "fault"; fault: Fault | "short" | "broken" };
+  | { name: "fault"; fault: Fault | "broken" };
 
 const IDLE: Stage = { name: "idle" };
 const TELL_MS = 1_000;
+/** Long enough to read it. */
+const HINT_MS = 4_000;
 
 export const stage = signal<Stage>(IDLE);
 addEventListener("beforeunload", event => {
@@ -37,32 +42,52 @@ let telling: ReturnType<typeof setInterval> | undefined;
 
 /** Begins to record, with the microphone that was chosen last. */
 export async function record(place: Booth): Promise<void> {
-  const asking: Stage = { name: "asking" };
+  const asking: Stage = { name: "asking", allowed: signal(false) };
   move(asking);
   hush();
-  let stream: MediaStream;
+  void isAllowed().then(allowed => {
+    asking.allowed.value = allowed;
+  });
+  let stream: MediaStream | undefined;
+  let tape: Tape | undefined;
+  let recorder: Recorder;
   try {
     stream = await openMicrophone(place.shell.recall("microphone"));
-  } catch (fault) {
-    return isAt(asking) ? move({ name: "fault", fault: fault as Fault }) : undefined;
+    recorder = await Recorder.begin(stream, {
+      piece: piece => tape?.add(piece),
+      ended: why => isRecording(recorder) && void review(why),
+    });
+  } catch (error) {
+    letGo(stream);
+    // What is no fault of the microphone's is the browser's.
+    const fault = typeof error === "string" ? (error as Fault) : "unsupported";
+    return isAt(asking) ? move({ name: "fault", fault }) : undefined;
   }
-  if (!isAt(asking)) {
-    for (const track of stream.getTracks()) track.stop();
-    return;
-  }
-  const tape = Tape.begin(place);
-  const recorder = new Recorder(
-    stream,
-    piece => tape.add(piece),
-    why => {
-      const at = stage.peek();
-      if (at.name === "recording" && at.recorder === recorder) void review(why);
-    },
-  );
+  if (!isAt(asking)) return recorder.stop();
+  tape = Tape.begin(place);
   begin(recorder);
   move({ name: "recording", place, tape, recorder });
   place.typed(true, "voice");
   telling = setInterval(() => recorder.paused.peek() || place.typed(true, "voice"), TELL_MS);
+}
+
+function isRecording(recorder: Recorder): boolean {
+  const at = stage.peek();
+  return at.name === "recording" && at.recorder === recorder;
+}
+
+/** What held the button let go of it: sends what was said. Somebody who was asked meanwhile lets go to answer, and goes on. */
+export function release(): void {
+  const at = stage.peek();
+  if (at.name === "recording") void send();
+  else if (at.name === "asking" && at.allowed.peek()) hint();
+}
+
+/** Says for a moment how long a recording has to be. */
+function hint(): void {
+  const short: Stage = { name: "short" };
+  move(short);
+  setTimeout(() => isAt(short) && move(IDLE), HINT_MS);
 }
 
 /** Ends the recording, to be heard before it is sent. */
@@ -102,13 +127,11 @@ export function discard(): void {
   move(IDLE);
 }
 
-/** Begins anew with another microphone. */
+/** Goes on with another microphone, which is remembered if it can be opened. */
 export async function change(microphone: string): Promise<void> {
   const at = stage.peek();
   if (at.name !== "recording") return;
-  at.place.shell.remember("microphone", microphone);
-  discard();
-  await record(at.place);
+  if (await at.recorder.change(microphone)) at.place.shell.remember("microphone", microphone);
 }
 
 async function end(): Promise<Done | undefined> {
@@ -117,18 +140,19 @@ async function end(): Promise<Done | undefined> {
   const { tape, recorder } = at;
   const finishing: Stage = { name: "finishing", tape };
   move(finishing);
-  let fault: "short" | "broken" = "short";
+  let isBroken = false;
   try {
     await recorder.stop();
     const finished = recorder.ms.peek() < MIN_MS ? undefined : await tape.finish();
     if (!isAt(finishing)) return undefined;
     if (finished && finished.durationMs >= MIN_MS) return { tape, finished };
   } catch {
-    fault = "broken";
+    isBroken = true;
   }
   if (!isAt(finishing)) return undefined;
   tape.drop();
-  move({ name: "fault", fault });
+  if (isBroken) move({ name: "fault", fault: "broken" });
+  else hint();
   return undefined;
 }
 

@@ -64,7 +64,8 @@ export class Tape {
   }
 }
 
-const finisher = () => import("./finish.ts");
+/** What makes a message of it. */
+export const finisher = () => import("./finish.ts");
 
 async function untilLoaded<Loaded>(load: () => Promise<Loaded>): Promise<Loaded> {
   for (;;) {
