@@ -1,14 +1,14 @@
 /** What a person does with voice messages in the page, in a browser whose microphone plays a file: tone, silence, tone. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join as pathOf } from "node:path";
-import type { TestContext } from "node:test";
+import { after, type TestContext } from "node:test";
 import type { Browser, Locator, Page } from "playwright-core";
 import { launch, type PageOptions } from "./browser.ts";
 import { join } from "./chat.ts";
 import { cleanUp } from "./cleanup.ts";
 import { type Client, connect } from "./client.ts";
-import { temporaryDirectory } from "./node.ts";
 import { recording, wav } from "./sound.ts";
 
 export const PHONE = { viewport: { width: 390, height: 844 }, touch: true };
@@ -17,18 +17,35 @@ export const AWAY = [/net::ERR_/, /WebSocket connection/];
 export type Body = { blob: string; mime: string; durationMs: number; peaks: number[] };
 export type Node = { url: string; port: number };
 
-/** A page in a browser that may use its microphone, unless `flags` are others. */
+const FAKE_DEVICE = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"];
+const directory = mkdtempSync(pathOf(tmpdir(), "web-chat-test-"));
+let launched: Promise<Browser> | undefined;
+after(async () => {
+  await (await launched)?.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** A browser that hears that file through its microphone. */
+function launchWithMicrophone(flags: readonly string[]): Promise<Browser> {
+  const file = pathOf(directory, "microphone.wav");
+  writeFileSync(file, wav({ level: 0.6, seconds: 2 }, { level: 0, seconds: 2 }, { level: 0.6, seconds: 2 }));
+  return launch({ flags: [...flags, `--use-file-for-fake-audio-capture=${file}`] });
+}
+
+/** A page in a browser that may use its microphone, the same one for the whole file; in one of its own with other `flags`. */
 export async function joinWithMicrophone(
   t: TestContext,
   url: string,
   options: PageOptions = {},
-  flags: readonly string[] = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"],
+  flags?: readonly string[],
 ): Promise<Page> {
-  const file = pathOf(temporaryDirectory(t), "microphone.wav");
-  writeFileSync(file, wav({ level: 0.6, seconds: 2 }, { level: 0, seconds: 2 }, { level: 0.6, seconds: 2 }));
-  const browser: Browser = await launch({ flags: [...flags, `--use-file-for-fake-audio-capture=${file}`] });
-  cleanUp(t, () => browser.close());
-  return join(t, url, "Ana", { ...options, browser });
+  if (flags) {
+    const browser = await launchWithMicrophone(flags);
+    cleanUp(t, () => browser.close());
+    return join(t, url, "Ana", { ...options, browser });
+  }
+  launched ??= launchWithMicrophone(FAKE_DEVICE);
+  return join(t, url, "Ana", { ...options, browser: await launched });
 }
 
 export const record = (page: Page) => page.getByRole("button", { name: "Record a voice message" });
@@ -47,6 +64,38 @@ export const sent = (page: Page) => voices(page).getByText("Sent", { exact: true
 /** What is heard by now, and not only asked for. */
 export const sounding = (of: Page | Locator) =>
   of.locator('.voice-play[aria-label="Pause"]:not([aria-busy="true"])').first();
+
+/** The page has all that makes a message of a recording, wherever its node is by now. */
+export const equipped = (page: Page) =>
+  page.waitForFunction(() =>
+    performance.getEntriesByType("resource").some(entry => {
+      const { name, responseEnd } = entry as PerformanceResourceTiming;
+      return name.includes("/finish-") && responseEnd > 0;
+    }),
+  );
+
+type FalseMicrophone = { name?: string; named?: boolean; slow?: boolean };
+
+/**
+ * From now on the browser refuses to open a microphone, with an error of that name, or only those that are named by their
+ * id; with `slow`, each opens when `openNow` says so.
+ */
+export async function falseMicrophone(page: Page, how: FalseMicrophone): Promise<void> {
+  await page.evaluate(({ name, named, slow }) => {
+    const { mediaDevices } = navigator;
+    const open = mediaDevices.getUserMedia.bind(mediaDevices);
+    mediaDevices.getUserMedia = async wanted => {
+      const isNamed = Object.hasOwn(Object(wanted?.audio), "deviceId");
+      if (name && (!named || isNamed)) throw new DOMException("", name);
+      if (slow) await new Promise<void>(openNow => Object.assign(window, { openNow }));
+      const stream = await open(wanted);
+      Object.assign(window, { stream });
+      return stream;
+    };
+  }, how);
+}
+
+export const openNow = (page: Page) => page.evaluate(() => (window as unknown as { openNow(): void }).openNow());
 
 /** Records until the timer shows that, and ends. */
 export async function recordUntil(page: Page, time: string): Promise<void> {

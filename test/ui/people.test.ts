@@ -6,6 +6,7 @@ import { realTime } from "../../core/time.ts";
 import { composer, join, row, say } from "../helpers/chat.ts";
 import { connect } from "../helpers/client.ts";
 import { newNode, peer } from "../helpers/node.ts";
+import { joinWithMicrophone, record } from "../helpers/voice.ts";
 
 const person = (page: Page, name: string) =>
   page.getByRole("region", { name: "People" }).getByRole("listitem").filter({ hasText: name });
@@ -66,6 +67,28 @@ test("who leaves the page alone for five minutes is away until the next key", as
   await has(ana, "Raj", "away").waitFor();
   await raj.keyboard.press("Shift");
   await has(ana, "Raj", "online").waitFor();
+});
+
+test("who speaks into the page for longer than that is there", async t => {
+  const node = await newNode(t);
+  const page = await joinWithMicrophone(t, node.url);
+  const raj = await join(t, node.url, "Raj");
+  // Fast enough for five minutes to be over long before the longest recording is.
+  await page.addInitScript(() => {
+    const now = performance.now.bind(performance);
+    performance.now = () => now() * 100;
+    const every = window.setInterval.bind(window);
+    window.setInterval = ((act: () => void, ms: number) => every(act, ms === 10_000 ? 10 : ms)) as typeof setInterval;
+  });
+  await page.reload();
+  await record(page).click();
+  await page
+    .getByRole("timer")
+    .filter({ hasText: /^[678]:/ })
+    .waitFor();
+  assert.equal(await has(raj, "Ana", "online").count(), 1);
+  await page.getByRole("button", { name: "Pause" }).click();
+  await has(raj, "Ana", "away").waitFor();
 });
 
 test("typing is told while it lasts, in that room alone, and not to oneself", async t => {

@@ -86,7 +86,7 @@ function questions(page: Page): string[] {
   return asked;
 }
 
-test("a recording under way is there again after a reload, and is sent once as it was said", async t => {
+test("a recording is there again after a reload, as often as it takes, until it is sent, once and as it was said, or discarded", async t => {
   const node = await newNode(t);
   const page = await joinWithMicrophone(t, node.url);
   const asked = questions(page);
@@ -115,13 +115,8 @@ test("a recording under way is there again after a reload, and is sent once as i
   await voices(page).waitFor();
   await record(page).waitFor();
   assert.equal(asked.length, 1, "nothing would be lost");
-});
 
-test("a recording in review is there again without a question, as often as it takes, until it is discarded", async t => {
-  const node = await newNode(t);
-  const page = await joinWithMicrophone(t, node.url);
-  const asked = questions(page);
-  await recordUntil(page, "0:02");
+  await recordUntil(page, "0:01");
   await page.reload();
   await restored(page);
   await page.reload();
@@ -129,8 +124,8 @@ test("a recording in review is there again without a question, as often as it ta
   await tool(page, "Discard").click();
   await panel(page).waitFor({ state: "detached" });
   await nothingStored(page);
-  assert.deepEqual(asked, []);
-  assert.deepEqual(await kept(t, node), []);
+  assert.equal(asked.length, 1, "one in review is kept");
+  assert.equal((await kept(t, node)).length, 1);
 });
 
 test("a paused recording whose page crashed is found by the next one, and goes to its own room", async t => {
@@ -211,15 +206,17 @@ test("tabs that are opened at once get one recording each, and what nobody has y
   assert.equal((await kept(t, node)).length, 1);
 });
 
-/** Leaves a recording of two seconds behind. */
+/** Leaves a recording of a second behind. */
 async function leaveOne(page: Page): Promise<Page> {
-  await recordUntil(page, "0:02");
+  await recordUntil(page, "0:01");
   const tab = await page.context().newPage();
   await page.close();
   return tab;
 }
 
 async function logOut(page: Page): Promise<void> {
+  // What is behind another tab is drawn once a second, and so clicked as slowly.
+  await page.bringToFront();
   await page.getByRole("button", { name: /Account and settings/ }).click();
   await page.getByText("Log out").click();
   await page.getByRole("dialog").getByRole("button", { name: "Log out" }).click();
@@ -240,7 +237,7 @@ test("logging out clears what was left, what is in review, and what another tab 
   await recordUntil(left, "0:01");
   const other = await newTab(page);
   await record(other).click();
-  await timer(other, "0:02").waitFor();
+  await timer(other, "0:01").waitFor();
   await left.close();
   assert.equal((await stored(page)).drafts, 3);
   await logOut(page);
@@ -312,7 +309,7 @@ for (const what of [
   test(`a recording is sent once, and is not offered again, although its page dies in between: ${what}`, async t => {
     const node = await newNode(t);
     const page = await joinWithMicrophone(t, node.url);
-    await recordUntil(page, "0:02");
+    await recordUntil(page, "0:01");
     const tab = await page.context().newPage();
     await trouble(page, what);
     await tool(page, "Send").click();
@@ -335,18 +332,18 @@ test("a browser without room for it, or without a database, records and sends al
   await record(page).waitFor();
   const asked = questions(page);
   await trouble(page, "no room is left");
-  await recordUntil(page, "0:02");
+  await recordUntil(page, "0:01");
   await page.reload();
   assert.deepEqual(asked, ["beforeunload"], "what could not be kept would be lost");
   await record(page).waitFor();
   await trouble(page, "no room is left");
-  await recordUntil(page, "0:02");
+  await recordUntil(page, "0:01");
   await tool(page, "Send").click();
   await sent(page);
 
   await page.addInitScript(() => Object.defineProperty(window, "indexedDB", { value: undefined }));
   await page.reload();
-  await recordUntil(page, "0:02");
+  await recordUntil(page, "0:01");
   await tool(page, "Send").click();
   await voices(page).nth(1).getByText("Sent", { exact: true }).waitFor({ state: "attached" });
   assert.equal((await kept(t, node)).length, 2);
