@@ -10,7 +10,7 @@ export function stir(): void {
   active();
 }
 
-/** Reports `away` when the page is hidden or left alone for five minutes, `online` on the next activity. A new session counts as online. */
+/** Reports `away` when the page is hidden or left alone for five minutes without a sound, `online` on the next activity. A new session counts as online. */
 export function reportAway(report: (status: "online" | "away") => void): () => void {
   let status: "online" | "away" = "online";
   let activeAt = performance.now();
@@ -26,7 +26,8 @@ export function reportAway(report: (status: "online" | "away") => void): () => v
   const turned = () => (document.hidden ? set("away") : active());
   // A clock that is looked at now and then costs less than a timer set anew with each movement of the mouse.
   const clock = setInterval(() => {
-    if (performance.now() - activeAt >= IDLE_MS) set("away");
+    if (navigator.mediaSession?.playbackState === "playing") active();
+    else if (performance.now() - activeAt >= IDLE_MS) set("away");
   }, 10_000);
   for (const event of ACTIVITY) addEventListener(event, active, { passive: true, capture: true });
   document.addEventListener("visibilitychange", turned);

@@ -69,7 +69,7 @@ test("who leaves the page alone for five minutes is away until the next key", as
   await has(ana, "Raj", "online").waitFor();
 });
 
-test("who speaks into the page for longer than that is there", async t => {
+test("who speaks into the page for longer than that, or listens, is there", async t => {
   const node = await newNode(t);
   const page = await joinWithMicrophone(t, node.url);
   const raj = await join(t, node.url, "Raj");
@@ -89,6 +89,10 @@ test("who speaks into the page for longer than that is there", async t => {
   assert.equal(await has(raj, "Ana", "online").count(), 1);
   await page.getByRole("button", { name: "Pause" }).click();
   await has(raj, "Ana", "away").waitFor();
+  await page.evaluate(() => {
+    navigator.mediaSession.playbackState = "playing";
+  });
+  await has(raj, "Ana", "online").waitFor();
 });
 
 test("typing is told while it lasts, in that room alone, and not to oneself", async t => {
