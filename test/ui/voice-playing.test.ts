@@ -127,9 +127,9 @@ test("one voice at a time: what is played, reviewed or recorded pauses what was 
   await record(page).click();
   await timer(page, "0:01").waitFor();
   await play(page).click();
-  await tool(page, "Go on").waitFor();
+  await tool(page, "Resume").waitFor();
   await sounding(voices(page)).waitFor();
-  await tool(page, "Go on").click();
+  await tool(page, "Resume").click();
   await play(page).waitFor();
   await timer(page, "0:02").waitFor();
   await tool(page, "Stop").click();
