@@ -35,7 +35,7 @@ export const SETTINGS = [
   { flag: "native-dir", env: "NATIVE_DIR", group: "This node", value: "folder", help: "where the executable unpacks its native library", fallback: "data folder, cache or tmp" },
   { flag: "rate-limit", env: "RATE_LIMIT", group: "This node", value: "n", help: "messages a second that one connection may send; three times as many at once; 0 is no limit", fallback: "10" },
   { flag: "claim-limit", env: "CLAIM_LIMIT", group: "This node", value: "n", help: "new names and rooms an hour from one address; 0 is no limit", fallback: "120" },
-  { flag: "blob-limit", env: "BLOB_LIMIT", group: "This node", value: "size", help: "largest file that somebody may send, in bytes, or such as 16MB", fallback: "16MB" },
+  { flag: "blob-limit", env: "BLOB_LIMIT", group: "This node", value: "size", help: "largest file that somebody may send, in bytes, or such as 16MB; 4GB at the most", fallback: "16MB" },
   { flag: "blob-quota", env: "BLOB_QUOTA", group: "This node", value: "size", help: "bytes of files an hour that one person may send; 0 is no limit", fallback: "200MB" },
   { flag: "log-level", env: "LOG_LEVEL", group: "This node", value: "level", help: "debug, info, warn, error or silent", fallback: "info" },
 ] as const satisfies readonly Setting[];

@@ -23,5 +23,7 @@ if (files.length === 0) {
 }
 
 const runner = ["--test", `--test-concurrency=${AT_ONCE}`, "--test-timeout=120000", "--test-reporter=spec"];
-const { status } = spawnSync(process.execPath, [...runner, ...options, ...files], { cwd: root, stdio: "inherit" });
+// Each file is a process that loads the same modules.
+const env = { ...process.env, NODE_COMPILE_CACHE: join(root, "node_modules/.cache/web-chat/compiled") };
+const { status } = spawnSync(process.execPath, [...runner, ...options, ...files], { cwd: root, env, stdio: "inherit" });
 process.exit(status ?? 1);

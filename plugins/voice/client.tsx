@@ -11,14 +11,22 @@ const parts = signal<Parts | undefined>(undefined);
 /** They come with the parts that show them. */
 const strings: Record<string, Record<string, string>> = {};
 
+const AGAIN_MS = 2_000;
+let asked = false;
+
 function load(): void {
+  if (asked) return;
+  asked = true;
   import("./parts.ts").then(
     loaded => {
       Object.assign(strings, loaded.strings);
       parts.value = loaded;
     },
-    // The next one that is shown tries again.
-    () => {},
+    () =>
+      setTimeout(() => {
+        asked = false;
+        load();
+      }, AGAIN_MS),
   );
 }
 

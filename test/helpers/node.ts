@@ -126,9 +126,15 @@ export async function command(dataDir: string, ...words: string[]): Promise<Told
   return told(spawnCommand(dataDir, words));
 }
 
+/** What every process needs that runs from source; the cache saves it a quarter of its start. */
+const OWN_ENVIRONMENT = {
+  PATH: process.env.PATH,
+  ...(process.env.NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE }),
+};
+
 /** A command of the program as a process of its own; its standard streams are pipes. */
 export function spawnCommand(dataDir: string, words: string[], options: SpawnOptionsWithoutStdio = {}) {
-  const env = { PATH: process.env.PATH, DATA_DIR: dataDir };
+  const env = { ...OWN_ENVIRONMENT, DATA_DIR: dataDir };
   return spawn(process.execPath, [join(ROOT, "core/main.ts"), ...words], { env, ...options });
 }
 
@@ -148,7 +154,10 @@ export function runNode(
 ) {
   const [command = "", ...words] = [...wrapper, ...program, ...flags];
   const child = spawn(command, words, {
-    env: { PATH: process.env.PATH, ...settings } as NodeJS.ProcessEnv,
+    env: {
+      ...(program === FROM_SOURCE ? OWN_ENVIRONMENT : { PATH: process.env.PATH }),
+      ...settings,
+    } as NodeJS.ProcessEnv,
     stdio: ["ignore", "pipe", "pipe"],
   });
   const lines: string[] = [];

@@ -238,6 +238,7 @@ test("what is recorded while the node is away is sent when it is back, also by a
   await page.reload();
   await missed;
   await page.unroute(/\/finish-/);
+  await record(page).waitFor();
   await node.kill("SIGKILL");
   await record(page).click();
   await timer(page, "0:02").waitFor();
