@@ -1,5 +1,6 @@
 /** What is known of files: that they are whole, or damaged. It holds for the file that was read, and for no other of its name. */
 import type { Stats } from "node:fs";
+import { dropFirst } from "../bounded.ts";
 
 /** Right bytes may be put in a file's place, also by hand. */
 type Seen = Pick<Stats, "ino" | "size" | "mtimeMs">;
@@ -41,8 +42,7 @@ export class Checks {
   #remember(hash: string, file: Seen): void {
     this.#whole.delete(hash);
     this.#whole.set(hash, stampOf(file));
-    const [oldest] = this.#whole.keys();
-    if (this.#whole.size > MAX_WHOLE && oldest !== undefined) this.#whole.delete(oldest);
+    dropFirst(this.#whole, MAX_WHOLE);
   }
 
   /** What `check` says of a file when its turn comes: once for all who ask meanwhile. */

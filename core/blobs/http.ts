@@ -37,7 +37,6 @@ const HURRIED_AFTER_MS = 5_000;
 const UNREAD_AFTER_MS = 120_000;
 /** A file that is sent keeps a descriptor open. */
 const MAX_SENT_TO_A_PERSON = 64;
-const ASK_AGAIN_MS = 1_000;
 /** How long the rest of a refused upload is read, and dropped: who is still sending hears of the refusal only after that. */
 const LINGER_MS = 1_000;
 const READY_SOON_MS = 500;
@@ -125,7 +124,6 @@ export class BlobHttp {
     const person = this.#personOf(request, URL.parse(request.url ?? "", "http://node")?.searchParams.get("ticket"));
     if (!HASH.test(hash)) throw new Reject("invalid", "a blob's name is 64 hexadecimal digits");
     const leave = this.#sent.enter(person.id);
-    if (!leave) throw new Reject("rate-limited", "too many files at a time", { retryAfterMs: ASK_AGAIN_MS });
     try {
       await this.#send(hash, person, request, response);
     } finally {

@@ -1,4 +1,7 @@
-/** How many things at a time each of many may have under way. */
+/** How many files at a time each of many may have under way. */
+import { Reject } from "../errors.ts";
+
+const ASK_AGAIN_MS = 1_000;
 
 export class Places {
   readonly #most: number;
@@ -8,10 +11,11 @@ export class Places {
     this.#most = most;
   }
 
-  /** Takes a place, which whoever gets it leaves by calling what this returns; undefined where none is free. */
-  enter(name: string): (() => void) | undefined {
+  /** Takes a place, which whoever gets it leaves by calling what this returns. Throws `Reject` where none is free. */
+  enter(name: string): () => void {
     const taken = this.#taken.get(name) ?? 0;
-    if (taken >= this.#most) return undefined;
+    if (taken >= this.#most)
+      throw new Reject("rate-limited", "too many files at a time", { retryAfterMs: ASK_AGAIN_MS });
     this.#taken.set(name, taken + 1);
     return () => {
       const left = (this.#taken.get(name) ?? 0) - 1;

@@ -3,6 +3,7 @@
  * socket, clock or timer of its own.
  */
 import { type BlobFiles, HASH } from "../blobs/files.ts";
+import { dropFirst } from "../bounded.ts";
 import { asReject } from "../errors.ts";
 import type { Committed, Log } from "../log/log.ts";
 import type { Cancel, Time } from "../time.ts";
@@ -212,8 +213,7 @@ export class Blobs {
     if (isSound || !files.has(hash)) return;
     this.#doubted.delete(hash);
     this.#doubted.set(hash, now);
-    const [oldest] = this.#doubted.keys();
-    if (this.#doubted.size > MAX_DOUBTED && oldest !== undefined) this.#doubted.delete(oldest);
+    dropFirst(this.#doubted, MAX_DOUBTED);
     if (!(await files.verify(hash))) this.#doubted.delete(hash);
   }
 

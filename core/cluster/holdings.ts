@@ -2,6 +2,7 @@
  * What each peer said of blobs, and how far it had this node's streams by then. A hint when a blob is fetched, and what an ack
  * waits for under `ACK=peer`: who has committed a message keeps its blobs, who said it before may have lost them since.
  */
+import { dropFirst } from "../bounded.ts";
 
 /** Blobs remembered of each peer: those that it spoke of last. */
 const MAX_OF_PEER = 8_192;
@@ -48,16 +49,5 @@ export class Holdings {
   /** Whether it said so when it had committed that place of a stream of this node. */
   hadAt(peer: string, hash: string, { origin, seq }: { origin: string; seq: number }): boolean {
     return (this.#said.get(peer)?.held.get(hash)?.[origin] ?? 0) >= seq;
-  }
-}
-
-/** Keeps `max` of them, the latest. */
-export function dropFirst(
-  kept: { size: number; keys(): Iterable<string>; delete(key: string): boolean },
-  max: number,
-): void {
-  for (const key of kept.keys()) {
-    if (kept.size <= max) return;
-    kept.delete(key);
   }
 }

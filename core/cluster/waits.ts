@@ -1,7 +1,7 @@
 /** The people who wait for blobs that are not here: how many may, for how long, and for what in vain. Has no clock of its own. */
 import { Places } from "../blobs/places.ts";
+import { dropFirst } from "../bounded.ts";
 import { Reject } from "../errors.ts";
-import { dropFirst } from "./holdings.ts";
 import type { Wants } from "./wants.ts";
 
 /** Requests of one person that wait: a browser has six at a time under way. */
@@ -11,7 +11,7 @@ const WAIT_MS = 30_000;
 /** That no peer has a blob holds for so long, for whoever asks, unless a peer says otherwise. */
 const NOWHERE_MS = 3_000;
 const MAX_NOWHERE = 1_024;
-const ASK_AGAIN = { retryAfterMs: 1_000 };
+const ASK_AGAIN_MS = 1_000;
 
 export class Waits {
   readonly #wants: Wants;
@@ -27,11 +27,10 @@ export class Waits {
   async enter(hash: string, whom: string, now: number): Promise<boolean> {
     if ((this.#nowhere.get(hash) ?? 0) > now) return false;
     const leave = this.#places.enter(whom);
-    if (!leave) throw new Reject("rate-limited", "too many files at a time", ASK_AGAIN);
     try {
       return await new Promise((settle, fail) => {
         if (!this.#wants.await(hash, { whom, until: now + WAIT_MS, settle, fail }))
-          fail(new Reject("overloaded", undefined, ASK_AGAIN));
+          fail(new Reject("overloaded", undefined, { retryAfterMs: ASK_AGAIN_MS }));
       });
     } finally {
       leave();
