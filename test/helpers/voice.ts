@@ -74,6 +74,15 @@ export const equipped = (page: Page) =>
     }),
   );
 
+/** From now on the browser records MP4 and nothing else; resolves with whether it can. */
+export const writeMp4Only = (page: Page) =>
+  page.evaluate(() => {
+    const type = "audio/mp4";
+    const records = MediaRecorder.isTypeSupported(type);
+    MediaRecorder.isTypeSupported = asked => asked === type;
+    return records;
+  });
+
 type FalseMicrophone = { name?: string; named?: boolean; slow?: boolean };
 
 /**

@@ -16,6 +16,7 @@ import {
   timer,
   tool,
   voices,
+  writeMp4Only,
 } from "../helpers/voice.ts";
 
 const WORDS = "You recorded this before the page was closed.";
@@ -372,13 +373,7 @@ test("what is left of a file that cannot be read is dropped without a word", asy
 test("what was left in MP4 is there again, too", async t => {
   const node = await newNode(t);
   const page = await joinWithMicrophone(t, node.url);
-  const records = await page.evaluate(() => {
-    const type = "audio/mp4";
-    const records = MediaRecorder.isTypeSupported(type);
-    MediaRecorder.isTypeSupported = asked => asked === type;
-    return records;
-  });
-  if (!records) return t.skip("this browser cannot write MP4");
+  if (!(await writeMp4Only(page))) return t.skip("this browser cannot write MP4");
   await record(page).click();
   await timer(page, "0:04").waitFor();
   await page.reload();

@@ -23,6 +23,7 @@ import {
   timer,
   tool,
   voices,
+  writeMp4Only,
 } from "../helpers/voice.ts";
 
 test("what is recorded is heard by others as it was said: tone, silence, tone", async t => {
@@ -184,13 +185,7 @@ test("what keeps the page from a microphone is told in words", async t => {
 test("what a browser records that writes nothing but MP4 is sent, too", async t => {
   const node = await newNode(t);
   const page = await joinWithMicrophone(t, node.url);
-  const records = await page.evaluate(() => {
-    const type = "audio/mp4";
-    const records = MediaRecorder.isTypeSupported(type);
-    MediaRecorder.isTypeSupported = asked => asked === type;
-    return records;
-  });
-  if (!records) return t.skip("this browser cannot write MP4");
+  if (!(await writeMp4Only(page))) return t.skip("this browser cannot write MP4");
   await recordUntil(page, "0:02");
   await tool(page, "Send").click();
   await sent(page);
