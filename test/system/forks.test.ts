@@ -75,6 +75,9 @@ test("whoever holds less of a stream gives way where the one that wrote it is go
   const all = ["after the backup", "and one more", "before the backup", "on the other branch"];
   for (const node of [b, c, d]) {
     const client = await connect(t, node, { token });
-    assert.deepEqual(texts((await client.join("lobby")).messages).toSorted(), all);
+    let joined = await client.join("lobby");
+    // A branch may be cut off in that very moment: then a reader begins anew.
+    while (joined.code === "reset") joined = await client.join("lobby");
+    assert.deepEqual(texts(joined.messages).toSorted(), all);
   }
 });
