@@ -237,13 +237,14 @@ test("what is recorded while the node is away is sent when it is back, also by a
   await page.route(/\/finish-/, route => route.abort());
   await page.reload();
   await missed;
-  await page.unroute(/\/finish-/);
   await record(page).waitFor();
   await node.kill("SIGKILL");
   await record(page).click();
   await timer(page, "0:02").waitFor();
   await tool(page, "Stop").click();
   await panel(page).getByText("One moment…").waitFor();
+  // Not sooner: the browser may have it of the first load.
+  await page.unroute(/\/finish-/);
   const again = await spawnNode(t, { PORT: String(node.port), DATA_DIR: node.dataDir });
   await reviewed(page);
   await tool(page, "Send").click();
