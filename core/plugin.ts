@@ -1,8 +1,14 @@
-/** The contract between the core and a message type. A plugin is three files, and each calls one function of this one. */
+/**
+ * The contract between the core and a message type. A plugin is a folder of three files, and each calls one function of this
+ * one. What a half exports by default is one plugin, or a list where types belong together.
+ */
 import type { ComponentType } from "preact";
 import { Reject } from "./errors.ts";
 
 export { Reject };
+
+/** The version of this contract. It goes up when plugins that were written for the one before would not work any more. */
+export const CONTRACT = 1;
 
 /** `log` is kept and replicated, `state` is the last value per key while its node lives, `signal` is never kept. */
 export type Kind = "log" | "state" | "signal";
@@ -40,7 +46,10 @@ export type Message<Body = unknown> = {
 // message.ts: what the message is, in browser and server alike
 
 export type MessageType<Input = unknown, Body = Input> = {
+  /** A folder's own name, or that and more after a dot: `poll`, `poll.vote`. */
   readonly type: string;
+  /** The version of the contract that it was written for; the first unless said. */
+  readonly contract?: number;
   /** Goes up when `pack` changes; `unpack` is told the version that a body was packed with. */
   readonly version: number;
   readonly kind: Kind;
@@ -67,7 +76,14 @@ export type MessageType<Input = unknown, Body = Input> = {
 
 /** What a hook returns to have something sent; `body: null` with `key` ends a state value. */
 export type Delivery =
-  | { readonly body: unknown; readonly to: "all" | { readonly room: string } | { readonly session: string } }
+  | {
+      readonly body: unknown;
+      /** Log types only to a room, by its id. */
+      readonly to: "all" | { readonly room: string } | { readonly session: string };
+      /** Log types only: sent twice under one id it is kept once. */
+      readonly id?: string;
+      readonly ref?: string;
+    }
   | { readonly body: null; readonly key: string };
 
 /** An immutable file, named by its SHA-256 in hex. */
@@ -88,6 +104,8 @@ export type ServerContext = {
   find(id: string, author?: string): Promise<Message | undefined>;
   /** A file that this node holds, or gets from another one now. */
   blob(hash: string): Promise<StoredBlob | undefined>;
+  /** The same id for the same text, on every node: what several of them may send is then kept once. */
+  idFor(seed: string): string;
   /** The figures of this node. */
   node(): NodeFigures;
 };
@@ -101,6 +119,27 @@ export type ServerHooks<Input, Body> = {
   left?(session: Session, context: ServerContext): Delivery[];
   /** Once a second. */
   tick?(context: ServerContext): Delivery[];
+  /** Somebody asked for `/x/<type>` or what is below it, from outside the chat. */
+  request?(request: WebRequest, context: ServerContext): WebAnswer | Promise<WebAnswer>;
+};
+
+/** A request over HTTP, without cookies. Its body is there in full, 1 MB at most. */
+export type WebRequest = {
+  readonly method: string;
+  /** What comes after `/x/<type>`: `/` or more. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Names in small letters. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+};
+/** What is answered once all of `send` is committed; 204 with nothing unless said. */
+export type WebAnswer = {
+  readonly status?: number;
+  /** Media type of the body; plain text unless said. */
+  readonly type?: string;
+  readonly body?: string | Uint8Array;
+  readonly send?: readonly Delivery[];
 };
 
 /** What a node knows of itself. Sizes in bytes, times in milliseconds. */
@@ -114,6 +153,10 @@ export type NodeFigures = {
   rssBytes: number;
   lagMs: number;
   busOpen: boolean;
+  /** Message types with their versions. */
+  types: Record<string, number>;
+  /** Plugins that are switched off or failed, with the place in their sources where that is known: `server.ts:12`. */
+  faults: { plugin: string; why: string; where?: string }[];
   /** `behind` counts the envelopes that a peer lacks, `clockMs` is how far its clock is ahead. */
   peers: {
     id: string;
@@ -130,6 +173,8 @@ export type NodeFigures = {
 /** What the shell gives to a plugin's components. Reading a property in a component subscribes it to changes. */
 export type Shell<Input = unknown, Body = Input> = {
   readonly me: Person;
+  /** Everybody who is connected, on whichever node, as far as any plugin knows. */
+  readonly here: readonly Person[];
   /** Log messages go through the outbox and survive a reload; the others are sent only while connected. */
   send(body: Input, to?: { room?: string; ref?: string }): void;
   /** State types: the values that hold now, and the names of the nodes that hold them. */
@@ -159,6 +204,10 @@ export type Shell<Input = unknown, Body = Input> = {
   /** The rows of this type that this page has of a room, oldest first; those that were erased have no body. */
   loaded(room: string): readonly Message<Body>[];
   roomName(room: string): string;
+  /** The slash commands of all types. */
+  readonly commands: readonly Command[];
+  /** Runs the command that a text is, such as `/poll a, b`; false where it is none. Throws what the command throws. */
+  command(text: string, room: string): boolean;
   /** What had the focus is gone: gives it to where the reader goes on. */
   refocus(): void;
   /** A person's picture, the same wherever it stands. */
@@ -179,15 +228,30 @@ export type Draft<Input = unknown> = {
   drop(): void;
 };
 
-/** What is made of something unsent: `text` unless said. */
-export type Medium = "text" | "voice";
+/** How a command is written, and what it does, in the reader's language: `poll`, `question, answer, answer`. */
+export type Command = { readonly name: string; readonly takes: string; readonly label: string };
 
 type Slot<Input, Body, Props = unknown> = ComponentType<{ shell: Shell<Input, Body> } & Props>;
-export type ClientHooks<Input, Body> = {
-  /** A row of the timeline. */
-  Row?: Slot<Input, Body, { message: Message<Body> & { readonly body: Body } }>;
+export type ClientHooks<Input, Body, View = undefined> = {
+  /** A row of the timeline; `view` is what `fold` made. */
+  Row?: Slot<Input, Body, { message: Message<Body> & { readonly body: Body }; view: View }>;
+  /**
+   * What a row and the messages that refer to it come to: marks of this plugin's types, in the order of their keys, own ones
+   * that wait to be sent last. A pure function, called again when one more is there: whose marks count is judged here.
+   */
+  fold?(message: Message<Body> & { readonly body: Body }, marks: readonly Message[]): View;
   /** What people write it with, below the timeline. Says of each change whether something unsent is left. */
-  Composer?: Slot<Input, Body, { room: string; roomName: string; typed(unsent: boolean, medium?: Medium): void }>;
+  Composer?: Slot<Input, Body, { room: string; roomName: string; typed(unsent: boolean): void }>;
+  /** A button beside the composer, which opens a dialog; `label` is a key of `strings`, `icon` an SVG path in a box of 16 by 16. */
+  tool?: {
+    label: string;
+    icon: string;
+    /** Opens it too: `Alt+P`. What the page itself uses is not given away. */
+    shortcut?: string;
+    Form: Slot<Input, Body, { room: string; roomName: string; close(): void }>;
+  };
+  /** `/<type>` in the composer; `takes` and `label` are keys of `strings`. Throws `Reject`, and the text stays to be mended. */
+  command?: { takes: string; label: string; run(text: string, room: string, shell: Shell<Input, Body>): void };
   /** A pane of its own beside the timeline; `title` is a key of `strings`, `people` are those seen in the room. */
   panel?: { title: string; Component: Slot<Input, Body, { people: readonly Person[] }> };
   /** A bar above everything, which stays while the reader moves between rooms. */
@@ -203,26 +267,28 @@ export type ClientHooks<Input, Body> = {
     offered(message: Message, shell: Shell<Input, Body>): boolean;
     run(message: Message, shell: Shell<Input, Body>): void;
   };
+  /** Who is here, as this type knows it. */
+  here?(shell: Shell<Input, Body>): readonly Person[];
   /** A connection began, the first or a later one; returns what ends it. */
   started?(shell: Shell<Input, Body>): () => void;
-  /** The reader changed what stands in a composer. */
-  typed?(room: string, unsent: boolean, shell: Shell<Input, Body>, medium?: Medium): void;
+  /** The reader changed what stands in the composer of that type. */
+  typed?(room: string, unsent: boolean, shell: Shell<Input, Body>, type: string): void;
   strings?: Record<string, Record<string, string>>;
 };
 
 export type ServerPlugin<Input = unknown, Body = Input> = {
   readonly message: MessageType<Input, Body>;
   /** Makes the hooks anew for each node, so that nodes in one process share nothing. */
-  readonly hooks: () => ServerHooks<Input, Body>;
+  readonly hooks: (settings?: unknown) => ServerHooks<Input, Body>;
 };
-export type ClientPlugin<Input = unknown, Body = Input> = {
+export type ClientPlugin<Input = unknown, Body = Input, View = undefined> = {
   readonly message: MessageType<Input, Body>;
-  readonly hooks: ClientHooks<Input, Body>;
+  readonly hooks: ClientHooks<Input, Body, View>;
 };
 // biome-ignore lint/suspicious/noExplicitAny: a list of plugins holds bodies of any type, and the core looks into none
 export type AnyServerPlugin = ServerPlugin<any, any>;
 // biome-ignore lint/suspicious/noExplicitAny: as above
-export type AnyClientPlugin = ClientPlugin<any, any>;
+export type AnyClientPlugin = ClientPlugin<any, any, any>;
 
 // The first form is for the common case, where what is sent is what is kept: inference would leave Body `unknown` there.
 export function defineMessage<Input>(message: MessageType<Input>): MessageType<Input>;
@@ -231,18 +297,21 @@ export function defineMessage<Input, Body>(message: MessageType<Input, Body>): M
   return message;
 }
 
-/** `hooks` as plain data, or a function that makes them where they hold state. */
+/**
+ * `hooks` as plain data, or a function that makes them where they hold state or have settings: what is in the folder's
+ * `settings.json`, `undefined` without one. Browsers never see those. What it throws keeps the plugin off.
+ */
 export function defineServer<Input, Body>(
   message: MessageType<Input, Body>,
-  hooks: ServerHooks<Input, Body> | (() => ServerHooks<Input, Body>),
+  hooks: ServerHooks<Input, Body> | ((settings: unknown) => ServerHooks<Input, Body>),
 ): ServerPlugin<Input, Body> {
   return { message, hooks: typeof hooks === "function" ? hooks : () => hooks };
 }
 
-export function defineClient<Input, Body>(
+export function defineClient<Input, Body, View = undefined>(
   message: MessageType<Input, Body>,
-  hooks: ClientHooks<Input, Body>,
-): ClientPlugin<Input, Body> {
+  hooks: ClientHooks<Input, Body, View>,
+): ClientPlugin<Input, Body, View> {
   return { message, hooks };
 }
 

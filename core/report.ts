@@ -52,7 +52,7 @@ export class Report {
 
   /** What plugins are told. */
   figures(): NodeFigures {
-    const { self, isBusOpen, cluster, clients } = this.#parts;
+    const { self, registry, isBusOpen, cluster, clients } = this.#parts;
     const { startedAt, messagesPerSecond, lagMs } = this.#vitals;
     return {
       ...self,
@@ -62,6 +62,8 @@ export class Report {
       rssBytes: process.memoryUsage.rss(),
       lagMs,
       busOpen: isBusOpen,
+      types: registry.versions(),
+      faults: [],
       peers: cluster().peers(),
     };
   }

@@ -1,5 +1,5 @@
 /** The one path of a message: browser or peer -> plugin -> log, state or signal -> browsers and peers. */
-import { validate as isUuid, v7 as uuid } from "uuid";
+import { validate as isUuid, v7 as uuid, v5 as uuidOf } from "uuid";
 import type { BlobFiles } from "./blobs/files.ts";
 import { type Clock, millisecondsOf } from "./clock.ts";
 import type { Cluster, Signal } from "./cluster/cluster.ts";
@@ -73,6 +73,9 @@ export type RouterParts = {
 /** After which a sender may ask again whether another node has its message. */
 const ASK_AGAIN_MS = 1_000;
 
+/** The name space of the ids that plugins make of a text. */
+const SEEDED = "3ddb63b6-8e48-5d1c-9d61-3bd87a6a1f5e";
+
 type Place = Pick<Envelope, "origin" | "seq" | "n" | "hlc">;
 /** An envelope, as far as it has to be known for saying who holds all of it. */
 type Held = Pick<Stored, "origin" | "seq" | "blobs">;
@@ -101,6 +104,7 @@ export class Router {
       now: () => parts.clock.now(),
       find: (id, author) => this.find(id, author),
       blob: hash => this.blob(hash, ""),
+      idFor: seed => uuidOf(seed, SEEDED),
       node: parts.figures,
     };
   }
@@ -413,9 +417,13 @@ export class Router {
     if (type.kind === "state") this.#values?.set(type, body);
     else if (type.kind === "signal") this.#signal(type, itself(type), body, to);
     else if (typeof to === "object" && "room" in to)
-      this.#append(this.#draft(type, itself(type), body, { id: uuid(), room: to.room, ref: null })).catch(error =>
-        this.#parts.failed(type.name, error),
-      );
+      this.#append(
+        this.#draft(type, itself(type), body, {
+          id: delivery.id ?? uuid(),
+          room: to.room,
+          ref: delivery.ref ?? null,
+        }),
+      ).catch(error => this.#parts.failed(type.name, error));
     else this.#parts.failed(type.name, new Error("a log message is delivered to a room, and to nothing else"));
   }
 

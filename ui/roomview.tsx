@@ -1,5 +1,4 @@
 /** One room: its header, its timeline, and what people write with. */
-import type { Medium } from "../core/plugin.ts";
 import { Boundary } from "./boundary.tsx";
 import { createRoom } from "./chat.ts";
 import { connected, elsewhere, nodeName, troubled } from "./connection.ts";
@@ -122,11 +121,11 @@ function Hints({ room }: { room: string }) {
 }
 
 function Composers({ room }: { room: Room }) {
-  const typed = (unsent: boolean, medium?: Medium) => tellTyped(room.id, unsent, medium);
   return (
     <div class="composers">
       {plugins.map(plugin => {
         const { Composer } = plugin.hooks;
+        const typed = (unsent: boolean) => tellTyped(room.id, unsent, plugin.message.type);
         return (
           Composer && (
             <Boundary key={plugin.message.type}>

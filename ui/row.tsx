@@ -78,7 +78,7 @@ function Body({ message }: { message: Message }) {
   if (!plugin || !Row || message.body === undefined) return line;
   return (
     <Boundary fallback={line}>
-      <Row shell={shellOf(plugin)} message={message as Message & { body: unknown }} />
+      <Row shell={shellOf(plugin)} message={message as Message & { body: unknown }} view={undefined} />
     </Boundary>
   );
 }

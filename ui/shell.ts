@@ -1,5 +1,5 @@
 /** What each plugin is given of the page. */
-import type { AnyClientPlugin, Medium, Shell } from "../core/plugin.ts";
+import type { AnyClientPlugin, Command, Person, Shell } from "../core/plugin.ts";
 import { Avatar } from "./avatar.tsx";
 import { blobUrl, files } from "./blobs.ts";
 import { connected, node, request } from "./connection.ts";
@@ -43,6 +43,13 @@ function makeShell(plugin: AnyClientPlugin): Shell {
     get connected() {
       return connected.value;
     },
+    get here() {
+      return everybody();
+    },
+    get commands() {
+      return commands();
+    },
+    command: runCommand,
     get language() {
       return language.value;
     },
@@ -60,6 +67,31 @@ function makeShell(plugin: AnyClientPlugin): Shell {
     refocus,
     Avatar,
   };
+}
+
+/** Each person once, whichever plugin knows of them. */
+function everybody(): Person[] {
+  const here = new Map<string, Person>();
+  for (const plugin of plugins)
+    guard(plugin.message.type, () => {
+      for (const person of plugin.hooks.here?.(shellOf(plugin)) ?? []) here.set(person.id, person);
+    });
+  return [...here.values()];
+}
+
+function commands(): Command[] {
+  return plugins.flatMap(plugin => {
+    const { command } = plugin.hooks;
+    const { t } = shellOf(plugin);
+    return command ? { name: plugin.message.type, takes: t(command.takes), label: t(command.label) } : [];
+  });
+}
+
+function runCommand(text: string, room: string): boolean {
+  const [, name, rest = ""] = /^\/(\S+)\s*(.*)$/s.exec(text.trim()) ?? [];
+  const plugin = plugins.find(({ message, hooks }) => message.type === name && hooks.command);
+  plugin?.hooks.command?.run(rest, room, shellOf(plugin));
+  return plugin !== undefined;
 }
 
 function send(
@@ -103,10 +135,10 @@ export function stopPlugins(): void {
   stops = [];
 }
 
-/** What is in a composer changed. */
-export function tellTyped(room: string, unsent: boolean, medium?: Medium): void {
+/** What is in the composer of that type changed. */
+export function tellTyped(room: string, unsent: boolean, type: string): void {
   for (const plugin of plugins)
-    guard(plugin.message.type, () => plugin.hooks.typed?.(room, unsent, shellOf(plugin), medium));
+    guard(plugin.message.type, () => plugin.hooks.typed?.(room, unsent, shellOf(plugin), type));
 }
 
 /** A plugin that fails is told of in the console, and stops nobody else. */

@@ -54,6 +54,7 @@ function Badge({ shell }: { shell: PresenceShell }) {
 export default defineClient(presence, {
   Badge,
   panel: { title: "people", Component: People },
+  here: ({ values }: PresenceShell) => values.map(({ body: { person, name } }) => ({ id: person, name })),
   started: shell => reportAway(status => shell.send({ status })),
   typed: stir,
   strings: {

@@ -13,6 +13,12 @@ const peer = v.object({
   behind: amount,
 });
 
+const fault = v.object({
+  plugin: name,
+  why: v.pipe(v.string(), v.maxLength(1_024)),
+  where: v.exactOptional(v.pipe(v.string(), v.maxLength(256))),
+});
+
 const figures = v.object({
   id: v.pipe(name, v.minLength(1)),
   name,
@@ -23,6 +29,9 @@ const figures = v.object({
   rssBytes: amount,
   lagMs: amount,
   busOpen: v.boolean(),
+  // Nodes of the first version say neither of these.
+  types: v.optional(v.record(name, v.pipe(v.number(), v.safeInteger())), {}),
+  faults: v.optional(v.pipe(v.array(fault), v.maxLength(256)), []),
   peers: v.pipe(v.array(peer), v.maxLength(256)),
 });
 

@@ -71,6 +71,7 @@ function useDraft({ shell, room, typed }: Props) {
   }
   function send() {
     try {
+      if (shell.command(draft, room)) return change("");
       // The shell would refuse it too, but by then the field would be empty.
       text.parse({ text: draft });
     } catch (error) {

@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals";
-import { defineClient, type Medium, type Person, type Shell } from "../../core/plugin.ts";
+import { defineClient, type Person, type Shell } from "../../core/plugin.ts";
 import typing from "./message.ts";
 
 /** How often others are told that the typing goes on. */
@@ -22,16 +22,16 @@ let told: string | undefined;
 let doing = "";
 let pause: ReturnType<typeof setTimeout> | undefined;
 
-function typed(room: string, unsent: boolean, shell: Shell<Body>, medium?: Medium): void {
+function typed(room: string, unsent: boolean, shell: Shell<Body>, type: string): void {
   clearTimeout(pause);
   if (!unsent) return stopTelling(shell);
   pause = setTimeout(() => stopTelling(shell), PAUSE_MS);
-  const now = `${medium} ${room}`;
+  const now = `${type} ${room}`;
   if (doing === now && Date.now() - toldAt < REPEAT_MS) return;
   doing = now;
   told = room;
   toldAt = Date.now();
-  shell.send({ typing: true, ...(medium === "voice" && { voice: true }) }, { room });
+  shell.send({ typing: true, ...(type === "voice" && { voice: true }) }, { room });
 }
 
 function stopTelling(shell: Shell<Body>): void {

@@ -1,6 +1,5 @@
 /** From the first click to the message that is sent. There is one for the page: a recording goes on in other rooms. */
 import { type Signal, signal } from "@preact/signals";
-import type { Medium } from "../../core/plugin.ts";
 import type { Finished } from "./finish.ts";
 import { MIN_MS } from "./measures.ts";
 import { type Fault, isAllowed, letGo, openMicrophone } from "./microphone.ts";
@@ -10,7 +9,7 @@ import { begin } from "./solo.ts";
 import { type Place, Tape } from "./tape.ts";
 
 /** Where it is recorded, and others are told of it. */
-export type Booth = Place & { typed(unsent: boolean, medium?: Medium): void };
+export type Booth = Place & { typed(unsent: boolean): void };
 /** Each is a key of the plugin's texts. */
 type Why = "unplugged" | "limit" | "unkept" | "restored" | "";
 export type Done = { tape: Tape; finished: Finished };
@@ -67,8 +66,8 @@ export async function record(place: Booth): Promise<void> {
   tape = Tape.begin(place);
   begin(recorder);
   move({ name: "recording", place, tape, recorder });
-  place.typed(true, "voice");
-  telling = setInterval(() => recorder.paused.peek() || place.typed(true, "voice"), TELL_MS);
+  place.typed(true);
+  telling = setInterval(() => recorder.paused.peek() || place.typed(true), TELL_MS);
 }
 
 function isRecording(recorder: Recorder): boolean {
@@ -162,7 +161,7 @@ function move(to: Stage): void {
   const from = stage.peek();
   if (from.name === "recording") {
     clearInterval(telling);
-    from.place.typed(false, "voice");
+    from.place.typed(false);
   }
   if (from.name === "review") URL.revokeObjectURL(from.url);
   stage.value = to;

@@ -15,6 +15,8 @@ export const figures: NodeFigures = {
   rssBytes: 1,
   lagMs: 0,
   busOpen: true,
+  types: {},
+  faults: [],
   peers: [],
 };
 
@@ -30,6 +32,7 @@ export function serverContext(
       const known = messages.filter(message => message.id === id);
       return known.find(message => message.author.id === author) ?? known[0];
     },
+    idFor: seed => `id of ${seed}`,
     blob: async hash => blobs.find(blob => blob.hash === hash),
     ...context,
   };

@@ -110,6 +110,8 @@ export class Node {
         rssBytes: 0,
         lagMs: 0,
         busOpen: true,
+        types: {},
+        faults: [],
         peers: [],
       }),
       failed,
