@@ -1,4 +1,7 @@
-/** Bundles the browser UI to dist/ui: index.html, and under assets/ hashed files with a .gz and a .br beside each. */
+/**
+ * Bundles the browser UI to dist/ui: index.html, under assets/ hashed files with a .gz and a .br beside each, and in
+ * modules.json the names of those that dropped-in plugins share.
+ */
 import { createHash } from "node:crypto";
 import { globSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -98,6 +101,40 @@ const withoutMeanings: Plugin = {
     }),
 };
 
+/** What plugins that are dropped in share with the page, by the name under which they import it. */
+const SHARED: Record<string, string> = {
+  preact: "preact",
+  "preact/hooks": "preact/hooks",
+  "preact/jsx-runtime": "preact/jsx-runtime",
+  "@preact/signals": "@preact/signals",
+  "web-chat/plugin": "./core/plugin.ts",
+};
+
+/**
+ * Makes an entry point of each shared module, with all that it exports, and of whatever is loaded later. All of them are
+ * given the page's own modules to reach, which are there by then: so the bundler leaves those in one file, which compresses
+ * better than many, and of each module there is one instance.
+ */
+const oneChunk: Plugin = {
+  name: "one-chunk",
+  setup({ onResolve, onLoad, resolve }) {
+    onResolve({ filter: /^shared:/ }, ({ path }) => ({ path: path.slice("shared:".length), namespace: "shared" }));
+    onLoad({ filter: /.*/, namespace: "shared" }, ({ path }) => ({
+      contents: `import "./ui/app.tsx"; export * from ${JSON.stringify(SHARED[path])};`,
+      resolveDir: root,
+    }));
+    onResolve({ filter: /.*/ }, async ({ path, kind, importer, resolveDir, pluginData }) => {
+      if (kind !== "dynamic-import" || pluginData === "resolved") return undefined;
+      const found = await resolve(path, { kind, importer, resolveDir, pluginData: "resolved" });
+      return found.errors.length > 0 ? found : { path: relative(root, found.path), namespace: "later" };
+    });
+    onLoad({ filter: /.*/, namespace: "later" }, ({ path }) => ({
+      contents: `import "./ui/app.tsx"; export * from ${JSON.stringify(`./${path.replaceAll("\\", "/")}`)};`,
+      resolveDir: root,
+    }));
+  },
+};
+
 /** A sheet that a script imports is put on when that script is loaded. */
 const ownSheets: Plugin = {
   name: "own-sheets",
@@ -150,6 +187,7 @@ export async function build(): Promise<number> {
     if (first.includes(basename(path))) bytes += size;
   }
   await writeCompressed(join(assets, iconName), icon);
+  await writeFile(join(root, "dist/ui/modules.json"), `${JSON.stringify(sharedModules(metafile), null, 2)}\n`);
   const page = fillIn(await readFile(join(root, "ui/index.html"), "utf8"), first, iconName);
   await writeCompressed(join(root, "dist/ui/index.html"), Buffer.from(page));
   await buildAuthorityPage(iconName);
@@ -178,8 +216,11 @@ async function buildAuthorityPage(icon: string): Promise<void> {
 async function bundleAll(): Promise<{ outputFiles: OutputFile[]; metafile: Metafile }> {
   const scripts = await bundle({
     ...options,
-    entryPoints: { main: "ui/main.tsx" },
-    plugins: [...(options.plugins ?? []), ownSheets],
+    entryPoints: [
+      { in: "ui/main.tsx", out: "main" },
+      ...Object.keys(SHARED).map(name => ({ in: `shared:${name}`, out: name.replace("@", "").replaceAll("/", "-") })),
+    ],
+    plugins: [...(options.plugins ?? []), ownSheets, oneChunk],
   });
   const own = globSync("plugins/*/client.css", { cwd: root }).sort();
   const contents = [...SHEETS.map(name => `ui/${name}.css`), ...own]
@@ -208,6 +249,13 @@ function firstLoad({ outputs }: Metafile): string[] {
   }
   visit(Object.keys(outputs).find(path => outputs[path]?.entryPoint === "ui/main.tsx") as string);
   return found.map(path => basename(path));
+}
+
+/** The files of the shared modules, below the page, by the names under which plugins import them. */
+function sharedModules({ outputs }: Metafile): Record<string, string> {
+  const files = Object.entries(outputs).map(([path, { entryPoint }]) => [entryPoint, `assets/${basename(path)}`]);
+  const byEntry = Object.fromEntries(files);
+  return Object.fromEntries(Object.keys(SHARED).map(name => [name, byEntry[`shared:${name}`]]));
 }
 
 /** Asset URLs stay relative, so that the page also works under a sub-path. */
