@@ -9,6 +9,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import { type BuildOptions, build as bundle, type Metafile, type OutputFile, type Plugin, transform } from "esbuild";
+import { Lexer } from "marked";
 
 /** What a first visit may load, JavaScript and CSS, gzipped. */
 const BUDGET_BYTES = 60 * 1024;
@@ -19,8 +20,7 @@ const assets = join(root, "dist/ui/assets");
 /**
  * marked makes a ready instance of itself when it is imported, and so drags its renderer into every bundle. Messages need
  * the lexer alone: what comes after the classes is left out, and the bundler then sees what nobody uses. Of the tokenizer
- * it cannot see that, so the methods that plugins/text/markdown.ts overrides with nothing are emptied here, and so are the
- * rules of the oldest dialect, which is never asked for.
+ * it cannot see that, so the methods that plugins/text/markdown.ts overrides with nothing are emptied here.
  */
 const lexerOnly: Plugin = {
   name: "marked-lexer-only",
@@ -37,14 +37,18 @@ const lexerOnly: Plugin = {
       );
       let classes = source.slice(0, instance).replaceAll(/\w+\.options\.pedantic/g, "false");
       for (const [, method] of unread) classes = emptied(classes, new RegExp(`(?<=[;}])${method}\\([\\w,]*\\)\\{`));
-      for (const [, rules] of source.matchAll(/pedantic:(\w+)\}/g))
-        classes = emptied(classes, new RegExp(`\\b${rules}=\\{`));
-      return { contents: `${classes}export{${lexer} as Lexer,${tokenizer} as Tokenizer};` };
+      return { contents: `${withRulesMade(classes)}export{${lexer} as Lexer,${tokenizer} as Tokenizer};` };
     }),
 };
 
 /** A minified script without what stands in the braces that `opening` ends with. */
 function emptied(source: string, opening: RegExp): string {
+  const [begin, end] = braces(source, opening);
+  return `${source.slice(0, begin)}{}${source.slice(end)}`;
+}
+
+/** Where the braces that `opening` ends with begin, and where the text behind them does. */
+function braces(source: string, opening: RegExp): [begin: number, end: number] {
   const [found] = opening.exec(source) ?? [];
   if (found === undefined) throw new Error(`there is nothing like ${opening} in marked`);
   const begin = source.search(opening) + found.length - 1;
@@ -53,7 +57,28 @@ function emptied(source: string, opening: RegExp): string {
   do {
     depth += { "{": 1, "}": -1 }[source[end++] as string] ?? 0;
   } while (depth > 0);
-  return `${source.slice(0, begin)}{}${source.slice(end)}`;
+  return [begin, end];
+}
+
+/**
+ * marked puts its rules together when it is loaded, for each of its dialects. Here stand those of the one dialect that
+ * plugins/text/markdown.ts asks for, ready made, and of them those that some method still reads.
+ */
+function withRulesMade(source: string): string {
+  const { block, inline } = Lexer.rules;
+  const [, from] = braces(source, /\w+=\{(?=codeRemoveIndent:)/);
+  const [, until] = braces(source, /,\w+=\{(?=normal:\w+,gfm:\w+,breaks:)/);
+  const names = [...source.slice(from, until).matchAll(/(\w+)=\{normal:/g)].map(([, name]) => name);
+  // Named in a rule that is a function.
+  const tags = /\w+="address\|[^"]+"/.exec(source.slice(from, until))?.[0];
+  const rest = source.slice(until);
+  const literal = (rules: object, kind: string) =>
+    `{${Object.entries(rules)
+      .filter(([name]) => rest.includes(`.${kind}.${name}`))
+      .map(([name, rule]) => `${name}:${rule instanceof RegExp ? rule : "{exec:()=>null}"}`)
+      .join()}}`;
+  const made = `,${tags},${names[0]}={gfm:${literal(block.gfm, "block")}},${names[1]}={breaks:${literal(inline.breaks, "inline")}}`;
+  return `${source.slice(0, from)}${made}${rest}`;
 }
 
 /** Modules that no message of ours ever needs, and what stands in for them. */
