@@ -101,6 +101,15 @@ export async function compileClient({ name, path }: PluginFolder, modules: PageM
   };
 }
 
+/** Where a text stops to be JSON; undefined where that cannot be said. */
+export async function placeInJson(text: string): Promise<{ line: number } | undefined> {
+  const { transform } = await esbuild();
+  const { errors } = await transform(text, { loader: "json", logLevel: "silent" }).catch(
+    error => error as { errors?: Message[] },
+  );
+  return errors?.[0]?.location ?? undefined;
+}
+
 /** Ends what compiles, which is a process of its own. The next compilation starts it again. */
 export async function stopCompiling(): Promise<void> {
   if (started) await (await started).stop();
