@@ -23,7 +23,8 @@ const options: BuildOptions = {
   define: { "import.meta.dirname": "__dirname" },
   // Accelerators that ws takes if they happen to be installed.
   external: ["bufferutil", "utf-8-validate"],
-  logOverride: { "empty-import-meta": "silent" },
+  // esbuild looks for its own file in a thread that is not used here.
+  logOverride: { "empty-import-meta": "silent", "require-resolve-not-external": "silent" },
 };
 
 /** zeromq gets the library that core/native.ts loaded. */
@@ -82,8 +83,8 @@ export async function stage(target: Target, folder: string): Promise<void> {
     outfile: join(folder, `${PROBER}.js`),
     plugins: [embeddedWorkers],
   });
-  // No page asks for the source maps.
-  const filter = (path: string) => !path.endsWith(".map");
+  // No page asks for the source maps; what is there packed, core/assets.ts unpacks.
+  const filter = (path: string) => !/\.(map|gz)$/.test(path) && !existsSync(`${path}.br`);
   await cp(join(root, "dist/ui"), join(folder, "dist/ui"), { recursive: true, filter });
   await mkdir(join(folder, "native"));
   await cp(await libraryFor(target), join(folder, "native/zeromq.node"));
