@@ -98,16 +98,22 @@ function lockedPackage(lock: string, name: string, version: string): { integrity
 
 /** Without its table of symbols, a seventh of its size; as it is where no program here can take that out. */
 async function stripped(target: Target, path: string): Promise<Base> {
-  const triple = target.arch === "x64" ? "x86_64-linux-gnu-strip" : "aarch64-linux-gnu-strip";
-  const own = process.platform === "linux" && process.arch === target.arch ? ["strip"] : [];
-  const strip = which(triple, ...own, "llvm-strip");
-  if (!strip) return { path, unstripped: `there is no ${triple} and no llvm-strip here` };
   const smaller = join(cache, `node-${label(target)}-stripped`);
   await mkdir(dirname(smaller), { recursive: true });
   // It may be a link to what another tree has, too.
   await rm(smaller, { force: true });
   await copyFile(path, smaller);
   await chmod(smaller, 0o755);
-  await run(strip, [smaller]);
-  return { path: smaller };
+  const lacking = await strip(target, smaller);
+  return lacking === undefined ? { path: smaller } : { path, unstripped: lacking };
+}
+
+/** Takes the table of symbols out of a file. Resolves with why that could not be done, where no program here can do it. */
+export async function strip({ arch }: Target, file: string): Promise<string | undefined> {
+  const triple = arch === "x64" ? "x86_64-linux-gnu-strip" : "aarch64-linux-gnu-strip";
+  const own = process.platform === "linux" && process.arch === arch ? ["strip"] : [];
+  const program = which(triple, ...own, "llvm-strip");
+  if (!program) return `there is no ${triple} and no llvm-strip here`;
+  await run(program, [file]);
+  return undefined;
 }

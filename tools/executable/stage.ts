@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
 import { type BuildOptions, build as bundle, version as compilerVersion, type Plugin } from "esbuild";
-import { packageFor } from "./base.ts";
+import { packageFor, strip } from "./base.ts";
 import { cache, root, type Target, version } from "./target.ts";
 
 /** CommonJS, which is all that pkg runs as a program's first file; names stay, for the stacks in the log. */
@@ -67,6 +67,12 @@ const embeddedProber: Plugin = {
     }),
 };
 
+/** Sheets of plugins get no maps, and postcss does without what makes them. */
+const withoutSheetMaps: Plugin = {
+  name: "without-sheet-maps",
+  setup: ({ onLoad }) => onLoad({ filter: /node_modules[\\/]source-map-js[\\/]/ }, () => ({ contents: "" })),
+};
+
 /** Fills `folder` anew. The UI has to be built. The same sources give the same bytes, wherever they lie. */
 export async function stage(target: Target, folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
@@ -74,7 +80,7 @@ export async function stage(target: Target, folder: string): Promise<void> {
     ...options,
     entryPoints: ["core/main.ts"],
     outfile: join(folder, "core/main.js"),
-    plugins: [embeddedLibrary, embeddedWorkers, embeddedProber],
+    plugins: [embeddedLibrary, embeddedWorkers, embeddedProber, withoutSheetMaps],
     banner: { js: `if (${isProber}) return require("../${PROBER}.js");` },
   });
   await bundle({
@@ -88,6 +94,7 @@ export async function stage(target: Target, folder: string): Promise<void> {
   await cp(join(root, "dist/ui"), join(folder, "dist/ui"), { recursive: true, filter });
   await mkdir(join(folder, "native"));
   await cp(await libraryFor(target), join(folder, "native/zeromq.node"));
+  if (target.platform === "linux") await strip(target, join(folder, "native/zeromq.node"));
   await cp(await compilerFor(target), join(folder, "native/esbuild.br"));
   const manifest = { name: "web-chat", version, bin: "core/main.js", pkg: { assets: ["dist/ui/**/*", "native/*"] } };
   await writeFile(join(folder, "package.json"), JSON.stringify(manifest));
