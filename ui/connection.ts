@@ -1,6 +1,6 @@
-/** The Socket.IO connection to a node: kept up, asked and listened to. The only file that imports socket.io-client. */
+/** The Socket.IO connection to a node: kept up, asked and listened to. With polling.ts, the only file that imports socket.io-client. */
 import { signal } from "@preact/signals";
-import { io, type Socket } from "socket.io-client";
+import { io, type Socket, WebSocket } from "socket.io-client";
 import type { Message, Person } from "../core/plugin.ts";
 import { arrive, home, lastPlace, learnPlaces, nameAt, type Reachable, round } from "./places.ts";
 
@@ -60,6 +60,8 @@ export const nodeName = signal("");
 export const elsewhere = signal(false);
 
 let socket: Socket | undefined;
+/** Few need it: it is loaded where WebSocket does not come through. */
+let polling: typeof import("./polling.ts").polling | undefined;
 let worry: ReturnType<typeof setTimeout> | undefined;
 /** Calls the next try: after its time, or when this one takes too long. */
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -95,8 +97,8 @@ function dial(url: string, handlers: Handlers): void {
   nodeName.value = nameAt(url);
   const made = io(origin, {
     path: pathname,
-    // Away from localhost a proxy may break WebSocket; then polling is tried. Another node answers no page but by WebSocket.
-    transports: url === home ? ["websocket", "polling"] : ["websocket"],
+    // Another node answers no page but by WebSocket.
+    transports: url === home && polling ? [WebSocket, polling] : [WebSocket],
     tryAllTransports: true,
     forceNew: true,
     reconnection: false,
@@ -139,6 +141,7 @@ function followConnection(made: Socket, url: string, handlers: Handlers): void {
   });
   made.on("connect_error", error => {
     const refusal = (error as { data?: Refusal }).data;
+    if (!refusal && url === home && !polling) return pollToo(made, handlers);
     if (refusal?.code) {
       // Only where the person was let in before does an unknown session say that it has ended: others may not know it yet.
       const isStranger = refusal.code === "session-unknown" && url !== lastPlace();
@@ -147,6 +150,19 @@ function followConnection(made: Socket, url: string, handlers: Handlers): void {
     }
     tryNext(handlers);
   });
+}
+
+/** Between here and home a proxy may break WebSocket: then home is asked once more. */
+function pollToo(made: Socket, handlers: Handlers): void {
+  import("./polling.ts").then(
+    loaded => {
+      ({ polling } = loaded);
+      if (socket !== made) return;
+      drop();
+      dial(home, handlers);
+    },
+    () => socket === made && tryNext(handlers),
+  );
 }
 
 function lose(handlers: Handlers): void {
