@@ -29,6 +29,10 @@ export type Welcome = {
   state: StateValue[];
   limits: Limits;
   ack: "local" | "peer";
+  /** Message types with their versions. */
+  types: Record<string, number>;
+  /** A fingerprint of the page that the node serves; missing where it serves none, or is older. */
+  page?: string;
 };
 export type Refusal = { ok: false; code: string; message: string; retryAfterMs?: number; suggestion?: string };
 export type Answer<Result> = ({ ok: true } & Result) | Refusal;
@@ -53,6 +57,11 @@ export const node = signal<Welcome["node"]>({ id: "", name: "", version: "" });
 export const limits = signal<Limits>({ messagesPerSecond: 0, burst: 0, frameBytes: 0 });
 /** The node acks what another one has committed, too. */
 export const acksLate = signal(false);
+
+/** The message types that the node knows. */
+export const served = signal<readonly string[]>([]);
+/** The node that this page came from has another one by now. */
+export const outdated = signal(false);
 
 /** The name of the node that is tried, or is connected. */
 export const nodeName = signal("");
@@ -130,6 +139,8 @@ function followConnection(made: Socket, url: string, handlers: Handlers): void {
     arrive(url, welcome.node.name);
     nodeName.value = welcome.node.name;
     elsewhere.value = url !== home;
+    served.value = Object.keys(welcome.types);
+    outdated.value = url === home && isOther(welcome.page);
     troubled.value = false;
     connected.value = true;
     handlers.welcome(welcome);
@@ -150,6 +161,11 @@ function followConnection(made: Socket, url: string, handlers: Handlers): void {
     }
     tryNext(handlers);
   });
+}
+
+function isOther(page = ""): boolean {
+  const own = document.querySelector<HTMLMetaElement>("meta[name=page]")?.content;
+  return own !== undefined && page !== "" && page !== own;
 }
 
 /** Between here and home a proxy may break WebSocket: then home is asked once more. */
