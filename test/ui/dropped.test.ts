@@ -1,21 +1,27 @@
 /** What a page makes of client halves that were dropped in: they are served here as a node would compile them. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { join as pathOf } from "node:path";
+import { request as ask, createServer, type IncomingMessage } from "node:http";
+import { connect as dial } from "node:net";
+import { basename, join as pathOf } from "node:path";
+import type { Duplex } from "node:stream";
+import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
-import type { Page } from "playwright-core";
 import { type AnyServerPlugin, defineMessage, defineServer, type NodeFigures } from "../../core/plugin.ts";
 import builtIn from "../../plugins/server.ts";
 import { newPage } from "../helpers/browser.ts";
 import { composer, join, row, say } from "../helpers/chat.ts";
+import { cleanUp } from "../helpers/cleanup.ts";
 import { connect } from "../helpers/client.ts";
 import { converged, newNode, peer, type TestNode } from "../helpers/node.ts";
 
 const MODULES: Record<string, string> = JSON.parse(
   readFileSync(pathOf(import.meta.dirname, "../../dist/ui/modules.json"), "utf8"),
 );
-const url = (name: string) => `/${MODULES[name]}`;
+/** As a script in assets/plugins/ names it. */
+const shared = (name: string) => `../${basename(MODULES[name] ?? "")}`;
 
 const note = defineMessage<string>({
   type: "note",
@@ -28,11 +34,11 @@ const server = defineServer(note, { receive: text => text }) as AnyServerPlugin;
 
 /** A client half of that type, importing what the page shares. */
 const half = (type: string, row: string) => `
-  import { signal } from "${url("@preact/signals")}";
-  import { useState } from "${url("preact/hooks")}";
-  import { jsx } from "${url("preact/jsx-runtime")}";
-  import { Component } from "${url("preact")}";
-  import { defineClient, defineMessage, Reject } from "${url("web-chat/plugin")}";
+  import { signal } from "${shared("@preact/signals")}";
+  import { useState } from "${shared("preact/hooks")}";
+  import { jsx } from "${shared("preact/jsx-runtime")}";
+  import { Component } from "${shared("preact")}";
+  import { defineClient, defineMessage, Reject } from "${shared("web-chat/plugin")}";
   const message = defineMessage({ type: "${type}", version: 1, kind: "log", parse: String, summary: text => "${type}: " + text });
   const clicks = signal(0);
   function Row({ shell, message: { body } }) { ${row} }
@@ -46,27 +52,51 @@ const half = (type: string, row: string) => `
 `;
 const GOOD = half("note", `return jsx("b", { class: "drawn", children: body });`);
 
-/** Has the page name these scripts as its plugins; the rest of it, headers too, comes from the node. */
-async function drop(page: Page, scripts: Record<string, string>, more = ""): Promise<void> {
-  const context = page.context();
+/** What a browser is served in front of a node: that node's own page, with `head` in it, and these scripts. */
+async function front(t: TestContext, { port }: TestNode, scripts: Record<string, string> = {}) {
   const paths = Object.keys(scripts).map(name => `assets/plugins/${name}`);
-  await context.route(/\/$/, async route => {
-    const response = await route.fetch();
-    const meta = `<meta name="plugins" content="${paths.join(" ")}">${more}`;
-    await route.fulfill({ response, body: (await response.text()).replace("</title>", `</title>${meta}`) });
+  const served = { head: `<meta name="plugins" content="${paths.join(" ")}">` };
+  const sockets = new Set<Duplex>();
+  const server = createServer((request, response) => {
+    const script = scripts[basename(request.url ?? "")];
+    if (script !== undefined) return void response.setHeader("Content-Type", "text/javascript").end(script);
+    const { "if-none-match": _, ...headers } = { ...request.headers, "accept-encoding": "identity" };
+    const isPage = request.url === "/";
+    const asked = ask({ port, path: request.url, method: request.method, headers }, async answer => {
+      const { "content-length": _, etag: __, ...rest } = answer.headers;
+      if (!isPage) return void answer.pipe(response.writeHead(answer.statusCode ?? 502, answer.headers));
+      const body = (await text(answer)).replace(/<meta name="(plugins|page)"[^>]*>/g, "");
+      response.writeHead(200, rest).end(body.replace("</title>", `</title>${served.head}`));
+    });
+    request.pipe(asked.on("error", () => response.destroy()));
   });
-  for (const [name, body] of Object.entries(scripts))
-    await context.route(`**/assets/plugins/${name}`, route => route.fulfill({ contentType: "text/javascript", body }));
-  await page.goto(page.url());
+  server.on("upgrade", ({ url, rawHeaders }: IncomingMessage, near: Duplex) => {
+    const far = dial(port, "127.0.0.1");
+    const lines = rawHeaders.flatMap((name, at) => (at % 2 === 0 ? [`${name}: ${rawHeaders[at + 1]}`] : []));
+    far.write(`GET ${url} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(one);
+      one.on("error", () => {}).on("close", () => other.destroy());
+      one.pipe(other);
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const cut = () => sockets.forEach(socket => void socket.destroy());
+  cleanUp(t, () => {
+    cut();
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as { port: number }).port}`, served, cut };
 }
 
 async function joined(t: TestContext, node: TestNode, scripts: Record<string, string>, ignore: RegExp[] = []) {
-  const page = await newPage(t, node.url, { ignore });
-  await drop(page, scripts);
-  await page.getByRole("textbox").fill("Ana");
-  await page.keyboard.press("Enter");
-  await page.getByRole("log").waitFor();
-  return page;
+  const { url } = await front(t, node, scripts);
+  return join(t, url, "Ana", { ignore });
 }
 
 const withNotes = [...builtIn, server];
@@ -88,15 +118,11 @@ test("a client half that is dropped in runs on the page's own Preact, signals an
 
 test("inline scripts and eval are refused, with a plugin in the page too", async t => {
   const node = await newNode(t, {}, withNotes);
-  const refused = [/content security policy/i, /eval/];
-  const page = await newPage(t, node.url, { ignore: refused });
-  await drop(
-    page,
-    {
-      "note-1A2B3C4D.js": `globalThis.tried = (() => { try { return eval("1"); } catch (error) { return error.name; } })(); ${GOOD}`,
-    },
-    "<script>globalThis.inline = true</script>",
-  );
+  const refused = [/content security policy/i, /eval/, /was not explicitly set/];
+  const script = `globalThis.tried = (() => { try { return eval("1"); } catch (error) { return error.name; } })(); ${GOOD}`;
+  const { url, served } = await front(t, node, { "note-1A2B3C4D.js": script });
+  served.head += "<script>globalThis.inline = true</script>";
+  const page = await newPage(t, url, { ignore: refused });
   await page.getByRole("textbox").waitFor();
   const found = await page.evaluate(`({ inline: globalThis.inline === true, tried: globalThis.tried })`);
   assert.deepEqual(found, { inline: false, tried: "EvalError" });
@@ -120,10 +146,11 @@ const BROKEN: readonly [what: string, script: string, says: RegExp][] = [
 for (const [what, script, says] of BROKEN)
   test(`a client half that ${what} costs itself only, and is named`, async t => {
     const node = await newNode(t, {}, withNotes);
-    const page = await newPage(t, node.url, { ignore: [/broken:/] });
+    const { url } = await front(t, node, { "broken-1A2B3C4D.js": script, "note-1A2B3C4D.js": GOOD });
+    const page = await newPage(t, "about:blank", { ignore: [/broken:/] });
     const said: string[] = [];
     page.on("console", message => said.push(message.text()));
-    await drop(page, { "broken-1A2B3C4D.js": script, "note-1A2B3C4D.js": GOOD });
+    await page.goto(url);
     await page.getByText("The plugin broken could not be loaded.").waitFor();
     await page.getByRole("textbox").fill("Ana");
     await page.keyboard.press("Enter");
@@ -179,57 +206,53 @@ test("a message that only the page cannot draw shows its line, and blames no ser
 
 test("a page that its node has another one of by now offers a reload, which keeps what is being written", async t => {
   const node = await newNode(t);
-  const page = await newPage(t, node.url);
-  let served = "old";
-  await page.context().route(/\/$/, async route => {
-    const response = await route.fetch();
-    const body = (await response.text())
-      .replace(/<meta name="page"[^>]*>/, "")
-      .replace("</title>", `</title><meta name="page" content="${served}">`);
-    await route.fulfill({ response, body });
-  });
-  let welcomed = "old";
-  let cut = () => {};
-  await page.routeWebSocket(/socket\.io/, route => {
+  const { url, served, cut } = await front(t, node);
+  let page = "old";
+  const tell = (fingerprint: string) => {
+    page = fingerprint;
+    served.head = `<meta name="page" content="${fingerprint}">`;
+  };
+  tell("old");
+  const tab = await newPage(t, "about:blank", { ignore: [/WebSocket/, /net::ERR_/] });
+  await tab.routeWebSocket(/socket\.io/, route => {
     const wire = route.connectToServer();
-    cut = () => void route.close();
     wire.onMessage(message => {
       const [, welcome] = /^42(\["welcome",.*)$/s.exec(String(message)) ?? [];
       if (!welcome) return route.send(message);
       const [event, payload] = JSON.parse(welcome);
-      route.send(`42${JSON.stringify([event, { ...payload, page: welcomed }])}`);
+      route.send(`42${JSON.stringify([event, { ...payload, page }])}`);
     });
   });
-  await page.goto(node.url);
-  await page.getByRole("textbox").fill("Ana");
-  await page.keyboard.press("Enter");
-  await composer(page).fill("half a sentence");
-  const offer = page.getByText("The chat has been updated.");
+  await tab.goto(url);
+  await tab.getByRole("textbox").fill("Ana");
+  await tab.keyboard.press("Enter");
+  await composer(tab).fill("half a sentence");
+  const offer = tab.getByText("The chat has been updated.");
   assert.equal(await offer.count(), 0, "nothing has changed yet");
-  served = welcomed = "new";
+  tell("new");
   cut();
   await offer.waitFor();
-  await page.getByRole("button", { name: "Reload" }).click();
+  await tab.getByRole("button", { name: "Reload" }).click();
   await offer.waitFor({ state: "detached" });
-  await composer(page).waitFor();
-  assert.equal(await composer(page).inputValue(), "half a sentence");
+  await composer(tab).waitFor();
+  assert.equal(await composer(tab).inputValue(), "half a sentence");
 });
 
 test("the System panel says which types each node has, how they differ, and what failed", async t => {
   const fault = { plugin: "poll", why: "throws when it is loaded", where: "server.ts:12" };
   const failing = builtIn.map(plugin => (plugin.message.type === "status" ? telling(plugin, [fault]) : plugin));
-  const there = await newNode(t, { NODE_NAME: "there" }, [...failing, server]);
-  const here = await newNode(t, { NODE_NAME: "here", ...peer(there) });
+  const there = await newNode(t, { NODE_NAME: "north" }, [...failing, server]);
+  const here = await newNode(t, { NODE_NAME: "south", ...peer(there) });
   const page = await join(t, here.url, "Ana");
   const of = (name: string) =>
     page.locator(".status-figures").filter({ has: page.getByRole("heading", { level: 3, name }) });
-  await of("there").getByText("note 1: not on every node").waitFor();
-  await of("here").getByText("note: not on this node").waitFor();
-  await of("here")
+  await of("north").getByText("note 1: not on every node").waitFor();
+  await of("south").getByText("note: not on this node").waitFor();
+  await of("south")
     .getByText(/presence \d+, redact \d+, status \d+, text \d+/)
     .waitFor();
-  await of("there").getByText("poll: throws when it is loaded server.ts:12").waitFor();
-  assert.equal(await of("here").getByText("Plugins that failed").count(), 0);
+  await of("north").getByText("poll: throws when it is loaded server.ts:12").waitFor();
+  assert.equal(await of("south").getByText("Plugins that failed").count(), 0);
 });
 
 /** The status plugin of a node on which these plugins failed. */
