@@ -9,7 +9,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import { type BuildOptions, build as bundle, type Metafile, type OutputFile, type Plugin, transform } from "esbuild";
-import { Lexer } from "marked";
+import { Lexer, Tokenizer } from "marked";
 
 /** What a first visit may load, JavaScript and CSS, gzipped. */
 const BUDGET_BYTES = 60 * 1024;
@@ -72,22 +72,35 @@ function withRulesMade(source: string): string {
   // Named in a rule that is a function.
   const tags = /\w+="address\|[^"]+"/.exec(source.slice(from, until))?.[0];
   const rest = source.slice(until);
+  const tokenizer = new Tokenizer();
+  new Lexer({ tokenizer });
+  let others = source.slice(0, from);
+  for (const [name, rule] of Object.entries(tokenizer.rules.other))
+    if (rule instanceof RegExp && !new RegExp(`\\.${name}\\b`).test(rest))
+      others = others.replace(`${name}:${rule},`, "");
   const literal = (rules: object, kind: string) =>
     `{${Object.entries(rules)
       .filter(([name]) => rest.includes(`.${kind}.${name}`))
       .map(([name, rule]) => `${name}:${rule instanceof RegExp ? rule : "{exec:()=>null}"}`)
       .join()}}`;
   const made = `,${tags},${names[0]}={gfm:${literal(block.gfm, "block")}},${names[1]}={breaks:${literal(inline.breaks, "inline")}}`;
-  return `${source.slice(0, from)}${made}${rest}`;
+  return `${others}${made}${rest}`;
 }
 
 /** Modules that no message of ours ever needs, and what stands in for them. */
 const UNUSED: { filter: RegExp; contents: string }[] = [
   {
-    // No node offers WebTransport, and it is larger than the two transports that are used.
+    // No node offers WebTransport, and ui/polling.ts brings the one that is needed now and then.
     filter: /engine\.io-client\/build\/esm\/transports\/index\.js$/,
-    contents: `import { XHR } from "./polling-xhr.js"; import { WS } from "./websocket.js";
-      export const transports = { websocket: WS, polling: XHR };`,
+    contents: `import { WS } from "./websocket.js"; export const transports = { websocket: WS };`,
+  },
+  {
+    // Every browser has a parser of its own. Addresses in brackets are asked for without them.
+    filter: /engine\.io-client\/build\/esm\/contrib\/parseuri\.js$/,
+    contents: `export const parse = text => {
+      const { protocol, hostname, port, pathname, search } = new URL(text);
+      return { source: text, protocol: protocol.slice(0, -1), host: hostname.replace(/[[\\]]/g, ""), port, path: pathname, query: search.slice(1) };
+    };`,
   },
   {
     // The page itself decides when it tries which node again.
@@ -109,7 +122,23 @@ const UNUSED: { filter: RegExp; contents: string }[] = [
 
 const withoutUnused: Plugin = {
   name: "without-unused",
-  setup({ onLoad }) {
+  setup({ onResolve, onLoad, resolve }) {
+    // What the libraries merely export would be loaded with them; ui/polling.ts asks for the one of it that is needed.
+    onLoad({ filter: /(?:socket|engine)\.io-client\/build\/esm\/index\.js$/ }, async ({ path }) => ({
+      contents: (await readFile(path, "utf8"))
+        .replaceAll(/^export \{ \w+(?: as \w+)? \} from "\.\/transports\/(?!websocket\.js).+$/gm, "")
+        .replaceAll(/\b(?:Fetch|NodeXHR|XHR|NodeWebSocket|WebTransport),/g, ""),
+    }));
+    onResolve({ filter: /^socket\.io-client$/ }, async ({ path, importer, pluginData, ...from }) => {
+      if (pluginData === "resolved" || basename(importer) !== "polling.ts") return undefined;
+      const { path: manager } = await resolve(path, { ...from, importer, pluginData: "resolved" });
+      const { path: engine } = await resolve("engine.io-client", {
+        ...from,
+        importer: manager,
+        resolveDir: dirname(manager),
+      });
+      return { path: join(dirname(engine), "transports/polling-xhr.js") };
+    });
     for (const { filter, contents } of UNUSED) onLoad({ filter }, () => ({ contents }));
   },
 };
@@ -135,6 +164,9 @@ const SHARED: Record<string, string> = {
   "web-chat/plugin": "./core/plugin.ts",
 };
 
+/** What the page always has. */
+const PAGE = ["app.tsx", "keys.ts", "viewport.ts"].map(name => `import "./ui/${name}";`).join("");
+
 /**
  * Makes an entry point of each shared module, with all that it exports, and of whatever is loaded later. All of them are
  * given the page's own modules to reach, which are there by then: so the bundler leaves those in one file, which compresses
@@ -145,7 +177,7 @@ const oneChunk: Plugin = {
   setup({ onResolve, onLoad, resolve }) {
     onResolve({ filter: /^shared:/ }, ({ path }) => ({ path: path.slice("shared:".length), namespace: "shared" }));
     onLoad({ filter: /.*/, namespace: "shared" }, ({ path }) => ({
-      contents: `import "./ui/app.tsx"; export * from ${JSON.stringify(SHARED[path])};`,
+      contents: `${PAGE} export * from ${JSON.stringify(SHARED[path])};`,
       resolveDir: root,
     }));
     onResolve({ filter: /.*/ }, async ({ path, kind, importer, resolveDir, pluginData }) => {
@@ -154,7 +186,7 @@ const oneChunk: Plugin = {
       return found.errors.length > 0 ? found : { path: relative(root, found.path), namespace: "later" };
     });
     onLoad({ filter: /.*/, namespace: "later" }, ({ path }) => ({
-      contents: `import "./ui/app.tsx"; export * from ${JSON.stringify(`./${path.replaceAll("\\", "/")}`)};`,
+      contents: `${PAGE} export * from ${JSON.stringify(`./${path.replaceAll("\\", "/")}`)};`,
       resolveDir: root,
     }));
   },

@@ -1,15 +1,29 @@
 /** The message types that this page knows. Whoever asks for another gets nothing, and shows `alt`. */
-
 import type { AnyClientPlugin, Message, Role } from "../core/plugin.ts";
-import plugins from "../plugins/client.ts";
+import builtIn from "../plugins/client.ts";
 
-const byType = new Map(plugins.map(plugin => [plugin.message.type, plugin]));
+const byType = new Map<string, AnyClientPlugin>();
 
-export { plugins };
-export const types = [...byType.keys()];
+/** All that there are from the first render on. */
+export const plugins: AnyClientPlugin[] = [];
+export const types: string[] = [];
+builtIn.forEach(register);
+
+/** Before the first render, after which nobody looks for more. */
+export function register(plugin: AnyClientPlugin): void {
+  const { type } = plugin.message;
+  plugins.push(plugin);
+  types.push(type);
+  byType.set(type, plugin);
+}
 
 export function pluginOf(type: string): AnyClientPlugin | undefined {
   return byType.get(type);
+}
+
+/** The plugin folder that a type belongs to. */
+export function folderOf(type: string): string {
+  return type.replace(/\..*/s, "");
 }
 
 /** The role of what is to be sent; what came says its own. */

@@ -1,7 +1,7 @@
 /** The shell's texts in Chinese: loaded only where somebody reads them. */
-import type { en } from "./strings.ts";
+import type { Key } from "./i18n.ts";
 
-export const zh: Record<keyof typeof en, string> = {
+export const zh: Record<Key, string> = {
   welcome: "大家怎么称呼你？",
   name: "你的名字",
   join: "加入",
@@ -18,7 +18,6 @@ export const zh: Record<keyof typeof en, string> = {
   roomName: "房间名称",
   createRoom: "创建 {name}",
   noRoom: "还没有叫这个名字的房间。",
-  noRoomFound: "没有这个房间。",
   leaveRoom: "离开房间",
   backToRooms: "返回房间列表",
   unread: "{n} 条未读",
@@ -36,6 +35,7 @@ export const zh: Record<keyof typeof en, string> = {
   lateTitle: "这条消息写于一个当时无法连接的节点，因此迟到",
   removed: "消息已删除",
   unreadable: "无法显示这条消息。",
+  noPlugin: "此服务器没有用于“{type}”的插件",
   waiting: "等待发送",
   sent: "已发送",
   kept: "已保存在此节点，正在等待第二份副本",
@@ -48,6 +48,8 @@ export const zh: Record<keyof typeof en, string> = {
   reconnectingHint: "你写的内容会在恢复后发送。",
   elsewhere: "已连接到 {node}",
   theChat: "聊天服务器",
+  outdated: "聊天已更新。",
+  reload: "刷新",
   renamed: "你的名字已先在另一个节点被使用，你现在叫 {name}。",
   notSent: "未发送：{reason}",
   chunkFailed: "页面的一部分无法加载，请刷新页面。",
