@@ -1,6 +1,7 @@
-/** Plugins that were switched off: a file each in the data directory, which whoever mends the plugin removes. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from "node:fs";
+/** Plugins that were switched off: a file each in the data directory, until the plugin's own files change or it is removed. */
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { loadedContents } from "./cache.ts";
 
 export type Off = {
   /** One line for people. */
@@ -8,23 +9,32 @@ export type Off = {
   /** In the plugin's own sources: `server.ts:12`. */
   readonly where?: string | undefined;
 };
+type Marker = Off & {
+  /** As people write it. */
+  readonly at: string;
+  /** The hash of the plugin's files; none where it was not known. */
+  readonly contents?: string | undefined;
+};
 
 /** What the disk would not take is handed to the next process in this variable, as JSON. */
 const VARIABLE = "WEB_CHAT_PLUGINS_OFF";
-const ENDING = ".json";
 
 /** Below the data directory. */
 export const OFF_FOLDER = "plugins-off";
 
-/** Is on disk when this returns. Throws where it cannot be written. */
+/** The file that keeps a plugin off; whoever removes it has it loaded at the next start. */
+export function markerPath(dataDir: string, folder: string): string {
+  return join(dataDir, OFF_FOLDER, `${folder}.json`);
+}
+
+/** Is on disk when this returns, which any thread may call. Throws where it cannot be written. */
 export function switchOff(dataDir: string, folder: string, off: Off): void {
-  const markers = join(dataDir, OFF_FOLDER);
-  mkdirSync(markers, { recursive: true, mode: 0o700 });
-  const path = join(markers, `${folder}${ENDING}`);
+  mkdirSync(join(dataDir, OFF_FOLDER), { recursive: true, mode: 0o700 });
+  const path = markerPath(dataDir, folder);
   const draft = `${path}.new`;
   const file = openSync(draft, "w", 0o600);
   try {
-    writeSync(file, `${JSON.stringify(off)}\n`);
+    writeSync(file, `${JSON.stringify(markerOf(off, loadedContents(dataDir, folder)), undefined, 2)}\n`);
     fsyncSync(file);
   } finally {
     closeSync(file);
@@ -37,24 +47,33 @@ export function offInEnvironment(folder: string, off: Off, environment = process
   return { [VARIABLE]: JSON.stringify({ ...handedOver(environment), [folder]: off }) };
 }
 
-/** The plugin folders that are off, by name. A marker that cannot be read switches off, too. */
-export function switchedOff(dataDir: string, environment = process.env): Map<string, Off> {
-  const off = new Map<string, Off>(Object.entries(handedOver(environment)));
-  for (const name of markersIn(dataDir)) off.set(name.slice(0, -ENDING.length), read(join(dataDir, OFF_FOLDER, name)));
-  return off;
+/**
+ * Why a plugin with these contents is off; undefined where it is not. A marker for other contents is removed, and one that
+ * cannot be read switches off, too.
+ */
+export function offFor(dataDir: string, folder: string, contents: string, environment = process.env): Off | undefined {
+  const marker = read(markerPath(dataDir, folder));
+  if (marker?.contents === undefined || marker.contents === contents) return marker ?? handedOver(environment)[folder];
+  rmSync(markerPath(dataDir, folder), { force: true });
+  return undefined;
 }
 
-function markersIn(dataDir: string): string[] {
+function markerOf({ why, where }: Off, contents: string | undefined): Marker {
+  const at = new Date().toISOString();
+  return { why, ...(where !== undefined && { where }), at, ...(contents !== undefined && { contents }) };
+}
+
+/** Undefined where there is no such file. */
+function read(path: string): Omit<Marker, "at"> | undefined {
+  let text: string;
   try {
-    return readdirSync(join(dataDir, OFF_FOLDER)).filter(name => name.endsWith(ENDING));
-  } catch {
-    return [];
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? undefined : asOff(undefined);
   }
-}
-
-function read(path: string): Off {
   try {
-    return asOff(JSON.parse(readFileSync(path, "utf8")));
+    const said = JSON.parse(text) as { contents?: unknown } | null;
+    return { ...asOff(said), ...(typeof said?.contents === "string" && { contents: said.contents }) };
   } catch {
     return asOff(undefined);
   }
