@@ -6,7 +6,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { CALL, CALLS } from "../../core/plugins/marks.ts";
-import { switchedOff } from "../../core/plugins/off.ts";
+import { offFor } from "../../core/plugins/off.ts";
 import { predecessorGone } from "../../core/plugins/restart.ts";
 import { Watchdog } from "../../core/plugins/watchdog.ts";
 
@@ -15,12 +15,12 @@ const tell = (said: object) => console.log(JSON.stringify({ pid: process.pid, ..
 const HOOKS = ["hooks", "tick"];
 
 await predecessorGone();
-const off = Object.fromEntries(switchedOff(dataDir));
+const off = offFor(dataDir, "poll", "");
 tell({ started: true, off, restartedAt: process.env.WEB_CHAT_RESTARTED_AT });
 // It ends with the test, as a successor that nobody knows has to.
 process.stdin.on("end", () => process.exit()).resume();
 
-if (!off.poll) {
+if (!off) {
   const compiled = join(dataDir, "compiled");
   const folders = hook === "builtIn" ? [] : ["poll"];
   const failed = (error: Error) => tell({ failed: error.message });
