@@ -26,7 +26,7 @@ export default {
   sort() { for (;;) Array.from({ length: 1e6 }, (_, i) => (i * 7919) % 1000003).sort((a, b) => a - b); },
   away() { forever(); },
   async later() { await null; for (;;); },
-  child() { execSync("sleep 1000"); },
+  child() { execSync("sleep 20"); },
   builtIn() { for (;;); },
   slow(tell: (said: object) => void) { tell({ busy: true }); const end = performance.now() + 600; while (performance.now() < end); },
 };

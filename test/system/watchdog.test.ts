@@ -94,7 +94,7 @@ test("a plugin that hangs while it loads costs its own node no start", async t =
 });
 
 test("a plugin that waits for another program for good costs the node this process, and a new one takes over", async t => {
-  const chat = await newKnotted(t, server("", 'tick() { if (asked()) execSync("sleep 600"); return []; },'), undefined);
+  const chat = await newKnotted(t, server("", 'tick() { if (asked()) execSync("sleep 30"); return []; },'), undefined);
   hang(chat);
   await restarted(chat);
   const last = chat.lines.map(parsed).findLast(({ url }) => url) as { pid: number; url: string };
