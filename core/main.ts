@@ -152,6 +152,8 @@ async function serve(_options: object, command: Command): Promise<void> {
     throw new Reject("config-invalid", `there is no command “${unknown}”; the nearest is “${nearest}”`);
   }
   const config = configured();
+  const { predecessorGone } = await import("./plugins/restart.ts");
+  await predecessorGone();
   const { loadNative, removeLeftovers } = await import("./native.ts");
   loadNative(config);
   const [{ default: plugins }, { serve }] = await Promise.all([import("../plugins/server.ts"), import("./serve.ts")]);

@@ -27,12 +27,14 @@ import { Listener } from "./listener.ts";
 import { Log } from "./log/log.ts";
 import { People } from "./people.ts";
 import type { AnyServerPlugin } from "./plugin.ts";
-import { Calls } from "./plugins/calls.ts";
+import { cacheIn } from "./plugins/cache.ts";
+import { Calls, HOOKS } from "./plugins/calls.ts";
 import { Faults } from "./plugins/faults.ts";
-import { assertFolder } from "./plugins/folders.ts";
+import { assertFolder, pluginFolders } from "./plugins/folders.ts";
 import { loadPlugins } from "./plugins/load.ts";
 import { builtInPlace } from "./plugins/place.ts";
 import { placeOf } from "./plugins/places.ts";
+import { Watchdog } from "./plugins/watchdog.ts";
 import { Proxies } from "./proxies.ts";
 import { Reading } from "./reading.ts";
 import { Registry } from "./registry.ts";
@@ -56,6 +58,8 @@ export type NodeOptions = {
   logger: Logger;
   /** The machine's own, unless given. */
   time?: Time;
+  /** This process is the node's own, and is restarted where a plugin keeps it for good. */
+  restarts?: boolean;
 };
 
 export type Logger = {
@@ -177,11 +181,12 @@ async function layGround(
   const failed = (what: string, error: unknown) => logger.error({ what, err: error }, "something failed");
   const time = guarded(unguarded, failed);
   const faults = new Faults();
-  const registry = newRegistry(options, faults, time);
+  const calls = newCalls(options, faults, time);
+  const registry = new Registry(options.plugins, calls);
   if (config.plugins !== undefined) assertFolder(config.plugins);
   const log = await Log.open(config.dataDir);
   open.defer(() => log.close());
-  const { assets, page } = await addPlugins(options, log.directory, { registry, faults });
+  const { assets, page } = await addPlugins(options, log.directory, { registry, faults, calls }, open);
   const { blobs, uploads, collector } = await openBlobs(config, { log, time, failed }, open);
   const self = { id: await ownId(log), name: config.name, version };
   const isBusOpen = config.secrets.length === 0;
@@ -206,22 +211,31 @@ async function layGround(
   };
 }
 
-function newRegistry({ plugins, logger }: NodeOptions, faults: Faults, time: Time): Registry {
+function newCalls({ logger }: NodeOptions, faults: Faults, time: Time): Calls {
   const warn: Logger["warn"] = (details, message) => logger.warn(details, message);
-  const calls = new Calls({ faults, time, warn, placeOf: (_, error) => placeOf(error) ?? builtInPlace(error) });
-  return new Registry(plugins, calls);
+  return new Calls({ faults, time, warn, placeOf: (_, error) => placeOf(error) ?? builtInPlace(error) });
 }
 
 /** Those of the plugins' folder, after the built-in ones. Resolves with what browsers get. */
 async function addPlugins(
-  { config, ui, logger }: NodeOptions,
+  { config, ui, logger, restarts }: NodeOptions,
   dataDir: string,
-  { registry, faults }: { registry: Registry; faults: Faults },
+  { registry, faults, calls }: { registry: Registry; faults: Faults; calls: Calls },
+  open: AsyncDisposableStack,
 ): Promise<ReturnType<typeof withPlugins>> {
   // Nodes that share out a folder share what was dropped into it.
   const directory = config.plugins ?? join(sharedFolder(config.dataDir) ?? dataDir, "plugins");
-  const loaded = await loadPlugins({ directory, dataDir, ui, registry, faults, logger });
+  const folders = pluginFolders(directory).map(({ name }) => name);
+  const watchdog = restarts && folders.length > 0 ? watch(folders, dataDir, logger) : undefined;
+  open.defer(() => watchdog?.close());
+  if (watchdog) calls.seenBy(watchdog);
+  const loaded = await loadPlugins({ directory, dataDir, ui, registry, faults, logger, watchdog });
   return withPlugins(loadAssets(ui), loaded);
+}
+
+function watch(folders: readonly string[], dataDir: string, logger: Logger): Watchdog {
+  const failed = (error: Error) => logger.error({ err: error }, "the watchdog has ended: a plugin may hang this node");
+  return Watchdog.start({ folders, compiled: cacheIn(dataDir), dataDir, hooks: HOOKS }, failed);
 }
 
 async function openBlobs(

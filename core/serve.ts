@@ -26,7 +26,7 @@ export type Serving = Omit<NodeOptions, "logger"> & {
 export async function serve({ misspelt, open: opens, ...options }: Serving): Promise<void> {
   const { config, version } = options;
   const logger = await makeLogger(config.logLevel);
-  const node = await startNode({ ...options, logger });
+  const node = await startNode({ ...options, logger, restarts: true });
   followSignals(node, logger);
   const warnings = [
     ...(config.secrets.length === 0 ? ["the bus is open to every private address; CLUSTER_SECRET closes it"] : []),

@@ -37,7 +37,8 @@ export function loadedContents(dataDir: string, folder: string): string | undefi
   return readManifest(join(cacheIn(dataDir), `${folder}.json`))?.contents;
 }
 
-const cacheIn = (dataDir: string) => join(dataDir, "cache", "plugins");
+/** Where the compiled halves lie. */
+export const cacheIn = (dataDir: string) => join(dataDir, "cache", "plugins");
 
 export class Cache {
   readonly #directory: string;

@@ -8,7 +8,9 @@ import { dropFirst } from "../bounded.ts";
 import { CODES, Reject } from "../errors.ts";
 import { realTime, type Time } from "../time.ts";
 import { Faults } from "./faults.ts";
+import { CALL, CALLS } from "./marks.ts";
 import { builtInPlace } from "./place.ts";
+import type { Watchdog } from "./watchdog.ts";
 
 /** All that a plugin can be called for; the index of each stands in what `Calls` marks. */
 export const HOOKS = [
@@ -62,11 +64,7 @@ const ALONE: Omit<CallsParts, "faults"> = {
 export class Calls {
   /** The types, each at its index. */
   readonly types: string[] = [];
-  /**
-   * Over shared memory, where a watchdog is to see what runs: at 0 the call that runs now, as `running` says it, or 0; at 1
-   * how many have begun, those within another not counted.
-   */
-  marks: Int32Array | undefined;
+  #watchdog: Pick<Watchdog, "marks" | "types"> | undefined;
   readonly #parts: CallsParts;
   readonly #toldAt = new Map<string, number>();
   #running = 0;
@@ -78,7 +76,14 @@ export class Calls {
   /** Calls of one more type. */
   of(type: string): Caller {
     const index = this.types.push(type) - 1;
+    this.#watchdog?.types(this.types);
     return new Caller(this, type, index);
+  }
+
+  /** From now on that one sees what runs. */
+  seenBy(watchdog: Pick<Watchdog, "marks" | "types">): void {
+    this.#watchdog = watchdog;
+    watchdog.types(this.types);
   }
 
   now(): number {
@@ -93,16 +98,16 @@ export class Calls {
   enter(typeIndex: number, hookIndex: number): number {
     const outer = this.#running;
     this.#running = typeIndex * HOOKS.length + hookIndex + 1;
-    if (this.marks) {
-      Atomics.store(this.marks, 0, this.#running);
-      if (outer === 0) Atomics.add(this.marks, 1, 1);
+    if (this.#watchdog) {
+      Atomics.store(this.#watchdog.marks, CALL, this.#running);
+      Atomics.add(this.#watchdog.marks, CALLS, 1);
     }
     return outer;
   }
 
   leave(outer: number): void {
     this.#running = outer;
-    if (this.marks) Atomics.store(this.marks, 0, outer);
+    if (this.#watchdog) Atomics.store(this.#watchdog.marks, CALL, outer);
   }
 
   /** What a thrown value is outside of the plugin: its own refusal, or one that says no more than which plugin failed. */
@@ -143,13 +148,6 @@ export class Calls {
     dropFirst(this.#toldAt, MAX_TOLD);
     return true;
   }
-}
-
-/** The type and hook that a mark stands for; undefined where nothing runs. */
-export function running(mark: number, types: readonly string[]): { type: string; hook: Hook } | undefined {
-  const type = types[Math.floor((mark - 1) / HOOKS.length)];
-  const hook = HOOKS[(mark - 1) % HOOKS.length];
-  return mark > 0 && type !== undefined && hook ? { type, hook } : undefined;
 }
 
 /** Calls of one type. */

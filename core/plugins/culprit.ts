@@ -29,7 +29,9 @@ const COMPILED = /^(.+)-[^-]+\.mjs$/;
 /** Undefined where nothing points to a plugin: the node itself may have much to do. */
 export function culpritOf(marks: Int32Array, frames: readonly Frame[], known: Known): Culprit | undefined {
   const called = callOf(Atomics.load(marks, CALL), known);
-  const found = frames.flatMap(frame => ownFrame(frame, known) ?? [])[0];
+  const own = frames.flatMap(frame => ownFrame(frame, known) ?? []);
+  // The innermost is the place, but many a function has no name of its own.
+  const found = own[0] && { ...own.find(({ function: name }) => name), ...own[0] };
   const dropped = called && known.folders.find(name => name === called.type.split(".", 1)[0]);
   const folder = found?.folder ?? dropped ?? (called ? undefined : known.folders[Atomics.load(marks, LOADING) - 1]);
   return folder === undefined && !called ? undefined : { ...called, ...found, folder };

@@ -21,6 +21,7 @@ import type { Fault, Faults } from "./faults.ts";
 import { contentsOf, fileOf, type Half, type PluginFolder, pluginFolders, SETTINGS_FILE } from "./folders.ts";
 import { markerPath, offFor } from "./off.ts";
 import { placeOf } from "./places.ts";
+import type { Watchdog } from "./watchdog.ts";
 
 export type LoadParts = {
   /** Where the plugin folders lie. */
@@ -32,6 +33,8 @@ export type LoadParts = {
   registry: Registry;
   faults: Faults;
   logger: Pick<Logger, "error">;
+  /** Sees what a module does that never ends. */
+  watchdog: Pick<Watchdog, "loading"> | undefined;
 };
 
 export type LoadedPlugins = {
@@ -70,7 +73,7 @@ export async function loadPlugins(parts: LoadParts): Promise<LoadedPlugins> {
     const { made, error } = compiled[index] as Settled;
     try {
       if (!made) throw error;
-      await register(folder, made, parts.registry);
+      await register(folder, made, parts);
       loaded.push({ name: folder.name, made });
     } catch (error) {
       tell(parts, faultOf(folder, error));
@@ -134,9 +137,14 @@ function placeIn({ file, line }: Problem): string | undefined {
   return file === undefined || line === undefined ? file : `${file}:${line}`;
 }
 
-async function register({ name, path }: PluginFolder, { server }: CompiledFolder, registry: Registry): Promise<void> {
+async function register(
+  { name, path }: PluginFolder,
+  { server }: CompiledFolder,
+  { registry, watchdog }: LoadParts,
+): Promise<void> {
   const settings = await readSettings(path);
-  const exported = await importWithin(server);
+  const load = () => importWithin(server);
+  const exported = await (watchdog ? watchdog.loading(name, load) : load());
   const plugins = (Array.isArray(exported) ? exported : [exported]) as contract.AnyServerPlugin[];
   if (plugins.length === 0 || !plugins.every(isPlugin))
     throw new Unloadable(

@@ -41,14 +41,17 @@ const embeddedLibrary: Plugin = {
 const embeddedWorkers: Plugin = {
   name: "embedded-workers",
   setup: ({ onLoad }) =>
-    onLoad({ filter: /(core[\\/]log[\\/]thread|plugins[\\/]voice[\\/]process)\.ts$/ }, async ({ path }) => {
-      const source = await readFile(path, "utf8");
-      const [start, name] = /new Worker\(new URL\("\.\/(\w+)\.ts", import\.meta\.url\), \{/.exec(source) ?? [];
-      if (!start) throw new Error(`${path} starts its worker in another form than embeddedWorkers knows`);
-      const worker = await bundle({ ...options, entryPoints: [join(dirname(path), `${name}.ts`)], write: false });
-      const code = JSON.stringify(worker.outputFiles[0]?.text);
-      return { contents: source.replace(start, () => `new Worker(${code}, { eval: true,`), loader: "ts" };
-    }),
+    onLoad(
+      { filter: /(core[\\/]log[\\/]thread|core[\\/]plugins[\\/]watchdog|plugins[\\/]voice[\\/]process)\.ts$/ },
+      async ({ path }) => {
+        const source = await readFile(path, "utf8");
+        const [start, name] = /new Worker\(new URL\("\.\/(\w+)\.ts", import\.meta\.url\), \{/.exec(source) ?? [];
+        if (!start) throw new Error(`${path} starts its worker in another form than embeddedWorkers knows`);
+        const worker = await bundle({ ...options, entryPoints: [join(dirname(path), `${name}.ts`)], write: false });
+        const code = JSON.stringify(worker.outputFiles[0]?.text);
+        return { contents: source.replace(start, () => `new Worker(${code}, { eval: true,`), loader: "ts" };
+      },
+    ),
 };
 
 /** What runs in a process of its own. The executable can start nothing but itself, and is told to be that. */
