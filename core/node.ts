@@ -26,6 +26,8 @@ import { Listener } from "./listener.ts";
 import { Log } from "./log/log.ts";
 import { People } from "./people.ts";
 import type { AnyServerPlugin } from "./plugin.ts";
+import { Calls } from "./plugins/calls.ts";
+import { Faults } from "./plugins/faults.ts";
 import { Proxies } from "./proxies.ts";
 import { Reading } from "./reading.ts";
 import { Registry } from "./registry.ts";
@@ -38,6 +40,7 @@ import { type Certificates, openCertificates, type PublicAuthority } from "./tls
 import { isForStrangers, withAuthority } from "./tls/install.ts";
 import { answerPlain } from "./tls/plain.ts";
 import { ownUrls, urlsFor } from "./urls.ts";
+import { Webhooks } from "./webhooks.ts";
 
 export type NodeOptions = {
   config: Config;
@@ -117,7 +120,7 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
   ground.blobs.damaged = hash => cluster.damagedBlob(hash);
   ground.blobs.removed = hash => cluster.removedBlob(hash);
   ground.blobs.unreadable = error => cluster.unreadableBlobs(error);
-  const listener = makeListener(options, ground, certificates, cluster);
+  const listener = makeListener(options, ground, { certificates, cluster, router });
   const gateway: Gateway = makeGateway(config, ground, { listener, router, cluster });
   // The one ends the connections of clients, and the other all that it finds besides.
   open.defer(async () => {
@@ -162,7 +165,16 @@ async function layGround(
   open: AsyncDisposableStack,
   late: Pick<ReportParts, "cluster" | "clients">,
 ): Promise<Ground> {
-  const registry = new Registry(plugins);
+  const faults = new Faults();
+  let report: Report | undefined;
+  const calls = new Calls({
+    faults,
+    time: unguarded,
+    warn: (details, message) => logger.warn(details, message),
+    failed: (type, hook) => report?.pluginFailed(type, hook),
+    slow: (type, hook, ms) => report?.pluginSlow(type, hook, ms),
+  });
+  const registry = new Registry(plugins, calls);
   const log = await Log.open(config.dataDir);
   open.defer(() => log.close());
   const failed = (what: string, error: unknown) => logger.error({ what, err: error }, "something failed");
@@ -170,7 +182,7 @@ async function layGround(
   const { blobs, uploads, collector } = await openBlobs(config, { log, time, failed }, open);
   const self = { id: await ownId(log), name: config.name, version };
   const isBusOpen = config.secrets.length === 0;
-  const report = new Report({ self, registry, log, blobs, uploads: () => uploads.size, isBusOpen, ...late });
+  report = new Report({ self, registry, faults, log, blobs, uploads: () => uploads.size, isBusOpen, ...late });
   open.defer(() => report.close());
   return {
     self,
@@ -246,9 +258,8 @@ async function openCluster(
 /** The port of the page, which nobody can come to yet. */
 function makeListener(
   { config, ui }: NodeOptions,
-  { report, blobs, uploads, people, failed }: Ground,
-  certificates: Certificates | undefined,
-  cluster: Cluster,
+  { report, blobs, uploads, people, time, failed }: Ground,
+  { certificates, cluster, router }: { certificates: Certificates | undefined; cluster: Cluster; router: Router },
 ): Listener {
   const { basePath, trustProxy } = config;
   const proxies = new Proxies(trustProxy);
@@ -265,6 +276,12 @@ function makeListener(
       addressOf: request => proxies.addressOf(request),
       isFromOwnPage: ownPages(config, cluster),
       find: async (hash, person) => ((await cluster.fetchBlob(hash, person)) ? blobs.info(hash) : undefined),
+      failed,
+    }),
+    webhooks: new Webhooks({
+      route: type => router.route(type),
+      addressOf: request => proxies.addressOf(request),
+      time,
       failed,
     }),
     metrics: () => report.metrics(),

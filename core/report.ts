@@ -4,6 +4,8 @@ import type { Cluster } from "./cluster/cluster.ts";
 import type { Committed, Log } from "./log/log.ts";
 import { Metrics } from "./metrics.ts";
 import type { NodeFigures } from "./plugin.ts";
+import type { Hook } from "./plugins/calls.ts";
+import type { Faults } from "./plugins/faults.ts";
 import type { Registry } from "./registry.ts";
 import { Vitals } from "./vitals.ts";
 
@@ -12,6 +14,7 @@ export type Self = { id: string; name: string; version: string };
 export type ReportParts = {
   self: Self;
   registry: Registry;
+  faults: Pick<Faults, "list">;
   log: Log;
   blobs: Pick<BlobFiles, "usage">;
   isBusOpen: boolean;
@@ -52,7 +55,7 @@ export class Report {
 
   /** What plugins are told. */
   figures(): NodeFigures {
-    const { self, registry, isBusOpen, cluster, clients } = this.#parts;
+    const { self, registry, faults, isBusOpen, cluster, clients } = this.#parts;
     const { startedAt, messagesPerSecond, lagMs } = this.#vitals;
     return {
       ...self,
@@ -63,7 +66,7 @@ export class Report {
       lagMs,
       busOpen: isBusOpen,
       types: registry.versions(),
-      faults: [],
+      faults: faults.list(),
       peers: cluster().peers(),
     };
   }
@@ -88,6 +91,14 @@ export class Report {
   count(what: "received" | "refused" | "delivered" | "cut", amount: number): void {
     this.#metrics.count(what, amount);
     if (what === "received") this.#vitals.received(amount);
+  }
+
+  pluginFailed(type: string, hook: Hook): void {
+    this.#metrics.pluginFailed(type, hook);
+  }
+
+  pluginSlow(type: string, hook: Hook, ms: number): void {
+    this.#metrics.pluginSlow(type, hook, ms);
   }
 
   committed({ envelopes, segments, tookMs }: Committed): void {
