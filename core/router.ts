@@ -188,6 +188,8 @@ export class Router {
   }
 
   #draft(type: Type, author: Person, body: unknown, to: { id: string; room: string; ref: string | null }): Draft {
+    // First, as it looks at what the plugin made.
+    const packed = type.pack(body);
     return {
       ...to,
       hlc: this.#stamp(author.id),
@@ -197,7 +199,7 @@ export class Router {
       author: author.id,
       authorName: author.name,
       alt: type.summary(body),
-      body: type.pack(body),
+      body: packed,
       blobs: this.#blobsOf(type, body),
       extra: null,
     };
