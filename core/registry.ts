@@ -146,12 +146,12 @@ function complete(message: Message, hooks: Hooks, caller: Caller): Type {
 }
 
 function someBytes(result: unknown): Uint8Array {
-  if (!(result instanceof Uint8Array)) throw new Error("it returned no bytes");
-  return result;
+  if (!(plain(result) instanceof Uint8Array)) throw new Error("it returned no bytes");
+  return result as Uint8Array;
 }
 
 function boundedKey(result: unknown): string {
-  if (typeof result !== "string" && typeof result !== "number") throw new Error("it returned no text");
+  if (typeof plain(result) !== "string" && typeof result !== "number") throw new Error("it returned no text");
   const key = String(result);
   if (key === "" || key.length > MAX_KEY_CHARACTERS)
     throw new Reject("invalid", "the key of a state is empty or too long");
@@ -159,8 +159,8 @@ function boundedKey(result: unknown): string {
 }
 
 function hashesIn(blobs: unknown): string[] {
-  if (!Array.isArray(blobs)) throw new Error("it returned no list");
-  const hashes = [...new Set(blobs)];
+  if (!Array.isArray(plain(blobs))) throw new Error("it returned no list");
+  const hashes = [...new Set(blobs as unknown[])];
   if (hashes.length > MAX_BLOBS) throw new Reject("too-large", `a message refers to at most ${MAX_BLOBS} blobs`);
   return hashes.map(hash => {
     if (typeof hash !== "string" || !HASH.test(hash)) throw new Reject("invalid", "that is no hash of a blob");
@@ -169,6 +169,6 @@ function hashesIn(blobs: unknown): string[] {
 }
 
 function oneLine(text: unknown): string {
-  if (typeof text !== "string") throw new Error("it returned no text");
-  return text.replace(/\s+/g, " ").trim().slice(0, MAX_ALT_CHARACTERS).toWellFormed();
+  if (typeof plain(text) !== "string") throw new Error("it returned no text");
+  return (text as string).replace(/\s+/g, " ").trim().slice(0, MAX_ALT_CHARACTERS).toWellFormed();
 }
