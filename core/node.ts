@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { v4 as uuid } from "uuid";
 import { LogAdministration } from "./administration.ts";
-import { loadAssets } from "./assets.ts";
+import { type Assets, loadAssets, withPlugins } from "./assets.ts";
 import { Collector } from "./blobs/collector.ts";
 import { BlobFiles } from "./blobs/files.ts";
 import { BlobHttp } from "./blobs/http.ts";
@@ -16,6 +16,7 @@ import { keysOf } from "./cluster/keys.ts";
 import { ownHosts, resolveSeed } from "./cluster/seeds.ts";
 import type { Config } from "./config.ts";
 import { openControl } from "./control/server.ts";
+import { sharedFolder } from "./datadir.ts";
 import { asReject, type Reject } from "./errors.ts";
 import { writeFact } from "./facts.ts";
 import { Forgotten } from "./forgotten.ts";
@@ -26,8 +27,12 @@ import { Listener } from "./listener.ts";
 import { Log } from "./log/log.ts";
 import { People } from "./people.ts";
 import type { AnyServerPlugin } from "./plugin.ts";
-import { Calls } from "./plugins/calls.ts";
+import { Calls, type CallsParts } from "./plugins/calls.ts";
 import { Faults } from "./plugins/faults.ts";
+import { assertFolder } from "./plugins/folders.ts";
+import { loadPlugins } from "./plugins/load.ts";
+import { builtInPlace } from "./plugins/place.ts";
+import { placeOf } from "./plugins/places.ts";
 import { Proxies } from "./proxies.ts";
 import { Reading } from "./reading.ts";
 import { Registry } from "./registry.ts";
@@ -44,6 +49,7 @@ import { Webhooks } from "./webhooks.ts";
 
 export type NodeOptions = {
   config: Config;
+  /** The built-in ones; those that were dropped in come after them. */
   plugins: readonly AnyServerPlugin[];
   version: string;
   /** Directory of the built UI. */
@@ -103,6 +109,9 @@ type Ground = Omit<RouterParts, "ack" | "figures" | "blobs"> & {
   blobs: BlobFiles;
   uploads: Uploads;
   collector: Collector;
+  /** What browsers load. */
+  assets: Assets;
+  page: string | undefined;
 };
 
 /** `open` is told how to close whatever has been opened, in the order of opening. */
@@ -161,24 +170,25 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
 
 /** `late` are parts that stand on it, and that nobody asks for before they are there. */
 async function layGround(
-  { config, plugins, version, logger, time: unguarded = realTime }: NodeOptions,
+  options: NodeOptions,
   open: AsyncDisposableStack,
   late: Pick<ReportParts, "cluster" | "clients">,
 ): Promise<Ground> {
+  const { config, version, logger, time: unguarded = realTime } = options;
+  const failed = (what: string, error: unknown) => logger.error({ what, err: error }, "something failed");
+  const time = guarded(unguarded, failed);
   const faults = new Faults();
   let report: Report | undefined;
-  const calls = new Calls({
+  const registry = newRegistry(options, {
     faults,
-    time: unguarded,
-    warn: (details, message) => logger.warn(details, message),
+    time,
     failed: (type, hook) => report?.pluginFailed(type, hook),
     slow: (type, hook, ms) => report?.pluginSlow(type, hook, ms),
   });
-  const registry = new Registry(plugins, calls);
+  if (config.plugins !== undefined) assertFolder(config.plugins);
   const log = await Log.open(config.dataDir);
   open.defer(() => log.close());
-  const failed = (what: string, error: unknown) => logger.error({ what, err: error }, "something failed");
-  const time = guarded(unguarded, failed);
+  const { assets, page } = await addPlugins(options, log.directory, { registry, faults });
   const { blobs, uploads, collector } = await openBlobs(config, { log, time, failed }, open);
   const self = { id: await ownId(log), name: config.name, version };
   const isBusOpen = config.secrets.length === 0;
@@ -197,8 +207,31 @@ async function layGround(
     uploads,
     collector,
     report,
+    assets,
+    page,
     failed,
   };
+}
+
+function newRegistry(
+  { plugins, logger }: NodeOptions,
+  parts: Pick<CallsParts, "faults" | "time" | "failed" | "slow">,
+): Registry {
+  const warn = (details: object, message: string) => logger.warn(details, message);
+  const calls = new Calls({ ...parts, warn, placeOf: (_, error) => placeOf(error) ?? builtInPlace(error) });
+  return new Registry(plugins, calls);
+}
+
+/** Those of the plugins' folder, after the built-in ones. Resolves with what browsers get. */
+async function addPlugins(
+  { config, ui, logger }: NodeOptions,
+  dataDir: string,
+  { registry, faults }: { registry: Registry; faults: Faults },
+): Promise<ReturnType<typeof withPlugins>> {
+  // Nodes that share out a folder share what was dropped into it.
+  const directory = config.plugins ?? join(sharedFolder(config.dataDir) ?? dataDir, "plugins");
+  const loaded = await loadPlugins({ directory, dataDir, ui, registry, faults, logger });
+  return withPlugins(loadAssets(ui), loaded);
 }
 
 async function openBlobs(
@@ -257,15 +290,15 @@ async function openCluster(
 
 /** The port of the page, which nobody can come to yet. */
 function makeListener(
-  { config, ui }: NodeOptions,
-  { report, blobs, uploads, people, time, failed }: Ground,
+  { config }: NodeOptions,
+  { report, assets, blobs, uploads, people, time, failed }: Ground,
   { certificates, cluster, router }: { certificates: Certificates | undefined; cluster: Cluster; router: Router },
 ): Listener {
   const { basePath, trustProxy } = config;
   const proxies = new Proxies(trustProxy);
   const answer = answerHttp({
     basePath,
-    assets: withAuthority(loadAssets(ui), certificates?.authority),
+    assets: withAuthority(assets, certificates?.authority),
     health: () => report.health(),
     isReady: () => report.isReady,
     blobs: new BlobHttp({
@@ -302,7 +335,7 @@ function ownPages({ trustProxy, publicUrl }: Config, cluster: Cluster): (request
 
 function makeGateway(
   config: Config,
-  { self, registry, log, clock, time, people, rooms, report, failed }: Ground,
+  { self, registry, page, log, clock, time, people, rooms, report, failed }: Ground,
   { listener, router, cluster }: { listener: Listener; router: Router; cluster: Cluster },
 ): Gateway {
   const proxies = new Proxies(config.trustProxy);
@@ -323,6 +356,7 @@ function makeGateway(
     ack: config.ack,
     blobBytes: config.blobLimit,
     node: () => self,
+    page,
     nodes: visitor => urlsFor(visitor, cluster.nodes()),
     failed,
     count: (what, amount) => report.count(what, amount),

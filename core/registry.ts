@@ -1,8 +1,8 @@
-/** The message types of a node: a list of plugins, checked once and then frozen. */
+/** The message types of a node: plugins, each checked once, when it comes in, and then frozen. */
 import { HASH } from "./blobs/files.ts";
 import { decode, encode, MAX_BODY_BYTES } from "./envelope.ts";
 import { Reject } from "./errors.ts";
-import type { AnyServerPlugin, MessageType } from "./plugin.ts";
+import { type AnyServerPlugin, CONTRACT, type MessageType } from "./plugin.ts";
 import { type Caller, Calls, type Hook, plain, something, tellable } from "./plugins/calls.ts";
 import { type Hooks, makeHooks } from "./plugins/hooks.ts";
 
@@ -47,18 +47,29 @@ const MAX_KEY_CHARACTERS = 256;
 const MAX_BLOBS = 64;
 
 export class Registry {
-  readonly #types: ReadonlyMap<string, Type>;
+  readonly #types = new Map<string, Type>();
+  readonly #calls: Calls;
 
   /** Throws `Reject` with `plugin-invalid` where the list breaks the contract. */
   constructor(plugins: readonly AnyServerPlugin[], calls = new Calls()) {
-    const byName = new Map<string, Type>();
     if (!Array.isArray(plugins)) throw new Reject("plugin-invalid", "the plugins are no list");
+    this.#calls = calls;
+    this.admit(plugins);
+  }
+
+  /**
+   * Adds plugins that belong together, all or none; `settings` are for their hooks. Throws `Reject` with `plugin-invalid`
+   * where one of them breaks the contract or its name is taken; what the plugin itself threw is the cause.
+   */
+  admit(plugins: readonly AnyServerPlugin[], settings?: unknown): void {
+    const byName = new Map<string, Type>();
     for (const plugin of plugins) {
-      const type = typeOf(plugin, calls);
-      if (byName.has(type.name)) throw new Reject("plugin-invalid", `two plugins define “${type.name}”`);
+      const type = typeOf(plugin, this.#calls, settings);
+      if (this.#types.has(type.name) || byName.has(type.name))
+        throw new Reject("plugin-invalid", `two plugins define “${type.name}”`);
       byName.set(type.name, type);
     }
-    this.#types = byName;
+    for (const [name, type] of byName) this.#types.set(name, type);
   }
 
   get(name: string): Type | undefined {
@@ -75,13 +86,13 @@ export class Registry {
   }
 }
 
-function typeOf(plugin: AnyServerPlugin, calls: Calls): Type {
+function typeOf(plugin: AnyServerPlugin, calls: Calls, settings: unknown): Type {
   if (typeof plugin !== "object" || plugin === null) throw new Reject("plugin-invalid", "one of the plugins is none");
   try {
     const { message } = plugin;
     assertSound(message);
     const caller = calls.of(message.type);
-    return complete(message, makeHooks(plugin, caller), caller);
+    return complete(message, makeHooks(plugin, caller, settings), caller);
   } catch (error) {
     if (error instanceof Reject) throw error;
     // Its own properties may be getters that throw.
@@ -94,6 +105,9 @@ function assertSound(message: Message): void {
   if (typeof message?.type !== "string" || !TYPE_NAME.test(message.type) || message.type.length > MAX_TYPE_CHARACTERS)
     throw refuse("needs a name of small letters, digits, dots and dashes");
   if (RESERVED.has(message.type) || message.type in Object.prototype) throw refuse("has a reserved name");
+  const { contract = 1 } = message;
+  if (contract !== CONTRACT)
+    throw refuse(`was written for version ${contract} of the contract, and this node speaks version ${CONTRACT}`);
   if (!Number.isSafeInteger(message.version) || message.version < 1) throw refuse("needs a version from 1 up");
   if (!["log", "state", "signal"].includes(message.kind)) throw refuse("needs a kind: log, state or signal");
   if (message.role !== undefined && message.kind !== "log") throw refuse("has a role, which only log types have");

@@ -28,13 +28,13 @@ export type Answer = Required<Omit<WebAnswer, "send">> & { readonly send: readon
 const HOOK_NAMES = ["receive", "joined", "left", "tick", "request"] as const;
 
 /** Throws `Reject` with `plugin-invalid` where there are none. */
-export function makeHooks({ message, hooks }: AnyServerPlugin, caller: Caller): Hooks {
+export function makeHooks({ message, hooks }: AnyServerPlugin, caller: Caller, settings?: unknown): Hooks {
   const refuse = (why: string) => new Reject("plugin-invalid", `the message type “${message.type}” ${why}`);
   let made: ServerHooks<unknown, unknown>;
   try {
-    made = caller.measured("hooks", () => plain(hooks()));
+    made = caller.measured("hooks", () => plain(hooks(settings)));
   } catch (error) {
-    throw refuse(`could not make its hooks: ${(error as Error)?.message ?? error}`);
+    throw Object.assign(refuse(`could not make its hooks: ${(error as Error)?.message ?? error}`), { cause: error });
   }
   if (typeof made !== "object" || made === null) throw refuse("has no hooks");
   for (const name of HOOK_NAMES)
