@@ -1,8 +1,10 @@
-/** Plain HTTP beside Socket.IO: the UI's files, blobs, health and metrics. */
+/** Plain HTTP beside Socket.IO: the UI's files, blobs, what plugins answer, health and metrics. */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { type Assets, serveAsset } from "./assets.ts";
 import type { BlobHttp } from "./blobs/http.ts";
 import { Reject } from "./errors.ts";
+import { sendJson } from "./refusing.ts";
+import type { Webhooks } from "./webhooks.ts";
 
 export type HttpParts = {
   /** Path under which everything is found, `/chat`; empty at the root. */
@@ -11,6 +13,7 @@ export type HttpParts = {
   health(): object;
   isReady(): boolean;
   blobs: BlobHttp;
+  webhooks: Webhooks;
   metrics(): Promise<{ type: string; text: string }>;
   failed(what: string, error: unknown): void;
 };
@@ -36,6 +39,7 @@ async function answer(parts: HttpParts, request: IncomingMessage, response: Serv
   const path = asked && !PROBES.includes(asked) ? pathBelow(basePath, asked) : asked;
   response.setHeader("X-Content-Type-Options", "nosniff");
   if (path === "/blobs" || path?.startsWith("/blobs/")) return parts.blobs.answer(path, request, response);
+  if (path?.startsWith("/x/")) return parts.webhooks.answer(path, request, response);
   if (request.method !== "GET" && request.method !== "HEAD") {
     response.writeHead(405, { Allow: "GET, HEAD" }).end();
     return;
@@ -77,10 +81,4 @@ function sendTo(path: string, { url = "" }: IncomingMessage, response: ServerRes
   const query = url.indexOf("?");
   const Location = query < 0 ? path : path + url.slice(query);
   response.writeHead(307, { Location, "Cache-Control": "no-store", "Content-Length": 0 }).end();
-}
-
-/** Answers with a line of JSON that nobody keeps. */
-export function sendJson(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { "Content-Type": "application/json", "Cache-Control": "no-store" });
-  response.end(`${JSON.stringify(body)}\n`);
 }

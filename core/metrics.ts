@@ -19,6 +19,19 @@ export class Metrics {
   readonly #delivered = this.#counter("chat_deliveries_total", "Log messages handed to clients, one a client");
   readonly #cut = this.#counter("chat_slow_clients_cut_total", "Clients cut off because they read too slowly");
   readonly #committed = this.#counter("chat_envelopes_committed_total", "Envelopes committed to this node's log");
+  readonly #pluginFailures = new Counter({
+    name: "chat_plugin_failures_total",
+    help: "Calls into plugins that threw what is no refusal, or returned what they should not",
+    labelNames: ["type", "hook"],
+    registers: [this.#registry],
+  });
+  readonly #pluginSlow = new Histogram({
+    name: "chat_plugin_slow_seconds",
+    help: "Time of those calls into plugins that kept the node waiting for more than 50 ms",
+    labelNames: ["type", "hook"],
+    buckets: [0.1, 0.2, 0.5, 1, 2, 5],
+    registers: [this.#registry],
+  });
   readonly #commits = new Histogram({
     name: "chat_commit_seconds",
     help: "Time of a commit, sync to disk included",
@@ -56,6 +69,14 @@ export class Metrics {
     ({ received: this.#received, refused: this.#refused, delivered: this.#delivered, cut: this.#cut })[what].inc(
       amount,
     );
+  }
+
+  pluginFailed(type: string, hook: string): void {
+    this.#pluginFailures.inc({ type, hook });
+  }
+
+  pluginSlow(type: string, hook: string, ms: number): void {
+    this.#pluginSlow.observe({ type, hook }, ms / 1_000);
   }
 
   committed(envelopes: number, tookMs: number): void {

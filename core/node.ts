@@ -28,7 +28,7 @@ import { Log } from "./log/log.ts";
 import { People } from "./people.ts";
 import type { AnyServerPlugin } from "./plugin.ts";
 import { cacheIn } from "./plugins/cache.ts";
-import { Calls, HOOKS } from "./plugins/calls.ts";
+import { Calls, type CallsParts, HOOKS } from "./plugins/calls.ts";
 import { Faults } from "./plugins/faults.ts";
 import { assertFolder, pluginFolders } from "./plugins/folders.ts";
 import { loadPlugins } from "./plugins/load.ts";
@@ -47,6 +47,7 @@ import { type Certificates, openCertificates, type PublicAuthority } from "./tls
 import { isForStrangers, withAuthority } from "./tls/install.ts";
 import { answerPlain } from "./tls/plain.ts";
 import { ownUrls, urlsFor } from "./urls.ts";
+import { Webhooks } from "./webhooks.ts";
 
 export type NodeOptions = {
   config: Config;
@@ -132,7 +133,7 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
   ground.blobs.damaged = hash => cluster.damagedBlob(hash);
   ground.blobs.removed = hash => cluster.removedBlob(hash);
   ground.blobs.unreadable = error => cluster.unreadableBlobs(error);
-  const listener = makeListener(options, ground, certificates, cluster);
+  const listener = makeListener(options, ground, { certificates, cluster, router });
   const gateway: Gateway = makeGateway(config, ground, { listener, router, cluster });
   // The one ends the connections of clients, and the other all that it finds besides.
   open.defer(async () => {
@@ -181,7 +182,13 @@ async function layGround(
   const failed = (what: string, error: unknown) => logger.error({ what, err: error }, "something failed");
   const time = guarded(unguarded, failed);
   const faults = new Faults();
-  const calls = newCalls(options, faults, time);
+  let report: Report | undefined;
+  const calls = newCalls(options, {
+    faults,
+    time,
+    failed: (type, hook) => report?.pluginFailed(type, hook),
+    slow: (type, hook, ms) => report?.pluginSlow(type, hook, ms),
+  });
   const registry = new Registry(options.plugins, calls);
   if (config.plugins !== undefined) assertFolder(config.plugins);
   const log = await Log.open(config.dataDir);
@@ -190,7 +197,7 @@ async function layGround(
   const { blobs, uploads, collector } = await openBlobs(config, { log, time, failed }, open);
   const self = { id: await ownId(log), name: config.name, version };
   const isBusOpen = config.secrets.length === 0;
-  const report = new Report({ self, registry, faults, log, blobs, uploads: () => uploads.size, isBusOpen, ...late });
+  report = new Report({ self, registry, faults, log, blobs, uploads: () => uploads.size, isBusOpen, ...late });
   open.defer(() => report.close());
   return {
     self,
@@ -211,9 +218,12 @@ async function layGround(
   };
 }
 
-function newCalls({ logger }: NodeOptions, faults: Faults, time: Time): Calls {
+function newCalls(
+  { logger }: NodeOptions,
+  parts: Pick<CallsParts, "faults" | "time" | "failed" | "slow">,
+): Calls {
   const warn: Logger["warn"] = (details, message) => logger.warn(details, message);
-  return new Calls({ faults, time, warn, placeOf: (_, error) => placeOf(error) ?? builtInPlace(error) });
+  return new Calls({ ...parts, warn, placeOf: (_, error) => placeOf(error) ?? builtInPlace(error) });
 }
 
 /** Those of the plugins' folder, after the built-in ones. Resolves with what browsers get. */
@@ -295,9 +305,8 @@ async function openCluster(
 /** The port of the page, which nobody can come to yet. */
 function makeListener(
   { config }: NodeOptions,
-  { report, assets, blobs, uploads, people, failed }: Ground,
-  certificates: Certificates | undefined,
-  cluster: Cluster,
+  { report, assets, blobs, uploads, people, time, failed }: Ground,
+  { certificates, cluster, router }: { certificates: Certificates | undefined; cluster: Cluster; router: Router },
 ): Listener {
   const { basePath, trustProxy } = config;
   const proxies = new Proxies(trustProxy);
@@ -314,6 +323,12 @@ function makeListener(
       addressOf: request => proxies.addressOf(request),
       isFromOwnPage: ownPages(config, cluster),
       find: async (hash, person) => ((await cluster.fetchBlob(hash, person)) ? blobs.info(hash) : undefined),
+      failed,
+    }),
+    webhooks: new Webhooks({
+      route: type => router.route(type),
+      addressOf: request => proxies.addressOf(request),
+      time,
       failed,
     }),
     metrics: () => report.metrics(),

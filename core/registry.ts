@@ -3,7 +3,7 @@ import { HASH } from "./blobs/files.ts";
 import { decode, encode, MAX_BODY_BYTES } from "./envelope.ts";
 import { Reject } from "./errors.ts";
 import { type AnyServerPlugin, CONTRACT, type MessageType } from "./plugin.ts";
-import { type Caller, Calls, type Hook, plain, something } from "./plugins/calls.ts";
+import { type Caller, Calls, type Hook, plain, something, tellable } from "./plugins/calls.ts";
 import { type Hooks, makeHooks } from "./plugins/hooks.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: the core looks into no body
@@ -16,8 +16,8 @@ export type Type = {
   readonly kind: Message["kind"];
   readonly role: NonNullable<Message["role"]>;
   readonly hooks: Hooks;
-  /** A refusal for what a hook returned, which is told as a fault of the plugin. */
-  junk(hook: Hook, why: string): Reject;
+  /** Tells of what was wrong with what a hook returned; returns the refusal of whatever it was for. */
+  fault(hook: Hook, error: unknown): Reject;
   /** What a client sent, made trustworthy. */
   parse(input: unknown): unknown;
   pack(body: unknown): Uint8Array;
@@ -127,8 +127,8 @@ function assertSound(message: Message): void {
 function complete(message: Message, hooks: Hooks, caller: Caller): Type {
   const check = (body: unknown) =>
     message.check
-      ? caller.run("check", () => plain(message.check?.(body)))
-      : caller.run("parse", () => plain(message.parse(body)));
+      ? caller.run("check", () => tellable(plain(message.check?.(body))))
+      : caller.run("parse", () => tellable(plain(message.parse(body))));
   const unpack = (bytes: Uint8Array, version: number) =>
     check(message.unpack ? caller.run("unpack", () => plain(message.unpack?.(bytes, version))) : decode(bytes));
   return Object.freeze<Type>({
@@ -137,10 +137,14 @@ function complete(message: Message, hooks: Hooks, caller: Caller): Type {
     kind: message.kind,
     role: message.role ?? "row",
     hooks,
-    junk: (hook, why) => caller.junk(hook, why),
+    fault: (hook, error) => caller.fault(hook, error),
     parse: input => caller.run("parse", () => plain(message.parse(input))),
     pack: body => {
-      const bytes = caller.run("pack", () => (message.pack ? someBytes(message.pack(body)) : encode(body)));
+      const bytes = caller.run("pack", () => {
+        // Browsers here are told of a signal before it was packed.
+        if (message.kind === "signal") tellable(body);
+        return message.pack ? someBytes(message.pack(body)) : encode(body);
+      });
       if (bytes.length > MAX_BODY_BYTES) throw new Reject("too-large");
       // What no node could read again must not be acked.
       unpack(bytes, message.version);
@@ -151,17 +155,17 @@ function complete(message: Message, hooks: Hooks, caller: Caller): Type {
     blobs: body => (message.blobs ? caller.run("blobs", () => hashesIn(message.blobs?.(body))) : []),
     key: body => caller.run("key", () => boundedKey(message.key?.(body))),
     merge: bodies =>
-      message.merge ? caller.run("merge", () => something(plain(message.merge?.(bodies)))) : bodies.at(-1),
+      message.merge ? caller.run("merge", () => something(tellable(plain(message.merge?.(bodies))))) : bodies.at(-1),
   });
 }
 
 function someBytes(result: unknown): Uint8Array {
-  if (!(result instanceof Uint8Array)) throw new Error("it returned no bytes");
-  return result;
+  if (!(plain(result) instanceof Uint8Array)) throw new Error("it returned no bytes");
+  return result as Uint8Array;
 }
 
 function boundedKey(result: unknown): string {
-  if (typeof result !== "string" && typeof result !== "number") throw new Error("it returned no text");
+  if (typeof plain(result) !== "string" && typeof result !== "number") throw new Error("it returned no text");
   const key = String(result);
   if (key === "" || key.length > MAX_KEY_CHARACTERS)
     throw new Reject("invalid", "the key of a state is empty or too long");
@@ -169,8 +173,8 @@ function boundedKey(result: unknown): string {
 }
 
 function hashesIn(blobs: unknown): string[] {
-  if (!Array.isArray(blobs)) throw new Error("it returned no list");
-  const hashes = [...new Set(blobs)];
+  if (!Array.isArray(plain(blobs))) throw new Error("it returned no list");
+  const hashes = [...new Set(blobs as unknown[])];
   if (hashes.length > MAX_BLOBS) throw new Reject("too-large", `a message refers to at most ${MAX_BLOBS} blobs`);
   return hashes.map(hash => {
     if (typeof hash !== "string" || !HASH.test(hash)) throw new Reject("invalid", "that is no hash of a blob");
@@ -179,6 +183,6 @@ function hashesIn(blobs: unknown): string[] {
 }
 
 function oneLine(text: unknown): string {
-  if (typeof text !== "string") throw new Error("it returned no text");
-  return text.replace(/\s+/g, " ").trim().slice(0, MAX_ALT_CHARACTERS).toWellFormed();
+  if (typeof plain(text) !== "string") throw new Error("it returned no text");
+  return (text as string).replace(/\s+/g, " ").trim().slice(0, MAX_ALT_CHARACTERS).toWellFormed();
 }

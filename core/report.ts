@@ -4,6 +4,7 @@ import type { Cluster } from "./cluster/cluster.ts";
 import type { Committed, Log } from "./log/log.ts";
 import { Metrics } from "./metrics.ts";
 import type { NodeFigures } from "./plugin.ts";
+import type { Hook } from "./plugins/calls.ts";
 import type { Faults } from "./plugins/faults.ts";
 import type { Registry } from "./registry.ts";
 import { Vitals } from "./vitals.ts";
@@ -90,6 +91,14 @@ export class Report {
   count(what: "received" | "refused" | "delivered" | "cut", amount: number): void {
     this.#metrics.count(what, amount);
     if (what === "received") this.#vitals.received(amount);
+  }
+
+  pluginFailed(type: string, hook: Hook): void {
+    this.#metrics.pluginFailed(type, hook);
+  }
+
+  pluginSlow(type: string, hook: Hook, ms: number): void {
+    this.#metrics.pluginSlow(type, hook, ms);
   }
 
   committed({ envelopes, segments, tookMs }: Committed): void {

@@ -14,23 +14,18 @@ import { FORK } from "./forks.ts";
 import type { Committed, Log, Stored } from "./log/log.ts";
 import { toMessage } from "./messages.ts";
 import type { People } from "./people.ts";
-import type {
-  Delivery,
-  Message,
-  NodeFigures,
-  Person,
-  Receiving,
-  ServerContext,
-  Session,
-  StoredBlob,
-} from "./plugin.ts";
+import type { Message, NodeFigures, Person, Receiving, ServerContext, Session, StoredBlob } from "./plugin.ts";
+import type { Hook } from "./plugins/calls.ts";
+import { readDelivery, type Target } from "./plugins/delivery.ts";
+import type { Answer } from "./plugins/hooks.ts";
 import type { Registry, Type } from "./registry.ts";
 import type { Room, Rooms } from "./rooms.ts";
 import type { Time } from "./time.ts";
 import { type StateValue, Values } from "./values.ts";
+import type { Route } from "./webhooks.ts";
 
 export type SignalMessage = { type: string; room: string; author: Person; at: number; body: unknown };
-export type SignalTarget = "all" | { room: string } | { session: string };
+export type SignalTarget = Target;
 
 /** Where the router hands over what browsers shall see. */
 export type Outlet = {
@@ -102,8 +97,8 @@ export class Router {
     this.#confirmations = new Confirmations(parts.time);
     this.#context = {
       now: () => parts.clock.now(),
-      find: (id, author) => this.find(id, author),
-      blob: hash => this.blob(hash, ""),
+      find: (id, author) => this.#forPlugin("find", this.find(id, author)),
+      blob: hash => this.#forPlugin("blob", this.blob(hash, "")),
       idFor: seed => uuidOf(seed, SEEDED),
       node: parts.figures,
     };
@@ -120,6 +115,14 @@ export class Router {
       time,
       tell: values => this.#outlet?.state(values),
       failed,
+    });
+  }
+
+  /** What fails of this node is not a plugin's fault. */
+  #forPlugin<Result>(what: string, found: Promise<Result>): Promise<Result> {
+    return found.catch(error => {
+      if (!(error instanceof Reject)) this.#parts.failed(what, error);
+      throw asReject(error);
     });
   }
 
@@ -155,15 +158,16 @@ export class Router {
       throw new Reject("invalid", "the ref is missing: the message refers to another one");
     // A state belongs to no room.
     const room = type.kind === "state" ? "" : this.#parts.rooms.assertReadable(from.person, input.room).id;
-    const blob = (hash: string) => this.blob(hash, from.person.id);
+    let fetching = 0;
+    const blob = (hash: string) => {
+      fetching++;
+      return this.#forPlugin("blob", this.blob(hash, from.person.id)).finally(() => fetching--);
+    };
     const context: Receiving = { ...this.#context, blob, from, room, ...(ref !== undefined && { ref }) };
     const parsed = type.parse(input.body);
     const send = (body: unknown) => () => this.#send(type, from, body, { id: id ?? uuid(), room, ref: ref ?? null });
-    const body = this.#hook(type, () => receive(parsed, context));
-    if (!(body instanceof Promise)) return send(body);
-    return body.then(send, error => {
-      throw this.#refusal(type, error);
-    });
+    const body = receive(parsed, context, () => fetching > 0);
+    return body instanceof Promise ? body.then(send) : send(body);
   }
 
   async #send(
@@ -173,17 +177,19 @@ export class Router {
     to: { id: string; room: string; ref: string | null },
   ): Promise<Ack> {
     if (type.kind === "state") {
-      this.#values?.set(type, body);
+      this.#values?.prepare(type, body)();
       return { ok: true };
     }
     if (type.kind === "signal") {
-      this.#signal(type, from.person, body, { room: to.room }, from.id);
+      this.#signalling(type, from.person, body, { room: to.room }, from.id)();
       return { ok: true };
     }
     return this.#keep(this.#draft(type, from.person, body, to));
   }
 
   #draft(type: Type, author: Person, body: unknown, to: { id: string; room: string; ref: string | null }): Draft {
+    // First, as it looks at what the plugin made.
+    const packed = type.pack(body);
     return {
       ...to,
       hlc: this.#stamp(author.id),
@@ -193,7 +199,7 @@ export class Router {
       author: author.id,
       authorName: author.name,
       alt: type.summary(body),
-      body: type.pack(body),
+      body: packed,
       blobs: this.#blobsOf(type, body),
       extra: null,
     };
@@ -254,16 +260,23 @@ export class Router {
     return this.#confirmations.waitUntil(isSafe);
   }
 
-  /** Where it was put; the first one's place where this author wrote that id before. */
   async #append(draft: Draft): Promise<Place> {
-    const [outcome] = await this.#parts.log.append([draft]);
-    if (outcome?.status === "stored") return outcome.envelope;
-    if (outcome?.status === "known") {
-      this.authorWasAt(draft.author, outcome.place.hlc);
-      return outcome.place;
-    }
-    if (outcome?.status === "refused") throw new Reject(outcome.code, outcome.message);
-    throw new Reject("internal");
+    return (await this.#appendAll([draft]))[0] as Place;
+  }
+
+  /** Where they were put, in one commit; of those whose author wrote that id before, the first one's place. */
+  async #appendAll(drafts: readonly Draft[]): Promise<Place[]> {
+    const outcomes = await this.#parts.log.append(drafts);
+    return drafts.map(({ author }, index) => {
+      const outcome = outcomes[index];
+      if (outcome?.status === "stored") return outcome.envelope;
+      if (outcome?.status === "known") {
+        this.authorWasAt(author, outcome.place.hlc);
+        return outcome.place;
+      }
+      if (outcome?.status === "refused") throw new Reject(outcome.code, outcome.message);
+      throw new Reject("internal");
+    });
   }
 
   /**
@@ -384,64 +397,105 @@ export class Router {
 
   /** A session connected to this node. */
   joined(session: Session): void {
-    this.#each("joined", hook => hook(session, this.#context));
+    for (const type of this.#parts.registry.all())
+      this.#deliver(type, "joined", () => type.hooks.joined?.(session, this.#context));
   }
 
   left(session: Session): void {
-    this.#each("left", hook => hook(session, this.#context));
+    for (const type of this.#parts.registry.all())
+      this.#deliver(type, "left", () => type.hooks.left?.(session, this.#context));
   }
 
   tick(): void {
-    this.#each("tick", hook => hook(this.#context));
+    for (const type of this.#parts.registry.all()) this.#deliver(type, "tick", () => type.hooks.tick?.(this.#context));
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: the hooks' own arguments
-  #each(name: "joined" | "left" | "tick", call: (hook: any) => Delivery[]): void {
-    for (const type of this.#parts.registry.all()) {
-      const hook = type.hooks[name];
-      if (!hook) continue;
+  /**
+   * What answers for a type over HTTP, when all that the plugin sends is committed: nothing of that is sent, or all. It
+   * rejects with `Reject`. Undefined where the type has no such hook.
+   */
+  route(name: string): Route | undefined {
+    const type = this.#parts.registry.get(name);
+    const request = type?.hooks.request;
+    if (!type || !request) return undefined;
+    return async (asked, withinMs) => this.#sendBefore(type, await request(asked, this.#context, withinMs));
+  }
+
+  async #sendBefore(type: Type, answer: Answer): Promise<Answer> {
+    const prepared = answer.send.map(delivery => {
       try {
-        for (const delivery of call(hook)) this.#deliver(type, delivery);
+        return this.#prepare(type, delivery);
       } catch (error) {
-        this.#parts.failed(type.name, error);
+        throw type.fault("request", error);
       }
+    });
+    const drafts = prepared.flatMap(({ draft }) => draft ?? []);
+    if (drafts.length > 0) await this.#appendAll(drafts);
+    for (const { send } of prepared) send?.();
+    return answer;
+  }
+
+  /** Each for itself: what is wrong with one delivery costs no other. */
+  #deliver(type: Type, hook: Hook, call: () => readonly unknown[] | undefined): void {
+    try {
+      for (const delivery of call() ?? []) this.#deliverOne(type, hook, delivery);
+    } catch (error) {
+      // A refusal as well: nobody asked for anything that could be refused.
+      type.fault(hook, error);
     }
   }
 
-  #deliver(type: Type, delivery: Delivery): void {
-    if ("key" in delivery) {
-      this.#values?.end(type, delivery.key);
-      return;
+  #deliverOne(type: Type, hook: Hook, delivery: unknown): void {
+    try {
+      const { draft, send } = this.#prepare(type, delivery);
+      send?.();
+      if (draft) this.#append(draft).catch(error => this.#parts.failed(type.name, error));
+    } catch (error) {
+      type.fault(hook, error);
     }
-    const { body, to } = delivery;
-    if (type.kind === "state") this.#values?.set(type, body);
-    else if (type.kind === "signal") this.#signal(type, itself(type), body, to);
-    else if (typeof to === "object" && "room" in to)
-      this.#append(
-        this.#draft(type, itself(type), body, {
-          id: delivery.id ?? uuid(),
-          room: to.room,
-          ref: delivery.ref ?? null,
-        }),
-      ).catch(error => this.#parts.failed(type.name, error));
-    else this.#parts.failed(type.name, new Error("a log message is delivered to a room, and to nothing else"));
   }
 
-  #signal(type: Type, author: Person, body: unknown, to: SignalTarget, except?: string): void {
+  /** What a delivery comes to: an envelope to be kept, or something that is sent. Throws where it comes to nothing. */
+  #prepare(type: Type, delivery: unknown): { draft?: Draft; send?: () => void } {
+    const { body, to, key, id = uuid(), ref } = readDelivery(delivery);
+    if (key !== undefined) {
+      if (type.kind !== "state") throw new Error("it ends a value, and is no state");
+      return { send: () => this.#values?.end(type, key) };
+    }
+    if (type.kind === "state") {
+      const set = this.#values?.prepare(type, body);
+      return set ? { send: set } : {};
+    }
+    if (to === undefined) throw new Error("it does not say to whom it goes");
+    if (typeof to === "object" && "room" in to && !this.#parts.rooms.get(to.room))
+      throw new Error(`there is no room ${JSON.stringify(to.room)}`);
+    if (type.kind === "signal") return { send: this.#signalling(type, itself(type), body, to) };
+    if (typeof to !== "object" || !("room" in to))
+      throw new Error("a log message is delivered to a room, and to nothing else");
+    if (ref === undefined && type.role !== "row")
+      throw new Error("it has no ref, and its type refers to another message");
+    return { draft: this.#draft(type, itself(type), body, { id, room: to.room, ref: ref ?? null }) };
+  }
+
+  /** What sends a signal. Throws `Reject` where the plugin cannot pack it. */
+  #signalling(type: Type, author: Person, body: unknown, to: SignalTarget, except?: string): () => void {
     const at = this.#parts.clock.now();
     const room = typeof to === "object" && "room" in to ? to.room : "";
-    this.#outlet?.signal(to, { type: type.name, room, author, at, body }, except);
-    if (typeof to === "object" && "session" in to) return;
     const { name, version } = type;
-    this.#cluster?.publishSignal({
-      type: name,
-      version,
-      room,
-      author: author.id,
-      authorName: author.name,
-      at,
-      body: type.pack(body),
-    });
+    const packed = type.pack(body);
+    return () => {
+      this.#outlet?.signal(to, { type: name, room, author, at, body }, except);
+      if (typeof to === "object" && "session" in to) return;
+      this.#cluster?.publishSignal({
+        type: name,
+        version,
+        room,
+        author: author.id,
+        authorName: author.name,
+        at,
+        body: packed,
+      });
+    };
   }
 
   /** A peer's signal. */
@@ -469,19 +523,6 @@ export class Router {
   close(): void {
     this.#values?.close();
     this.#outlet = undefined;
-  }
-
-  #hook<Result>(type: Type, call: () => Result): Result {
-    try {
-      return call();
-    } catch (error) {
-      throw this.#refusal(type, error);
-    }
-  }
-
-  #refusal(type: Type, error: unknown): Reject {
-    if (!(error instanceof Reject)) this.#parts.failed(type.name, error);
-    return asReject(error);
   }
 }
 

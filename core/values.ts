@@ -1,5 +1,6 @@
 /** The cluster's state as clients see it: one value a key, merged over the nodes that hold one, told many at once. */
 import type { Cluster } from "./cluster/cluster.ts";
+import { asReject } from "./errors.ts";
 import type { Registry, Type } from "./registry.ts";
 import type { Cancel, Time } from "./time.ts";
 
@@ -25,9 +26,11 @@ export class Values {
     this.#parts = parts;
   }
 
-  /** Sets a value of this node. Throws `Reject` where the plugin cannot pack it. */
-  set(type: Type, body: unknown): void {
-    this.#parts.cluster.state.set(type.name, type.key(body), type.version, type.pack(body), this.#parts.time.wall());
+  /** What sets a value of this node. Throws `Reject` where the plugin cannot pack it. */
+  prepare(type: Type, body: unknown): () => void {
+    const key = type.key(body);
+    const bytes = type.pack(body);
+    return () => this.#parts.cluster.state.set(type.name, key, type.version, bytes, this.#parts.time.wall());
   }
 
   /** Ends a value of this node. */
@@ -65,7 +68,7 @@ export class Values {
       return { type: name, key, body: bodies.length > 0 ? type.merge(bodies) : null, nodes };
     } catch (error) {
       // Another version of the plugin packed it, or this one's merge failed: one value less to see.
-      failed(name, error);
+      if (asReject(error).code !== "plugin-failed") failed(name, error);
       return undefined;
     }
   }

@@ -2,9 +2,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { asReject, type Code, Reject } from "../errors.ts";
+import { asReject, Reject } from "../errors.ts";
 import type { People } from "../people.ts";
 import type { Person } from "../plugin.ts";
+import { refuse, sendJson } from "../refusing.ts";
 import { type BlobFiles, type BlobInfo, HASH } from "./files.ts";
 import { Places } from "./places.ts";
 import { partOf } from "./ranges.ts";
@@ -37,8 +38,6 @@ const HURRIED_AFTER_MS = 5_000;
 const UNREAD_AFTER_MS = 120_000;
 /** A file that is sent keeps a descriptor open. */
 const MAX_SENT_TO_A_PERSON = 64;
-/** How long the rest of a refused upload is read, and dropped: who is still sending hears of the refusal only after that. */
-const LINGER_MS = 1_000;
 const READY_SOON_MS = 500;
 const PREFLIGHT_SECONDS = 600;
 
@@ -46,20 +45,6 @@ const PREFLIGHT_SECONDS = 600;
 const GONE = new Set(
   "ECONNRESET EPIPE ERR_STREAM_PREMATURE_CLOSE ERR_STREAM_DESTROYED ERR_STREAM_UNABLE_TO_PIPE".split(" "),
 );
-
-const STATUS: Partial<Record<Code, number>> = {
-  invalid: 400,
-  "session-unknown": 401,
-  "not-allowed": 403,
-  "not-found": 404,
-  "too-large": 413,
-  "rate-limited": 429,
-  "not-ready": 503,
-  overloaded: 503,
-  "storage-failed": 503,
-  "blob-damaged": 503,
-  "no-space": 507,
-};
 
 export class BlobHttp {
   readonly #parts: BlobHttpParts;
@@ -220,37 +205,4 @@ async function* bodyOf(
   } finally {
     clearInterval(looking);
   }
-}
-
-function refuse(reason: Reject, request: IncomingMessage, response: ServerResponse): void {
-  const headers: Record<string, string> = {};
-  const { retryAfterMs } = reason.details;
-  if (retryAfterMs !== undefined) headers["Retry-After"] = String(Math.ceil(retryAfterMs / 1_000));
-  if (reason.code === "session-unknown") headers["WWW-Authenticate"] = "Bearer";
-  const status = STATUS[reason.code] ?? 500;
-  if (request.complete || !hasBody(request)) return sendJson(response, status, reason.toJSON(), headers);
-  const text = `${JSON.stringify(reason)}\n`;
-  response.writeHead(status, {
-    ...JSON_HEADERS,
-    ...headers,
-    "Content-Length": Buffer.byteLength(text),
-    Connection: "close",
-  });
-  response.write(text);
-  // A connection that is closed while something comes in is reset, and what was sent on it may be lost.
-  const end = () => {
-    clearTimeout(lingering);
-    response.end();
-  };
-  const lingering = setTimeout(end, LINGER_MS);
-  request.once("close", end).once("end", end).resume();
-}
-
-const hasBody = ({ headers }: IncomingMessage): boolean =>
-  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
-
-const JSON_HEADERS = { "Content-Type": "application/json", "Cache-Control": "no-store" };
-
-function sendJson(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {
-  response.writeHead(status, { ...JSON_HEADERS, ...headers }).end(`${JSON.stringify(body)}\n`);
 }

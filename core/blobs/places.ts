@@ -1,4 +1,4 @@
-/** How many files at a time each of many may have under way. */
+/** How much at a time each of many may have under way. */
 import { Reject } from "../errors.ts";
 
 const ASK_AGAIN_MS = 1_000;
@@ -12,10 +12,9 @@ export class Places {
   }
 
   /** Takes a place, which whoever gets it leaves by calling what this returns. Throws `Reject` where none is free. */
-  enter(name: string): () => void {
+  enter(name: string, why = "too many files at a time"): () => void {
     const taken = this.#taken.get(name) ?? 0;
-    if (taken >= this.#most)
-      throw new Reject("rate-limited", "too many files at a time", { retryAfterMs: ASK_AGAIN_MS });
+    if (taken >= this.#most) throw new Reject("rate-limited", why, { retryAfterMs: ASK_AGAIN_MS });
     this.#taken.set(name, taken + 1);
     return () => {
       const left = (this.#taken.get(name) ?? 0) - 1;

@@ -112,19 +112,19 @@ export class Calls {
 
   /** What a thrown value is outside of the plugin: its own refusal, or one that says no more than which plugin failed. */
   refusal(type: string, hook: Hook, error: unknown): Reject {
-    if (isRefusal(error)) return error;
+    return isRefusal(error) ? error : this.fault(type, hook, error);
+  }
+
+  /** Tells of a failure that nobody agreed on; returns the refusal of whatever it was for. */
+  fault(type: string, hook: Hook, error: unknown): Reject {
+    const plugin = pluginOf(type);
     const why = whyOf(error);
-    const where = this.#parts.placeOf(pluginOf(type), error);
+    const where = this.#parts.placeOf(plugin, error);
     this.#parts.failed(type, hook);
-    this.#parts.faults.add({
-      plugin: pluginOf(type),
-      hook: `${type} ${hook}`,
-      why: `${hook} of “${type}”: ${why}`,
-      where,
-    });
+    this.#parts.faults.add({ plugin, hook: `${type} ${hook}`, why: `${hook} of “${type}”: ${why}`, where });
     if (this.#mayTell(`${type} ${hook} ${where}`))
       this.#parts.warn(
-        { plugin: pluginOf(type), type, hook, ...(where !== undefined && { where }), stack: stackOf(error) },
+        { plugin, type, hook, ...(where !== undefined && { where }), stack: stackOf(error) },
         `“${type}” failed in ${hook}${where === undefined ? "" : ` (${where})`}: ${why}`,
       );
     return failed(type);
@@ -187,24 +187,30 @@ export class Caller {
 
   /**
    * What a call promised: itself, as no object with a `then` is waited for that is no promise. Rejects with `Reject` only,
-   * and after `withinMs` in any case.
+   * and after `withinMs` in any case, or when `isFetching` is over.
    */
-  settled<Result>(hook: Hook, promise: Promise<Result>, withinMs = GIVE_UP_MS): Promise<Result> {
+  settled<Result>(
+    hook: Hook,
+    promise: Promise<Result>,
+    { withinMs = GIVE_UP_MS, isFetching }: { withinMs?: number; isFetching?: () => boolean } = {},
+  ): Promise<Result> {
     return new Promise((resolve, reject) => {
-      const fail = (error: unknown) => reject(this.#calls.refusal(this.#type, hook, error));
-      const giveUp = () => fail(new Error(`it did not settle within ${withinMs} ms`));
-      const stop = this.#calls.after(withinMs, giveUp);
-      const settle = (result: Result) => {
-        stop();
-        try {
-          resolve(plain(result));
-        } catch (error) {
-          fail(error);
-        }
-      };
       const refuse = (error: unknown) => {
         stop();
-        fail(error);
+        reject(this.#calls.refusal(this.#type, hook, error));
+      };
+      const giveUp = () => {
+        if (isFetching?.()) stop = this.#calls.after(withinMs, giveUp);
+        else refuse(new Error(`it did not settle within ${withinMs} ms`));
+      };
+      let stop = this.#calls.after(withinMs, giveUp);
+      const settle = (result: Result) => {
+        try {
+          resolve(plain(result));
+          stop();
+        } catch (error) {
+          refuse(error);
+        }
       };
       try {
         // Its own `then` may be anybody's.
@@ -215,9 +221,10 @@ export class Caller {
     });
   }
 
-  /** A refusal for what a call returned, which was found out later. */
-  junk(hook: Hook, why: string): Reject {
-    return this.#calls.refusal(this.#type, hook, new Error(why));
+  /** A refusal for what was wrong with what a call returned; told of, unless that was done already. */
+  fault(hook: Hook, error: unknown): Reject {
+    if (error instanceof Reject && error.code === "plugin-failed") return error;
+    return this.#calls.fault(this.#type, hook, error);
   }
 }
 
@@ -235,6 +242,19 @@ export function plain<Result>(result: Result): Result {
 export function something<Result>(result: Result): Result {
   if (result === undefined) throw new Error("it returned nothing");
   return result;
+}
+
+/** Deeper than what MessagePack may bring. */
+const MAX_DEPTH = 64;
+
+/** A body as browsers can be told it; throws where it would take what else they are told at that moment along. */
+export function tellable<Body>(body: Body, depth = 0): Body {
+  if (typeof body === "bigint") throw new Error("a body has a BigInt in it, which no browser can be told");
+  if (typeof body !== "object" || body === null || ArrayBuffer.isView(body)) return body;
+  if (depth > MAX_DEPTH) throw new Error("a body is too deep, or refers to itself");
+  if (Array.isArray(body)) for (const part of body) tellable(part, depth + 1);
+  else for (const name in body) tellable(body[name], depth + 1);
+  return body;
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

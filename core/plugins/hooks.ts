@@ -14,7 +14,8 @@ import { type Caller, isObject, plain, something } from "./calls.ts";
 
 /** What a type does on the server. These throw, and reject with, `Reject` and nothing else. */
 export type Hooks = {
-  receive?(input: unknown, context: Receiving): unknown | Promise<unknown>;
+  /** It is waited for as long as the node itself is fetching something for it. */
+  receive?(input: unknown, context: Receiving, isFetching: () => boolean): unknown | Promise<unknown>;
   joined?(session: Session, context: ServerContext): unknown[];
   left?(session: Session, context: ServerContext): unknown[];
   tick?(context: ServerContext): unknown[];
@@ -39,7 +40,9 @@ export function makeHooks({ message, hooks }: AnyServerPlugin, caller: Caller, s
   for (const name of HOOK_NAMES)
     if (made[name] !== undefined && typeof made[name] !== "function") throw refuse(`has a ${name} that is no function`);
   return Object.freeze<Hooks>({
-    ...(made.receive && { receive: (input, context) => received(made, caller, input, context) }),
+    ...(made.receive && {
+      receive: (input, context, isFetching) => received(made, caller, { input, context, isFetching }),
+    }),
     ...(made.joined && {
       joined: (session, context) => caller.run("joined", () => list(made.joined?.(session, context))),
     }),
@@ -54,16 +57,15 @@ export function makeHooks({ message, hooks }: AnyServerPlugin, caller: Caller, s
 function received(
   made: ServerHooks<unknown, unknown>,
   caller: Caller,
-  input: unknown,
-  context: Receiving,
+  { input, context, isFetching }: { input: unknown; context: Receiving; isFetching: () => boolean },
 ): unknown | Promise<unknown> {
   const result = caller.run("receive", () => {
     const body = made.receive?.(input, context);
     return types.isPromise(body) ? body : something(plain(body));
   });
   if (!types.isPromise(result)) return result;
-  return caller.settled("receive", result).then(body => {
-    if (body === undefined) throw caller.junk("receive", "it returned nothing");
+  return caller.settled("receive", result, { isFetching }).then(body => {
+    if (body === undefined) throw caller.fault("receive", new Error("it returned nothing"));
     return body;
   });
 }
@@ -77,7 +79,7 @@ async function answered(
     const answer = made.request?.(request, context);
     return types.isPromise(answer) ? answer : plain(answer);
   });
-  const answer = types.isPromise(result) ? await caller.settled("request", result, withinMs) : result;
+  const answer = types.isPromise(result) ? await caller.settled("request", result, { withinMs }) : result;
   return caller.run("request", () => soundAnswer(answer));
 }
 

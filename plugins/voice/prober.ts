@@ -19,8 +19,8 @@ export type Task = { size: number; cpuMs: number };
 /** What it answers; without contents where the file is no audio, or is damaged. */
 export type Finding = { contents?: Contents | undefined; exhausted?: true };
 
-/** Then it is not the file that keeps it. */
-const PATIENCE_MS = 20_000;
+/** Then it is not the file that keeps it. Shorter than a node waits for a hook: the sender is told to try again. */
+const PATIENCE_MS = 8_000;
 /** Then it is not worth its memory. */
 const IDLE_MS = 60_000;
 /** Of its main thread, which only hands files on. */
