@@ -4,7 +4,7 @@ import { useMemo } from "preact/hooks";
 import type { AnyClientPlugin, Message } from "../core/plugin.ts";
 import { items } from "./outbox.ts";
 import { pictureOf } from "./picture.ts";
-import { roleOf } from "./registry.ts";
+import { folderOf, roleOf } from "./registry.ts";
 import { guard } from "./shell.ts";
 import { identity } from "./timeline.ts";
 
@@ -45,9 +45,4 @@ export function useView(
     });
     return made;
   }, [message, marks, own]);
-}
-
-/** The plugin folder that a type belongs to. */
-export function folderOf(type: string): string {
-  return type.replace(/\..*/s, "");
 }
