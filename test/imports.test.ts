@@ -198,6 +198,12 @@ const BROKEN: readonly [rule: string, offence: string, files: Record<string, str
   ["the cluster's logic has no timers and clocks of its own", "core/cluster/state.ts uses new Date()", { "core/cluster/state.ts": "export const at = () => +new Date();" }],
   ["the cluster's logic has no timers and clocks of its own", "core/cluster/state.ts imports node/timers/promises", { "core/cluster/state.ts": 'import { setTimeout as sleep } from "node:timers/promises";' }],
 
+  ["an example imports only web-chat/plugin and its own folder", "plugins/examples/a/client.tsx imports core/plugin.ts", { "plugins/examples/a/client.tsx": 'import { Reject } from "../../../core/plugin.ts";' }],
+  ["an example imports only web-chat/plugin and its own folder", "plugins/examples/a/server.ts imports plugins/examples/b/message.ts", { "plugins/examples/a/server.ts": 'import b from "../b/message.ts";' }],
+  ["an example's message.ts imports only web-chat/plugin", "plugins/examples/a/message.ts imports node/crypto", { "plugins/examples/a/message.ts": 'import { randomInt } from "node:crypto";' }],
+  ["an example's server half pulls in no client half", "plugins/examples/a/server.ts imports plugins/examples/a/client.tsx", { "plugins/examples/a/server.ts": 'import a from "./client.tsx";' }],
+  ["an example's client half pulls in no server half", "plugins/examples/a/client.tsx imports plugins/examples/a/server.ts", { "plugins/examples/a/client.tsx": 'import a from "./server.ts";' }],
+  ["nothing but tests imports an example", "ui/a.ts imports plugins/examples/a/message.ts", { "ui/a.ts": 'import a from "../plugins/examples/a/message.ts";' }],
   ["message.ts imports only core/plugin.ts and packages", "plugins/a/message.ts imports node/crypto", { "plugins/a/message.ts": 'import { randomUUID } from "crypto";' }],
   ["message.ts imports only core/plugin.ts and packages", "plugins/a/message.ts imports plugins/a/shape.ts", { "plugins/a/message.ts": 'import { shape } from "./shape.ts";' }],
   ["a plugin imports only core/plugin.ts and its own folder", "plugins/a/server.ts imports plugins/b/message.ts", { "plugins/a/server.ts": 'import b from "../b/message.ts";' }],
