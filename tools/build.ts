@@ -84,10 +84,17 @@ function withRulesMade(source: string): string {
 /** Modules that no message of ours ever needs, and what stands in for them. */
 const UNUSED: { filter: RegExp; contents: string }[] = [
   {
-    // No node offers WebTransport, and it is larger than the two transports that are used.
+    // No node offers WebTransport, and ui/polling.ts brings the one that is needed now and then.
     filter: /engine\.io-client\/build\/esm\/transports\/index\.js$/,
-    contents: `import { XHR } from "./polling-xhr.js"; import { WS } from "./websocket.js";
-      export const transports = { websocket: WS, polling: XHR };`,
+    contents: `import { WS } from "./websocket.js"; export const transports = { websocket: WS };`,
+  },
+  {
+    // Every browser has a parser of its own. Addresses in brackets are asked for without them.
+    filter: /engine\.io-client\/build\/esm\/contrib\/parseuri\.js$/,
+    contents: `export const parse = text => {
+      const { protocol, hostname, port, pathname, search } = new URL(text);
+      return { source: text, protocol: protocol.slice(0, -1), host: hostname.replace(/[[\\]]/g, ""), port, path: pathname, query: search.slice(1) };
+    };`,
   },
   {
     // The page itself decides when it tries which node again.
@@ -109,7 +116,23 @@ const UNUSED: { filter: RegExp; contents: string }[] = [
 
 const withoutUnused: Plugin = {
   name: "without-unused",
-  setup({ onLoad }) {
+  setup({ onResolve, onLoad, resolve }) {
+    // What the libraries merely export would be loaded with them; ui/polling.ts asks for the one of it that is needed.
+    onLoad({ filter: /(?:socket|engine)\.io-client\/build\/esm\/index\.js$/ }, async ({ path }) => ({
+      contents: (await readFile(path, "utf8"))
+        .replaceAll(/^export \{ \w+(?: as \w+)? \} from "\.\/transports\/(?!websocket\.js).+$/gm, "")
+        .replaceAll(/\b(?:Fetch|NodeXHR|XHR|NodeWebSocket|WebTransport),/g, ""),
+    }));
+    onResolve({ filter: /^socket\.io-client$/ }, async ({ path, importer, pluginData, ...from }) => {
+      if (pluginData === "resolved" || basename(importer) !== "polling.ts") return undefined;
+      const { path: manager } = await resolve(path, { ...from, importer, pluginData: "resolved" });
+      const { path: engine } = await resolve("engine.io-client", {
+        ...from,
+        importer: manager,
+        resolveDir: dirname(manager),
+      });
+      return { path: join(dirname(engine), "transports/polling-xhr.js") };
+    });
     for (const { filter, contents } of UNUSED) onLoad({ filter }, () => ({ contents }));
   },
 };

@@ -1,6 +1,5 @@
 /** The whole page. */
 import { useEffect } from "preact/hooks";
-import { Boundary } from "./boundary.tsx";
 import { present, undecided } from "./chat.ts";
 import { Dialogs } from "./dialogs.tsx";
 import { Join } from "./join.tsx";
@@ -10,6 +9,7 @@ import { current, listing, rooms } from "./rooms.ts";
 import { RoomView } from "./roomview.tsx";
 import { shellOf } from "./shell.ts";
 import { Sidebar } from "./sidebar.tsx";
+import { Slot } from "./slot.tsx";
 import "./theme.ts";
 import { Toasts } from "./toasts.tsx";
 
@@ -47,9 +47,9 @@ function Docks() {
         const { Dock } = plugin.hooks;
         return (
           Dock && (
-            <Boundary key={plugin.message.type}>
+            <Slot key={plugin.message.type} plugin={plugin}>
               <Dock shell={shellOf(plugin)} />
-            </Boundary>
+            </Slot>
           )
         );
       })}

@@ -1,7 +1,7 @@
 /** Keeps what fails inside of it from taking more of the page along. */
 import { Component, type ComponentChildren } from "preact";
 
-type Props = { fallback?: ComponentChildren; children: ComponentChildren };
+type Props = { plugin?: string; fallback?: ComponentChildren; children: ComponentChildren };
 
 export class Boundary extends Component<Props, { failed: boolean }> {
   override state = { failed: false };
@@ -11,7 +11,7 @@ export class Boundary extends Component<Props, { failed: boolean }> {
   }
 
   override componentDidCatch(error: unknown): void {
-    console.error(error);
+    console.error(`${this.props.plugin ?? "page"}:`, error);
   }
 
   override render({ fallback, children }: Props) {

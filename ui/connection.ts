@@ -1,6 +1,6 @@
-/** The Socket.IO connection to a node: kept up, asked and listened to. The only file that imports socket.io-client. */
+/** The Socket.IO connection to a node: kept up, asked and listened to. With polling.ts, the only file that imports socket.io-client. */
 import { signal } from "@preact/signals";
-import { io, type Socket } from "socket.io-client";
+import { io, type Socket, WebSocket } from "socket.io-client";
 import type { Message, Person } from "../core/plugin.ts";
 import { arrive, home, lastPlace, learnPlaces, nameAt, type Reachable, round } from "./places.ts";
 
@@ -29,6 +29,10 @@ export type Welcome = {
   state: StateValue[];
   limits: Limits;
   ack: "local" | "peer";
+  /** Message types with their versions. */
+  types: Record<string, number>;
+  /** A fingerprint of the page that the node serves; missing where it serves none, or is older. */
+  page?: string;
 };
 export type Refusal = { ok: false; code: string; message: string; retryAfterMs?: number; suggestion?: string };
 export type Answer<Result> = ({ ok: true } & Result) | Refusal;
@@ -54,12 +58,19 @@ export const limits = signal<Limits>({ messagesPerSecond: 0, burst: 0, frameByte
 /** The node acks what another one has committed, too. */
 export const acksLate = signal(false);
 
+/** The message types that the node knows. */
+export const served = signal<readonly string[]>([]);
+/** The node that this page came from has another one by now. */
+export const outdated = signal(false);
+
 /** The name of the node that is tried, or is connected. */
 export const nodeName = signal("");
 /** Connected to another node than the one that this page came from. */
 export const elsewhere = signal(false);
 
 let socket: Socket | undefined;
+/** Few need it: it is loaded where WebSocket does not come through. */
+let polling: typeof import("./polling.ts").polling | undefined;
 let worry: ReturnType<typeof setTimeout> | undefined;
 /** Calls the next try: after its time, or when this one takes too long. */
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -95,8 +106,8 @@ function dial(url: string, handlers: Handlers): void {
   nodeName.value = nameAt(url);
   const made = io(origin, {
     path: pathname,
-    // Away from localhost a proxy may break WebSocket; then polling is tried. Another node answers no page but by WebSocket.
-    transports: url === home ? ["websocket", "polling"] : ["websocket"],
+    // Another node answers no page but by WebSocket.
+    transports: url === home && polling ? [WebSocket, polling] : [WebSocket],
     tryAllTransports: true,
     forceNew: true,
     reconnection: false,
@@ -128,6 +139,8 @@ function followConnection(made: Socket, url: string, handlers: Handlers): void {
     arrive(url, welcome.node.name);
     nodeName.value = welcome.node.name;
     elsewhere.value = url !== home;
+    served.value = Object.keys(welcome.types);
+    outdated.value = url === home && isOther(welcome.page);
     troubled.value = false;
     connected.value = true;
     handlers.welcome(welcome);
@@ -139,6 +152,7 @@ function followConnection(made: Socket, url: string, handlers: Handlers): void {
   });
   made.on("connect_error", error => {
     const refusal = (error as { data?: Refusal }).data;
+    if (!refusal && url === home && !polling) return pollToo(made, handlers);
     if (refusal?.code) {
       // Only where the person was let in before does an unknown session say that it has ended: others may not know it yet.
       const isStranger = refusal.code === "session-unknown" && url !== lastPlace();
@@ -147,6 +161,24 @@ function followConnection(made: Socket, url: string, handlers: Handlers): void {
     }
     tryNext(handlers);
   });
+}
+
+function isOther(page = ""): boolean {
+  const own = document.querySelector<HTMLMetaElement>("meta[name=page]")?.content;
+  return own !== undefined && page !== "" && page !== own;
+}
+
+/** Between here and home a proxy may break WebSocket: then home is asked once more. */
+function pollToo(made: Socket, handlers: Handlers): void {
+  import("./polling.ts").then(
+    loaded => {
+      ({ polling } = loaded);
+      if (socket !== made) return;
+      drop();
+      dial(home, handlers);
+    },
+    () => socket === made && tryNext(handlers),
+  );
 }
 
 function lose(handlers: Handlers): void {

@@ -8,6 +8,9 @@ import { fitViewport } from "./viewport.ts";
 
 listenForKeys();
 fitViewport();
+const spoken = speak();
+const dropped = document.querySelector<HTMLMetaElement>("meta[name=plugins]")?.content.match(/\S+/g);
+if (dropped) await import("./dropped.ts").then(({ dropIn }) => dropIn(dropped, spoken)).catch(console.error);
 start();
-await speak();
+await spoken;
 render(<App />, document.body);

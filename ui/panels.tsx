@@ -1,13 +1,13 @@
 /** What plugins show beside the timeline; above it, as a sheet, where the screen is narrow. */
 import type { AnyClientPlugin } from "../core/plugin.ts";
-import { Boundary } from "./boundary.tsx";
 import { Dialog } from "./dialog.tsx";
 import type { Room } from "./room.ts";
 import { shellOf } from "./shell.ts";
+import { Slot } from "./slot.tsx";
 import { openPanels, panels, togglePanel, wide } from "./view.ts";
 
 export function Panels({ room }: { room: Room }) {
-  const open = panels.filter(({ message }) => openPanels.value.includes(message.type));
+  const open = panels().filter(({ message }) => openPanels.value.includes(message.type));
   if (open.length === 0) return null;
   if (wide.value)
     return (
@@ -39,5 +39,5 @@ function titleOf(plugin: AnyClientPlugin): string {
 
 function Content({ plugin, room }: { plugin: AnyClientPlugin; room: Room }) {
   const Component = plugin.hooks.panel?.Component;
-  return <Boundary>{Component && <Component shell={shellOf(plugin)} people={room.people.value} />}</Boundary>;
+  return <Slot plugin={plugin}>{Component && <Component shell={shellOf(plugin)} people={room.people.value} />}</Slot>;
 }

@@ -1,12 +1,21 @@
 /** The message types that this page knows. Whoever asks for another gets nothing, and shows `alt`. */
-
 import type { AnyClientPlugin, Message, Role } from "../core/plugin.ts";
-import plugins from "../plugins/client.ts";
+import builtIn from "../plugins/client.ts";
 
-const byType = new Map(plugins.map(plugin => [plugin.message.type, plugin]));
+const byType = new Map<string, AnyClientPlugin>();
 
-export { plugins };
-export const types = [...byType.keys()];
+/** All that there are from the first render on. */
+export const plugins: AnyClientPlugin[] = [];
+export const types: string[] = [];
+builtIn.forEach(register);
+
+/** Before the first render, after which nobody looks for more. */
+export function register(plugin: AnyClientPlugin): void {
+  const { type } = plugin.message;
+  plugins.push(plugin);
+  types.push(type);
+  byType.set(type, plugin);
+}
 
 export function pluginOf(type: string): AnyClientPlugin | undefined {
   return byType.get(type);

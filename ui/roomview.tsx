@@ -1,7 +1,6 @@
 /** One room: its header, its timeline, and what people write with. */
-import { Boundary } from "./boundary.tsx";
 import { createRoom } from "./chat.ts";
-import { connected, elsewhere, nodeName, troubled } from "./connection.ts";
+import { connected, elsewhere, nodeName, outdated, troubled } from "./connection.ts";
 import { t } from "./i18n.ts";
 import { Icon } from "./icon.tsx";
 import { lazy } from "./lazy.tsx";
@@ -11,6 +10,7 @@ import type { Room } from "./room.ts";
 import { LOBBY, leave, openList } from "./rooms.ts";
 import { Scroller } from "./scroller.tsx";
 import { shellOf, tellTyped } from "./shell.ts";
+import { Slot } from "./slot.tsx";
 import { toast } from "./toasts.tsx";
 import { openPanels, panels, togglePanel } from "./view.ts";
 
@@ -22,6 +22,7 @@ export function RoomView({ room }: { room: Room }) {
     <main class="room">
       <Header room={room} />
       {(troubled.value || elsewhere.value) && <Bar />}
+      {outdated.value && <Reload />}
       {missing ? <Missing room={room} /> : <Scroller room={room} />}
       {!missing && <Hints room={room.id} />}
       {!missing && (
@@ -51,15 +52,15 @@ function Header({ room }: { room: Room }) {
           const { Badge } = plugin.hooks;
           return (
             Badge && (
-              <Boundary key={plugin.message.type}>
+              <Slot key={plugin.message.type} plugin={plugin}>
                 <Badge shell={shellOf(plugin)} room={room.id} />
-              </Boundary>
+              </Slot>
             )
           );
         })}
       </div>
       <div class="room-tools">
-        {panels.map(plugin => (
+        {panels().map(plugin => (
           <button
             key={plugin.message.type}
             type="button"
@@ -96,6 +97,18 @@ function Bar() {
   );
 }
 
+/** What is being written, and what waits to be sent, is there again afterwards. */
+function Reload() {
+  return (
+    <p class="bar calm" role="status">
+      {t("outdated")}{" "}
+      <button type="button" class="small-button" onClick={() => location.reload()}>
+        {t("reload")}
+      </button>
+    </p>
+  );
+}
+
 function Missing({ room }: { room: Room }) {
   const create = async () => {
     const refusal = await createRoom(room.id);
@@ -118,9 +131,9 @@ function Hints({ room }: { room: string }) {
         const { Hint } = plugin.hooks;
         return (
           Hint && (
-            <Boundary key={plugin.message.type}>
+            <Slot key={plugin.message.type} plugin={plugin}>
               <Hint shell={shellOf(plugin)} room={room} />
-            </Boundary>
+            </Slot>
           )
         );
       })}
@@ -136,9 +149,9 @@ function Composers({ room }: { room: Room }) {
         const typed = (unsent: boolean) => tellTyped(room.id, unsent, plugin.message.type);
         return (
           Composer && (
-            <Boundary key={plugin.message.type}>
+            <Slot key={plugin.message.type} plugin={plugin}>
               <Composer shell={shellOf(plugin)} room={room.id} roomName={room.name.value} typed={typed} />
-            </Boundary>
+            </Slot>
           )
         );
       })}

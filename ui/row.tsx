@@ -3,17 +3,17 @@ import { computed } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import type { AnyClientPlugin, Message } from "../core/plugin.ts";
 import { Avatar } from "./avatar.tsx";
-import { Boundary } from "./boundary.tsx";
-import { acksLate } from "./connection.ts";
+import { acksLate, served } from "./connection.ts";
 import { copiesOf } from "./copies.ts";
 import { moment, time } from "./dates.ts";
 import { NONE, useView } from "./fold.ts";
 import { language, t } from "./i18n.ts";
 import { memo } from "./memo.ts";
 import { items } from "./outbox.ts";
-import { lineOf, pluginOf, plugins, roleOf } from "./registry.ts";
+import { folderOf, lineOf, pluginOf, plugins, roleOf } from "./registry.ts";
 import { me } from "./session.ts";
 import { guard, shellOf } from "./shell.ts";
+import { Slot } from "./slot.tsx";
 import { question } from "./view.ts";
 
 /** Messages that are about to be emptied. */
@@ -86,11 +86,22 @@ function Body({ message, marks }: Marked) {
   if (message.erased) return <p class="removed">{t("removed")}</p>;
   const plugin = pluginOf(message.type);
   const line = <p class="alt">{lineOf(message) || t("unreadable")}</p>;
-  if (!plugin?.hooks.Row || message.body === undefined) return line;
+  if (!plugin) return <Unknown type={message.type}>{line}</Unknown>;
+  if (!plugin.hooks.Row || message.body === undefined) return line;
   return (
-    <Boundary fallback={line}>
+    <Slot plugin={plugin} fallback={line}>
       <Drawn plugin={plugin} message={message} marks={marks} line={line} />
-    </Boundary>
+    </Slot>
+  );
+}
+
+/** Some plugins have nothing to show in browsers, and are there all the same. */
+function Unknown({ type, children }: { type: string; children: ComponentChildren }) {
+  return (
+    <>
+      {children}
+      {!served.value.includes(type) && <small class="alt">{t("noPlugin", { type: folderOf(type) })}</small>}
+    </>
   );
 }
 

@@ -1,12 +1,12 @@
 /** The buttons of plugins beside the composers, and the dialog that each opens. */
 import { useEffect, useState } from "preact/hooks";
 import type { AnyClientPlugin } from "../core/plugin.ts";
-import { Boundary } from "./boundary.tsx";
 import { Dialog } from "./dialog.tsx";
 import { language } from "./i18n.ts";
-import { folderOf, plugins } from "./registry.ts";
+import { plugins } from "./registry.ts";
 import type { Room } from "./room.ts";
 import { shellOf } from "./shell.ts";
+import { Slot } from "./slot.tsx";
 import "./tools.css";
 
 /** With Ctrl or Alt, so that it never is a letter that somebody writes. */
@@ -85,11 +85,9 @@ function Opened({ plugin, room, close }: { plugin: AnyClientPlugin; room: Room; 
   const Form = plugin.hooks.tool?.Form;
   return (
     <Dialog title={labelOf(plugin)} onClose={close}>
-      <div data-plugin={folderOf(plugin.message.type)}>
-        <Boundary>
-          {Form && <Form shell={shellOf(plugin)} room={room.id} roomName={room.name.value} close={close} />}
-        </Boundary>
-      </div>
+      <Slot plugin={plugin}>
+        {Form && <Form shell={shellOf(plugin)} room={room.id} roomName={room.name.value} close={close} />}
+      </Slot>
     </Dialog>
   );
 }

@@ -14,15 +14,14 @@ export function closeDialog(): void {
   dialog.value = "";
 }
 
-export const panels = plugins.filter(({ hooks }) => hooks.panel);
+export const panels = () => plugins.filter(({ hooks }) => hooks.panel);
 /** Wide enough for panels to stand beside the timeline. */
 export const wide = media("(min-width: 1080px)");
 /** One pane at a time. */
 export const narrow = media("(max-width: 640px)");
-/** The panels that stand beside the timeline, by type. */
-const beside = signal<readonly string[]>(
-  kept("panels") ? keptList("panels") : panels.map(({ message }) => message.type),
-);
+/** The panels that stand beside the timeline, by type; all of them as long as nobody chose. */
+const chosen = signal(kept("panels") ? keptList("panels") : undefined);
+const beside = computed<readonly string[]>(() => chosen.value ?? panels().map(({ message }) => message.type));
 /** The one panel that lies above it, where the screen is narrow. */
 const sheet = signal("");
 
@@ -34,8 +33,8 @@ export function togglePanel(type: string): void {
     return;
   }
   const open = beside.peek();
-  beside.value = open.includes(type) ? open.filter(other => other !== type) : [...open, type];
-  keep("panels", JSON.stringify(beside.value));
+  chosen.value = open.includes(type) ? open.filter(other => other !== type) : [...open, type];
+  keep("panels", JSON.stringify(chosen.value));
 }
 
 /** What had the focus is gone: the writing goes on, or with a touch screen, where that would bring the keyboard up, the reading. */

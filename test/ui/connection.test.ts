@@ -432,3 +432,33 @@ test("what is delivered twice is shown once, and where something is missing it i
   await row(page, "five").waitFor();
   assert.deepEqual(await rows(page), ["one", "two", "three", "four", "five"]);
 });
+
+test("where a proxy breaks WebSocket, a page sends and receives by long polling", async t => {
+  const node = await newNode(t);
+  const raj = await connect(t, node, { name: "Raj" });
+  await raj.join("lobby");
+  let broken = 0;
+  const proxy = createServer(near => {
+    const far = dial(node.port, "127.0.0.1");
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const)
+      one.on("error", () => other.destroy()).on("close", () => other.destroy());
+    far.pipe(near);
+    near.on("data", piece => {
+      if (!piece.includes("transport=websocket")) return void far.write(piece);
+      broken++;
+      near.destroy();
+    });
+  }).listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  cleanUp(t, () => proxy.close());
+  const { port } = proxy.address() as { port: number };
+  const page = await join(t, `http://127.0.0.1:${port}`, "Ana", { ignore: AWAY });
+  await raj.say("said there");
+  await row(page, "said there").waitFor();
+  await say(page, "written here");
+  await row(page, "written here").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+  assert.ok(broken > 0, "nothing broke");
+});
