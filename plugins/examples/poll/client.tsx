@@ -16,16 +16,11 @@ function Row({ shell, message: { id, room, body }, view: chosen }: RowProps) {
       {body.answers.map((answer, at) => {
         const votes = [...chosen.values()].filter(choice => choice === at).length;
         return (
-          <button
-            key={answer}
-            type="button"
-            class="answer"
-            aria-label={`${answer}. ${shell.t("votes", { n: votes })}`}
-            aria-pressed={at === mine}
-            onClick={() => choose(at)}
-          >
+          <button key={answer} type="button" class="answer" aria-pressed={at === mine} onClick={() => choose(at)}>
             <progress value={votes} max={Math.max(chosen.size, 1)} aria-hidden="true" />
-            <span dir="auto">{answer}</span> <b>{votes}</b>
+            <span dir="auto">{answer}</span>
+            {at === mine && <i aria-hidden="true">✓</i>}
+            <b>{votes}</b>
           </button>
         );
       })}
