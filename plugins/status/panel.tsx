@@ -3,6 +3,7 @@ import type { NodeFigures, Shell } from "../../core/plugin.ts";
 import { clusterOf } from "./cluster.ts";
 import { Graph } from "./graph.tsx";
 import { history, path } from "./history.ts";
+import { Faults, Types } from "./types.tsx";
 import "./panel.css";
 
 export { words } from "./words.ts";
@@ -26,7 +27,7 @@ export function System({ shell }: { shell: StatusShell }) {
       {figures.some(({ busOpen }) => busOpen) && <p class="status-warning">{shell.t("busOpen")}</p>}
       <Clocks shell={shell} peers={figures.find(({ name }) => name === shell.node)?.peers ?? []} />
       {figures.map(node => (
-        <Figures key={node.id} shell={shell} node={node} />
+        <Figures key={node.id} shell={shell} node={node} all={figures} />
       ))}
       {cluster.dots
         .filter(dot => !dot.up)
@@ -91,7 +92,7 @@ function Spark({ samples }: { samples: readonly number[] }) {
   );
 }
 
-function Figures({ shell, node }: { shell: StatusShell; node: NodeFigures }) {
+function Figures({ shell, node, all }: { shell: StatusShell; node: NodeFigures; all: readonly NodeFigures[] }) {
   const rows: [string, string][] = [
     [shell.t("uptime"), span(Date.now() - node.startedAt, shell)],
     [shell.t("version"), node.version],
@@ -113,6 +114,8 @@ function Figures({ shell, node }: { shell: StatusShell; node: NodeFigures }) {
           </div>
         ))}
       </dl>
+      <Types shell={shell} node={node} all={all} />
+      <Faults shell={shell} faults={node.faults} />
     </section>
   );
 }

@@ -28,11 +28,16 @@ async function nodeFor({ nodePackage, ...target }: Target): Promise<string> {
     );
   }
   const binary = target.platform === "win" ? "bin/node.exe" : "bin/node";
-  const installed = join(root, "node_modules", nodePackage);
-  if ((await versionIn(installed)) === nodeVersion) return join(installed, binary);
-  const fetched = join(cache, `${nodePackage}-${nodeVersion}`);
-  if ((await versionIn(fetched)) !== nodeVersion) await fetchPackage(nodePackage, fetched);
-  return join(fetched, binary);
+  return join(await packageFor(nodePackage, nodeVersion), binary);
+}
+
+/** The folder of a package for another platform, fetched where it is not installed. Throws where that cannot be done. */
+export async function packageFor(name: string, version: string): Promise<string> {
+  const installed = join(root, "node_modules", name);
+  if ((await versionIn(installed)) === version) return installed;
+  const fetched = join(cache, `${name.replaceAll("/", "-")}-${version}`);
+  if ((await versionIn(fetched)) !== version) await fetchPackage(name, version, fetched);
+  return fetched;
 }
 
 async function versionIn(folder: string): Promise<string | undefined> {
@@ -44,15 +49,15 @@ async function versionIn(folder: string): Promise<string | undefined> {
 }
 
 /** npm installs none for another platform, but hands it out; that it is the one which the lock names is checked here. */
-async function fetchPackage(name: string, folder: string): Promise<void> {
-  console.log(`fetching ${name} ${nodeVersion} from npm`);
+async function fetchPackage(name: string, version: string, folder: string): Promise<void> {
+  console.log(`fetching ${name} ${version} from npm`);
   const draft = `${folder}.${process.pid}`;
   await mkdir(draft, { recursive: true });
   try {
-    const pack = ["pack", `${name}@${nodeVersion}`, "--silent", "--pack-destination", draft];
+    const pack = ["pack", `${name}@${version}`, "--silent", "--pack-destination", draft];
     const { stdout } = await run("npm", pack, { cwd: root, shell: process.platform === "win32" });
     const archive = join(draft, stdout.trim());
-    const { integrity } = lockedPackage(await readFile(join(root, "package-lock.json"), "utf8"), name);
+    const { integrity } = lockedPackage(await readFile(join(root, "package-lock.json"), "utf8"), name, version);
     const found = `sha512-${createHash("sha512")
       .update(await readFile(archive))
       .digest("base64")}`;
@@ -65,10 +70,10 @@ async function fetchPackage(name: string, folder: string): Promise<void> {
   }
 }
 
-function lockedPackage(lock: string, name: string): { integrity: string } {
+function lockedPackage(lock: string, name: string, version: string): { integrity: string } {
   const { packages } = JSON.parse(lock) as { packages: Record<string, { version: string; integrity: string }> };
   const locked = packages[`node_modules/${name}`];
-  if (locked?.version !== nodeVersion) throw new Error(`package-lock.json has no ${name} ${nodeVersion}`);
+  if (locked?.version !== version) throw new Error(`package-lock.json has no ${name} ${version}`);
   return locked;
 }
 
