@@ -14,6 +14,19 @@ type Props = {
 };
 
 const BEGUN = /^\/(\S*)$/;
+/** An input method that is at work, as Safari says it. */
+const COMPOSING_KEY = 229;
+
+/** Here, since they are needed no sooner than this. */
+const EN = {
+  commands: "Commands",
+  meant: (typed: string, name: string) => `There is no /${typed}. Do you mean /${name}? Enter sends it as it is.`,
+};
+const ZH: typeof EN = {
+  commands: "命令",
+  meant: (typed, name) => `没有 /${typed} 命令，是想用 /${name} 吗？再按一次 Enter 将照原样发送。`,
+};
+const wordsOf = (language: string) => (language === "zh" ? ZH : EN);
 
 export function Commands({ shell, draft, field, change, judge }: Props) {
   const [at, setAt] = useState(0);
@@ -28,11 +41,12 @@ export function Commands({ shell, draft, field, change, judge }: Props) {
   };
   useJudge(shell, judge);
   useFieldKeys(field, event => {
-    if (!chosen || event.isComposing || event.ctrlKey || event.altKey || event.metaKey) return false;
+    if (!chosen || event.isComposing || event.keyCode === COMPOSING_KEY) return false;
+    if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return false;
     // Written out it is no matter of choice any more: Enter runs it.
     const completes = event.key === "Tab" || (event.key === "Enter" && chosen.name !== begun);
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (event.shiftKey || !(completes || step || event.key === "Escape")) return false;
+    if (!(completes || step || event.key === "Escape")) return false;
     if (completes) pick(chosen);
     else if (step) setAt((offered.indexOf(chosen) + step + offered.length) % offered.length);
     else setClosed(true);
@@ -48,7 +62,7 @@ export function Commands({ shell, draft, field, change, judge }: Props) {
   }, [chosen?.name]);
   if (!chosen) return null;
   return (
-    <div id="text-commands" class="text-commands" role="listbox" aria-label={shell.t("commands")}>
+    <div id="text-commands" class="text-commands" role="listbox" aria-label={wordsOf(shell.language).commands}>
       {offered.map(command => (
         // biome-ignore lint/a11y/useKeyWithClickEvents: the keyboard works in the field, which points here
         // biome-ignore lint/a11y/useFocusableInteractive: as above
@@ -95,7 +109,7 @@ function useJudge(shell: Props["shell"], judge: Props["judge"]): void {
       const name = closest(typed.toLowerCase(), names);
       if (distance(typed.toLowerCase(), name) > 1) return "";
       asked.current = draft;
-      return shell.t("meant", { typed, name });
+      return wordsOf(shell.language).meant(typed, name);
     };
     return () => {
       judge.current = undefined;

@@ -133,7 +133,7 @@ test("what a command refuses is told at the composer, and the text stays", async
   const node = await exampleNode(t);
   const page = await join(t, node.url, "Ana");
   await say(page, "/poll Lunch? soup");
-  await page.getByText("A poll has 2 to 10 answers").waitFor();
+  await page.getByText("A poll has 2 to 10 different answers").waitFor();
   assert.equal(await composer(page).inputValue(), "/poll Lunch? soup");
   assert.equal(await composer(page).getAttribute("aria-invalid"), "true");
   await say(page, "/poll Lunch? soup, rice");
@@ -183,7 +183,7 @@ test("a tool's button and its shortcut open its form, which a keyboard alone can
     await page.keyboard.type(text);
   }
   await page.keyboard.press("Enter");
-  await dialog.getByRole("alert").getByText("A poll has 2 to 10 answers").waitFor();
+  await dialog.getByRole("alert").getByText("A poll has 2 to 10 different answers").waitFor();
   await page.keyboard.press("Backspace");
   await page.keyboard.press("Tab");
   await page.keyboard.type("rice");

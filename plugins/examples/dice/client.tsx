@@ -11,7 +11,7 @@ function Die({ roll, sides }: { roll: number; sides: number }) {
     <svg class="die" viewBox="0 0 32 32" aria-hidden="true">
       {[...(PIPS[roll - 1] ?? "")].map(place => {
         const at = "abcdefghi".indexOf(place);
-        return <circle key={place} cx={8 + 8 * (at % 3)} cy={8 + 8 * Math.floor(at / 3)} r="2.8" />;
+        return <circle key={place} cx={9 + 7 * (at % 3)} cy={9 + 7 * Math.floor(at / 3)} r="2.6" />;
       })}
     </svg>
   );

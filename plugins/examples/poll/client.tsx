@@ -109,7 +109,7 @@ export default [
         answer: "Answer {n}",
         votes: "Votes: {n}",
         turnout: "{voted} of {here} people here have voted",
-        rule: "A poll has 2 to {most} answers, each of them another one.",
+        rule: "A poll has 2 to {most} different answers.",
       },
       zh: {
         ask: "发起投票",
