@@ -9,7 +9,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import { type BuildOptions, build as bundle, type Metafile, type OutputFile, type Plugin, transform } from "esbuild";
-import { Lexer } from "marked";
+import { Lexer, Tokenizer } from "marked";
 
 /** What a first visit may load, JavaScript and CSS, gzipped. */
 const BUDGET_BYTES = 60 * 1024;
@@ -72,13 +72,19 @@ function withRulesMade(source: string): string {
   // Named in a rule that is a function.
   const tags = /\w+="address\|[^"]+"/.exec(source.slice(from, until))?.[0];
   const rest = source.slice(until);
+  const tokenizer = new Tokenizer();
+  new Lexer({ tokenizer });
+  let others = source.slice(0, from);
+  for (const [name, rule] of Object.entries(tokenizer.rules.other))
+    if (rule instanceof RegExp && !new RegExp(`\\.${name}\\b`).test(rest))
+      others = others.replace(`${name}:${rule},`, "");
   const literal = (rules: object, kind: string) =>
     `{${Object.entries(rules)
       .filter(([name]) => rest.includes(`.${kind}.${name}`))
       .map(([name, rule]) => `${name}:${rule instanceof RegExp ? rule : "{exec:()=>null}"}`)
       .join()}}`;
   const made = `,${tags},${names[0]}={gfm:${literal(block.gfm, "block")}},${names[1]}={breaks:${literal(inline.breaks, "inline")}}`;
-  return `${source.slice(0, from)}${made}${rest}`;
+  return `${others}${made}${rest}`;
 }
 
 /** Modules that no message of ours ever needs, and what stands in for them. */
@@ -158,6 +164,9 @@ const SHARED: Record<string, string> = {
   "web-chat/plugin": "./core/plugin.ts",
 };
 
+/** What the page always has. */
+const PAGE = ["app.tsx", "keys.ts", "viewport.ts"].map(name => `import "./ui/${name}";`).join("");
+
 /**
  * Makes an entry point of each shared module, with all that it exports, and of whatever is loaded later. All of them are
  * given the page's own modules to reach, which are there by then: so the bundler leaves those in one file, which compresses
@@ -168,7 +177,7 @@ const oneChunk: Plugin = {
   setup({ onResolve, onLoad, resolve }) {
     onResolve({ filter: /^shared:/ }, ({ path }) => ({ path: path.slice("shared:".length), namespace: "shared" }));
     onLoad({ filter: /.*/, namespace: "shared" }, ({ path }) => ({
-      contents: `import "./ui/app.tsx"; export * from ${JSON.stringify(SHARED[path])};`,
+      contents: `${PAGE} export * from ${JSON.stringify(SHARED[path])};`,
       resolveDir: root,
     }));
     onResolve({ filter: /.*/ }, async ({ path, kind, importer, resolveDir, pluginData }) => {
@@ -177,7 +186,7 @@ const oneChunk: Plugin = {
       return found.errors.length > 0 ? found : { path: relative(root, found.path), namespace: "later" };
     });
     onLoad({ filter: /.*/, namespace: "later" }, ({ path }) => ({
-      contents: `import "./ui/app.tsx"; export * from ${JSON.stringify(`./${path.replaceAll("\\", "/")}`)};`,
+      contents: `${PAGE} export * from ${JSON.stringify(`./${path.replaceAll("\\", "/")}`)};`,
       resolveDir: root,
     }));
   },

@@ -1,12 +1,15 @@
 /** The language of the page, and texts in it. */
 import { effect, signal } from "@preact/signals";
 import { keep, kept } from "./keep.ts";
-import { en } from "./strings.ts";
+import type { en as ofMenus } from "./menu-strings.ts";
+import { en as first } from "./strings.ts";
 
 export const LANGUAGES = { en: "English", zh: "中文" };
 export type Language = keyof typeof LANGUAGES;
-export type Key = keyof typeof en;
+export type Key = keyof typeof first | keyof typeof ofMenus;
 
+/** The menus bring theirs when they are loaded. */
+const en = first as Record<Key, string>;
 const texts: Partial<Record<Language, Record<Key, string>>> = { en };
 export const language = signal<Language>("en");
 

@@ -1,4 +1,4 @@
-/** The shell's texts in English. A plugin brings its own. */
+/** The shell's texts in English, but for those of its menus. A plugin brings its own. */
 export const en = {
   // Joining
   welcome: "What shall people call you?",
@@ -15,10 +15,8 @@ export const en = {
   otherRooms: "More rooms",
   newRoom: "New room",
   findRoom: "Find or create a room",
-  roomName: "Name of a room",
   createRoom: "Create {name}",
   noRoom: "There is no room of this name yet.",
-  noRoomFound: "No room of that name.",
   leaveRoom: "Leave room",
   backToRooms: "Back to the rooms",
   unread: "{n} unread",
@@ -58,36 +56,10 @@ export const en = {
   chunkFailed: "A part of the page could not be loaded. Reload the page.",
   // Account
   account: "Account and settings",
-  linkDevice: "Link another device",
-  linkHint: "Open this link on the other device, or point its camera at the code. It is good once.",
-  linkExpires: "Until {time}",
-  linkExpired: "The link has expired.",
-  linkNew: "New link",
-  linkUrl: "Link",
-  qr: "QR code of the link",
-  copy: "Copy",
-  copied: "Copied",
   language: "Language",
-  theme: "Theme",
-  system: "System",
-  light: "Light",
-  dark: "Dark",
-  logout: "Log out",
-  logoutUnsent: "{n} of your messages have not been sent yet. Logging out discards them.",
-  logoutHint: "Without another device linked, you cannot come back as this person.",
   cancel: "Cancel",
   close: "Close",
   loggedOut: "You have logged out.",
-  // Shortcuts
-  shortcuts: "Keyboard shortcuts",
-  keySwitch: "Go to a room",
-  keyNext: "Next or previous room",
-  keySend: "Send",
-  keyBreak: "New line",
-  keyRows: "From message to message, in the timeline",
-  keyEnd: "To the newest message, in the timeline",
-  keyClose: "Close",
-  keyList: "This list",
   // Refusals
   invalid: "it does not have the right form",
   "too-large": "it is too large",

@@ -1,7 +1,7 @@
 /** The shell's texts in Chinese: loaded only where somebody reads them. */
-import type { en } from "./strings.ts";
+import type { Key } from "./i18n.ts";
 
-export const zh: Record<keyof typeof en, string> = {
+export const zh: Record<Key, string> = {
   welcome: "大家怎么称呼你？",
   name: "你的名字",
   join: "加入",
@@ -18,7 +18,6 @@ export const zh: Record<keyof typeof en, string> = {
   roomName: "房间名称",
   createRoom: "创建 {name}",
   noRoom: "还没有叫这个名字的房间。",
-  noRoomFound: "没有这个房间。",
   leaveRoom: "离开房间",
   backToRooms: "返回房间列表",
   unread: "{n} 条未读",

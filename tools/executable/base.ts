@@ -1,7 +1,7 @@
 /** The official Node that an executable is built on. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmod, copyFile, mkdir, readFile, rename, rm } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { cache, label, nodeVersion, root, type Target, which } from "./target.ts";
@@ -17,7 +17,26 @@ export type Base = {
 /** Throws where it can neither be found nor fetched. */
 export async function baseFor(target: Target): Promise<Base> {
   const path = await nodeFor(target);
-  return target.platform === "linux" ? stripped(target, path) : { path };
+  if (target.platform === "macos") return { path };
+  const base = target.platform === "linux" ? await stripped(target, path) : { path };
+  return { ...base, path: await withoutTypeScript(target, base.path) };
+}
+
+/** Node's own reader of TypeScript: WebAssembly, as text in base 64. */
+const TYPESCRIPT = /"AGFzbQ[A-Za-z0-9+/=]{1000000,}"/g;
+
+/** Plugins are compiled by esbuild, and nothing else here is TypeScript: what Node would read it with is blanked, 1.4 MB gzipped. */
+async function withoutTypeScript(target: Target, path: string): Promise<string> {
+  const bytes = await readFile(path);
+  const [found, ...others] = bytes.toString("latin1").matchAll(TYPESCRIPT);
+  if (!found || others.length > 0)
+    throw new Error(`${path} reads TypeScript in another way than withoutTypeScript knows`);
+  const [text] = found;
+  bytes.fill("A", found.index + 1, found.index + text.length - 1);
+  const smaller = join(cache, `node-${label(target)}-base`);
+  await rm(smaller, { force: true });
+  await writeFile(smaller, bytes, { mode: 0o755 });
+  return smaller;
 }
 
 async function nodeFor({ nodePackage, ...target }: Target): Promise<string> {
@@ -79,14 +98,22 @@ function lockedPackage(lock: string, name: string, version: string): { integrity
 
 /** Without its table of symbols, a seventh of its size; as it is where no program here can take that out. */
 async function stripped(target: Target, path: string): Promise<Base> {
-  const triple = target.arch === "x64" ? "x86_64-linux-gnu-strip" : "aarch64-linux-gnu-strip";
-  const own = process.platform === "linux" && process.arch === target.arch ? ["strip"] : [];
-  const strip = which(triple, ...own, "llvm-strip");
-  if (!strip) return { path, unstripped: `there is no ${triple} and no llvm-strip here` };
   const smaller = join(cache, `node-${label(target)}-stripped`);
   await mkdir(dirname(smaller), { recursive: true });
+  // It may be a link to what another tree has, too.
+  await rm(smaller, { force: true });
   await copyFile(path, smaller);
   await chmod(smaller, 0o755);
-  await run(strip, [smaller]);
-  return { path: smaller };
+  const lacking = await strip(target, smaller);
+  return lacking === undefined ? { path: smaller } : { path, unstripped: lacking };
+}
+
+/** Takes the table of symbols out of a file. Resolves with why that could not be done, where no program here can do it. */
+export async function strip({ arch }: Target, file: string): Promise<string | undefined> {
+  const triple = arch === "x64" ? "x86_64-linux-gnu-strip" : "aarch64-linux-gnu-strip";
+  const own = process.platform === "linux" && process.arch === arch ? ["strip"] : [];
+  const program = which(triple, ...own, "llvm-strip");
+  if (!program) return `there is no ${triple} and no llvm-strip here`;
+  await run(program, [file]);
+  return undefined;
 }

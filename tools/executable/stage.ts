@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
 import { type BuildOptions, build as bundle, version as compilerVersion, type Plugin } from "esbuild";
-import { packageFor } from "./base.ts";
+import { packageFor, strip } from "./base.ts";
 import { cache, root, type Target, version } from "./target.ts";
 
 /** CommonJS, which is all that pkg runs as a program's first file; names stay, for the stacks in the log. */
@@ -23,7 +23,8 @@ const options: BuildOptions = {
   define: { "import.meta.dirname": "__dirname" },
   // Accelerators that ws takes if they happen to be installed.
   external: ["bufferutil", "utf-8-validate"],
-  logOverride: { "empty-import-meta": "silent" },
+  // esbuild looks for its own file in a thread that is not used here.
+  logOverride: { "empty-import-meta": "silent", "require-resolve-not-external": "silent" },
 };
 
 /** zeromq gets the library that core/native.ts loaded. */
@@ -66,6 +67,12 @@ const embeddedProber: Plugin = {
     }),
 };
 
+/** Sheets of plugins get no maps, and postcss does without what makes them. */
+const withoutSheetMaps: Plugin = {
+  name: "without-sheet-maps",
+  setup: ({ onLoad }) => onLoad({ filter: /node_modules[\\/]source-map-js[\\/]/ }, () => ({ contents: "" })),
+};
+
 /** Fills `folder` anew. The UI has to be built. The same sources give the same bytes, wherever they lie. */
 export async function stage(target: Target, folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
@@ -73,7 +80,7 @@ export async function stage(target: Target, folder: string): Promise<void> {
     ...options,
     entryPoints: ["core/main.ts"],
     outfile: join(folder, "core/main.js"),
-    plugins: [embeddedLibrary, embeddedWorkers, embeddedProber],
+    plugins: [embeddedLibrary, embeddedWorkers, embeddedProber, withoutSheetMaps],
     banner: { js: `if (${isProber}) return require("../${PROBER}.js");` },
   });
   await bundle({
@@ -82,11 +89,12 @@ export async function stage(target: Target, folder: string): Promise<void> {
     outfile: join(folder, `${PROBER}.js`),
     plugins: [embeddedWorkers],
   });
-  // No page asks for the source maps.
-  const filter = (path: string) => !path.endsWith(".map");
+  // No page asks for the source maps; what is there packed, core/assets.ts unpacks.
+  const filter = (path: string) => !/\.(map|gz)$/.test(path) && !existsSync(`${path}.br`);
   await cp(join(root, "dist/ui"), join(folder, "dist/ui"), { recursive: true, filter });
   await mkdir(join(folder, "native"));
   await cp(await libraryFor(target), join(folder, "native/zeromq.node"));
+  if (target.platform === "linux") await strip(target, join(folder, "native/zeromq.node"));
   await cp(await compilerFor(target), join(folder, "native/esbuild.br"));
   const manifest = { name: "web-chat", version, bin: "core/main.js", pkg: { assets: ["dist/ui/**/*", "native/*"] } };
   await writeFile(join(folder, "package.json"), JSON.stringify(manifest));
