@@ -111,7 +111,7 @@ test("axe finds nothing while the connection is broken, with a message that wait
   );
   const page = await join(t, node.url, "Ana", { ignore: [/net::ERR_/, /WebSocket/] });
   await say(page, "this fails");
-  await page.getByText("Not sent: this node failed").waitFor();
+  await page.getByText("Not sent: a plugin on this node failed").waitFor();
   await node.stop();
   await page.getByText(/^Reconnecting/).waitFor();
   await page.emulateMedia({ reducedMotion: "reduce" });
