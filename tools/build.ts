@@ -1,4 +1,7 @@
-/** Bundles the browser UI to dist/ui: index.html, and under assets/ hashed files with a .gz and a .br beside each. */
+/**
+ * Bundles the browser UI to dist/ui: index.html, and under assets/ hashed files with a .gz and a .br beside each. Writes
+ * dist/kit, too: see types.ts.
+ */
 import { createHash } from "node:crypto";
 import { globSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -6,6 +9,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import { type BuildOptions, build as bundle, type Metafile, type OutputFile, type Plugin, transform } from "esbuild";
+import { writeKit } from "./types.ts";
 
 /** What a first visit may load, JavaScript and CSS, gzipped. */
 const BUDGET_BYTES = 60 * 1024;
@@ -153,6 +157,7 @@ export async function build(): Promise<number> {
   const page = fillIn(await readFile(join(root, "ui/index.html"), "utf8"), first, iconName);
   await writeCompressed(join(root, "dist/ui/index.html"), Buffer.from(page));
   await buildAuthorityPage(iconName);
+  await writeKit();
   return bytes;
 }
 
