@@ -3,6 +3,10 @@ import { hash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join, relative, sep } from "node:path";
+import { brotliCompressSync, gzipSync } from "node:zlib";
+import { CLIENT_ASSETS } from "./plugins/compile.ts";
+import type { LoadedPlugins } from "./plugins/load.ts";
+import { MEDIA } from "./plugins/media.ts";
 
 type Asset = { type: string; etag: string; plain: Buffer; br?: Buffer; gzip?: Buffer };
 export type Assets = ReadonlyMap<string, Asset>;
@@ -11,8 +15,7 @@ const TYPES: Record<string, string> = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
   ".css": "text/css; charset=utf-8",
-  ".svg": "image/svg+xml",
-  ".png": "image/png",
+  ...MEDIA,
   ".json": "application/json",
   ".webmanifest": "application/manifest+json",
   ".map": "application/json",
@@ -46,6 +49,28 @@ export function loadAssets(directory: string): Assets {
     });
   }
   return assets;
+}
+
+/** The page with what its plugins load, and a fingerprint of it, which is another where the page is; none where no UI is built. */
+export function withPlugins(
+  ui: Assets,
+  { assets, clients }: Pick<LoadedPlugins, "assets" | "clients">,
+): { assets: Assets; page: string | undefined } {
+  const all = new Map(ui);
+  for (const [name, bytes] of assets) {
+    const type = TYPES[extname(name).toLowerCase()];
+    if (type) all.set(`/${CLIENT_ASSETS}/${name}`, makeAsset(type, bytes));
+  }
+  const index = all.get("/index.html");
+  if (!index) return { assets: all, page: undefined };
+  const modules = clients.map(name => `${CLIENT_ASSETS}/${name}`).join(" ");
+  const list = modules && `<meta name="plugins" content="${modules}">`;
+  const template = index.plain.toString();
+  const page = hash("sha256", template + list).slice(0, 16);
+  const own = [`<meta name="page" content="${page}">`, list].filter(Boolean).join("\n    ");
+  const plain = Buffer.from(template.replace("<!-- plugins -->", own));
+  all.set("/index.html", { ...makeAsset(index.type, plain), br: brotliCompressSync(plain), gzip: gzipSync(plain) });
+  return { assets: all, page };
 }
 
 /** A file of that content type, uncompressed. */

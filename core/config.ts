@@ -30,6 +30,8 @@ export type Config = {
   ack: AckMode;
   name: string;
   dataDir: string;
+  /** Where plugin folders lie; `plugins` in the data directory where this is undefined. */
+  plugins: string | undefined;
   /** Where the executable unpacks its native library; found by itself where this is undefined. */
   nativeDir: string | undefined;
   /** Messages a second of one connection; 0 is no limit. */
@@ -106,6 +108,7 @@ export function readConfig(given: Given): Config {
     ack: ackMode("ACK", text("ACK")),
     name,
     dataDir: text("DATA_DIR") ?? join(".", "web-chat-data", String(port)),
+    plugins: text("PLUGINS"),
     nativeDir: text("NATIVE_DIR"),
     rateLimit: number("RATE_LIMIT", 10, 1_000_000),
     claimLimit: number("CLAIM_LIMIT", 120, 1_000_000),

@@ -18,7 +18,8 @@ export const CODES = {
   "no-space": "the disk of this node is full; nothing was stored",
   "storage-failed": "the disk of this node refused the write; nothing was stored",
   stopping: "this node is shutting down; another one can take the message",
-  internal: "this node or a plugin on it failed; nothing was stored",
+  internal: "this node failed; nothing was stored",
+  "plugin-failed": "a plugin on this node failed; nothing was stored",
   // At the command line
   unreachable: "the node does not answer",
   "file-exists": "a file of that name is there already",

@@ -49,6 +49,8 @@ export type GatewayParts = {
   /** Whether a request may come in, by the page that it comes from. */
   isFromOwnPage: (request: IncomingMessage) => boolean;
   node: () => { id: string; name: string; version: string };
+  /** A fingerprint of the page; none where it is not built. */
+  page: string | undefined;
   visitorOf: (request: IncomingMessage) => Visitor;
   /** The nodes that are up, this one first, with the addresses that this visitor can use. */
   nodes: (visitor: Visitor) => ReachableNode[];
@@ -181,7 +183,7 @@ export class Gateway implements Outlet {
   #welcome(client: Client): void {
     const { socket, session, token } = client;
     client.told = this.#nodesFor(client);
-    const { node, registry, rooms, router, rate, ack, blobBytes } = this.#parts;
+    const { node, registry, rooms, router, rate, ack, blobBytes, page } = this.#parts;
     socket.emit("welcome", {
       protocol: 1,
       you: session.person,
@@ -190,6 +192,7 @@ export class Gateway implements Outlet {
       node: node(),
       nodes: client.told.nodes,
       types: registry.versions(),
+      page,
       rooms: rooms.all(),
       state: router.state(),
       ack,

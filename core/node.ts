@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { v4 as uuid } from "uuid";
 import { LogAdministration } from "./administration.ts";
-import { loadAssets } from "./assets.ts";
+import { type Assets, loadAssets, withPlugins } from "./assets.ts";
 import { Collector } from "./blobs/collector.ts";
 import { BlobFiles } from "./blobs/files.ts";
 import { BlobHttp } from "./blobs/http.ts";
@@ -16,6 +16,7 @@ import { keysOf } from "./cluster/keys.ts";
 import { ownHosts, resolveSeed } from "./cluster/seeds.ts";
 import type { Config } from "./config.ts";
 import { openControl } from "./control/server.ts";
+import { sharedFolder } from "./datadir.ts";
 import { asReject, type Reject } from "./errors.ts";
 import { writeFact } from "./facts.ts";
 import { Forgotten } from "./forgotten.ts";
@@ -26,6 +27,12 @@ import { Listener } from "./listener.ts";
 import { Log } from "./log/log.ts";
 import { People } from "./people.ts";
 import type { AnyServerPlugin } from "./plugin.ts";
+import { Calls } from "./plugins/calls.ts";
+import { Faults } from "./plugins/faults.ts";
+import { assertFolder } from "./plugins/folders.ts";
+import { loadPlugins } from "./plugins/load.ts";
+import { builtInPlace } from "./plugins/place.ts";
+import { placeOf } from "./plugins/places.ts";
 import { Proxies } from "./proxies.ts";
 import { Reading } from "./reading.ts";
 import { Registry } from "./registry.ts";
@@ -41,6 +48,7 @@ import { ownUrls, urlsFor } from "./urls.ts";
 
 export type NodeOptions = {
   config: Config;
+  /** The built-in ones; those that were dropped in come after them. */
   plugins: readonly AnyServerPlugin[];
   version: string;
   /** Directory of the built UI. */
@@ -100,6 +108,9 @@ type Ground = Omit<RouterParts, "ack" | "figures" | "blobs"> & {
   blobs: BlobFiles;
   uploads: Uploads;
   collector: Collector;
+  /** What browsers load. */
+  assets: Assets;
+  page: string | undefined;
 };
 
 /** `open` is told how to close whatever has been opened, in the order of opening. */
@@ -158,19 +169,23 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
 
 /** `late` are parts that stand on it, and that nobody asks for before they are there. */
 async function layGround(
-  { config, plugins, version, logger, time: unguarded = realTime }: NodeOptions,
+  options: NodeOptions,
   open: AsyncDisposableStack,
   late: Pick<ReportParts, "cluster" | "clients">,
 ): Promise<Ground> {
-  const registry = new Registry(plugins);
-  const log = await Log.open(config.dataDir);
-  open.defer(() => log.close());
+  const { config, version, logger, time: unguarded = realTime } = options;
   const failed = (what: string, error: unknown) => logger.error({ what, err: error }, "something failed");
   const time = guarded(unguarded, failed);
+  const faults = new Faults();
+  const registry = newRegistry(options, faults, time);
+  if (config.plugins !== undefined) assertFolder(config.plugins);
+  const log = await Log.open(config.dataDir);
+  open.defer(() => log.close());
+  const { assets, page } = await addPlugins(options, log.directory, { registry, faults });
   const { blobs, uploads, collector } = await openBlobs(config, { log, time, failed }, open);
   const self = { id: await ownId(log), name: config.name, version };
   const isBusOpen = config.secrets.length === 0;
-  const report = new Report({ self, registry, log, blobs, uploads: () => uploads.size, isBusOpen, ...late });
+  const report = new Report({ self, registry, faults, log, blobs, uploads: () => uploads.size, isBusOpen, ...late });
   open.defer(() => report.close());
   return {
     self,
@@ -185,8 +200,28 @@ async function layGround(
     uploads,
     collector,
     report,
+    assets,
+    page,
     failed,
   };
+}
+
+function newRegistry({ plugins, logger }: NodeOptions, faults: Faults, time: Time): Registry {
+  const warn: Logger["warn"] = (details, message) => logger.warn(details, message);
+  const calls = new Calls({ faults, time, warn, placeOf: (_, error) => placeOf(error) ?? builtInPlace(error) });
+  return new Registry(plugins, calls);
+}
+
+/** Those of the plugins' folder, after the built-in ones. Resolves with what browsers get. */
+async function addPlugins(
+  { config, ui, logger }: NodeOptions,
+  dataDir: string,
+  { registry, faults }: { registry: Registry; faults: Faults },
+): Promise<ReturnType<typeof withPlugins>> {
+  // Nodes that share out a folder share what was dropped into it.
+  const directory = config.plugins ?? join(sharedFolder(config.dataDir) ?? dataDir, "plugins");
+  const loaded = await loadPlugins({ directory, dataDir, ui, registry, faults, logger });
+  return withPlugins(loadAssets(ui), loaded);
 }
 
 async function openBlobs(
@@ -245,8 +280,8 @@ async function openCluster(
 
 /** The port of the page, which nobody can come to yet. */
 function makeListener(
-  { config, ui }: NodeOptions,
-  { report, blobs, uploads, people, failed }: Ground,
+  { config }: NodeOptions,
+  { report, assets, blobs, uploads, people, failed }: Ground,
   certificates: Certificates | undefined,
   cluster: Cluster,
 ): Listener {
@@ -254,7 +289,7 @@ function makeListener(
   const proxies = new Proxies(trustProxy);
   const answer = answerHttp({
     basePath,
-    assets: withAuthority(loadAssets(ui), certificates?.authority),
+    assets: withAuthority(assets, certificates?.authority),
     health: () => report.health(),
     isReady: () => report.isReady,
     blobs: new BlobHttp({
@@ -285,7 +320,7 @@ function ownPages({ trustProxy, publicUrl }: Config, cluster: Cluster): (request
 
 function makeGateway(
   config: Config,
-  { self, registry, log, clock, time, people, rooms, report, failed }: Ground,
+  { self, registry, page, log, clock, time, people, rooms, report, failed }: Ground,
   { listener, router, cluster }: { listener: Listener; router: Router; cluster: Cluster },
 ): Gateway {
   const proxies = new Proxies(config.trustProxy);
@@ -306,6 +341,7 @@ function makeGateway(
     ack: config.ack,
     blobBytes: config.blobLimit,
     node: () => self,
+    page,
     nodes: visitor => urlsFor(visitor, cluster.nodes()),
     failed,
     count: (what, amount) => report.count(what, amount),

@@ -1,11 +1,11 @@
-/** The message types of a node: a list of plugins, checked once and then frozen. */
+/** The message types of a node: plugins, each checked once, when it comes in, and then frozen. */
 import { HASH } from "./blobs/files.ts";
 import { decode, encode, MAX_BODY_BYTES } from "./envelope.ts";
-import { asReject, Reject } from "./errors.ts";
-import type { AnyServerPlugin, MessageType, ServerHooks } from "./plugin.ts";
+import { Reject } from "./errors.ts";
+import { type AnyServerPlugin, CONTRACT, type MessageType } from "./plugin.ts";
+import { type Caller, Calls, type Hook, plain, something } from "./plugins/calls.ts";
+import { type Hooks, makeHooks } from "./plugins/hooks.ts";
 
-// biome-ignore lint/suspicious/noExplicitAny: the core looks into no body
-type Hooks = ServerHooks<any, any>;
 // biome-ignore lint/suspicious/noExplicitAny: the core looks into no body
 type Message = MessageType<any, any>;
 
@@ -16,6 +16,8 @@ export type Type = {
   readonly kind: Message["kind"];
   readonly role: NonNullable<Message["role"]>;
   readonly hooks: Hooks;
+  /** A refusal for what a hook returned, which is told as a fault of the plugin. */
+  junk(hook: Hook, why: string): Reject;
   /** What a client sent, made trustworthy. */
   parse(input: unknown): unknown;
   pack(body: unknown): Uint8Array;
@@ -45,21 +47,29 @@ const MAX_KEY_CHARACTERS = 256;
 const MAX_BLOBS = 64;
 
 export class Registry {
-  readonly #types: ReadonlyMap<string, Type>;
+  readonly #types = new Map<string, Type>();
+  readonly #calls: Calls;
 
   /** Throws `Reject` with `plugin-invalid` where the list breaks the contract. */
-  constructor(plugins: readonly AnyServerPlugin[]) {
-    const types = new Map<string, Type>();
+  constructor(plugins: readonly AnyServerPlugin[], calls = new Calls()) {
     if (!Array.isArray(plugins)) throw new Reject("plugin-invalid", "the plugins are no list");
+    this.#calls = calls;
+    this.admit(plugins);
+  }
+
+  /**
+   * Adds plugins that belong together, all or none; `settings` are for their hooks. Throws `Reject` with `plugin-invalid`
+   * where one of them breaks the contract or its name is taken; what the plugin itself threw is the cause.
+   */
+  admit(plugins: readonly AnyServerPlugin[], settings?: unknown): void {
+    const byName = new Map<string, Type>();
     for (const plugin of plugins) {
-      if (typeof plugin !== "object" || plugin === null)
-        throw new Reject("plugin-invalid", "one of the plugins is none");
-      const { message } = plugin;
-      assertSound(message);
-      if (types.has(message.type)) throw new Reject("plugin-invalid", `two plugins define “${message.type}”`);
-      types.set(message.type, complete(message, makeHooks(plugin)));
+      const type = typeOf(plugin, this.#calls, settings);
+      if (this.#types.has(type.name) || byName.has(type.name))
+        throw new Reject("plugin-invalid", `two plugins define “${type.name}”`);
+      byName.set(type.name, type);
     }
-    this.#types = types;
+    for (const [name, type] of byName) this.#types.set(name, type);
   }
 
   get(name: string): Type | undefined {
@@ -76,11 +86,28 @@ export class Registry {
   }
 }
 
+function typeOf(plugin: AnyServerPlugin, calls: Calls, settings: unknown): Type {
+  if (typeof plugin !== "object" || plugin === null) throw new Reject("plugin-invalid", "one of the plugins is none");
+  try {
+    const { message } = plugin;
+    assertSound(message);
+    const caller = calls.of(message.type);
+    return complete(message, makeHooks(plugin, caller, settings), caller);
+  } catch (error) {
+    if (error instanceof Reject) throw error;
+    // Its own properties may be getters that throw.
+    throw new Reject("plugin-invalid", "one of the plugins cannot be read");
+  }
+}
+
 function assertSound(message: Message): void {
   const refuse = (why: string) => new Reject("plugin-invalid", `the message type “${message?.type}” ${why}`);
   if (typeof message?.type !== "string" || !TYPE_NAME.test(message.type) || message.type.length > MAX_TYPE_CHARACTERS)
     throw refuse("needs a name of small letters, digits, dots and dashes");
   if (RESERVED.has(message.type) || message.type in Object.prototype) throw refuse("has a reserved name");
+  const { contract = 1 } = message;
+  if (contract !== CONTRACT)
+    throw refuse(`was written for version ${contract} of the contract, and this node speaks version ${CONTRACT}`);
   if (!Number.isSafeInteger(message.version) || message.version < 1) throw refuse("needs a version from 1 up");
   if (!["log", "state", "signal"].includes(message.kind)) throw refuse("needs a kind: log, state or signal");
   if (message.role !== undefined && message.kind !== "log") throw refuse("has a role, which only log types have");
@@ -97,63 +124,52 @@ function assertSound(message: Message): void {
     throw refuse("needs both pack() and unpack(), or neither");
 }
 
-function makeHooks({ message, hooks }: AnyServerPlugin): Hooks {
-  const refuse = (why: string) => new Reject("plugin-invalid", `the message type “${message.type}” ${why}`);
-  let made: Hooks;
-  try {
-    made = hooks();
-  } catch (error) {
-    throw refuse(`could not make its hooks: ${(error as Error).message}`);
-  }
-  if (typeof made !== "object" || made === null) throw refuse("has no hooks");
-  for (const name of ["receive", "joined", "left", "tick"] as const)
-    if (made[name] !== undefined && typeof made[name] !== "function") throw refuse(`has a ${name} that is no function`);
-  return made;
-}
-
-function complete(message: Message, hooks: Hooks): Type {
-  const check = (body: unknown) => (message.check ?? message.parse)(body);
+function complete(message: Message, hooks: Hooks, caller: Caller): Type {
+  const check = (body: unknown) =>
+    message.check
+      ? caller.run("check", () => plain(message.check?.(body)))
+      : caller.run("parse", () => plain(message.parse(body)));
   const unpack = (bytes: Uint8Array, version: number) =>
-    check(message.unpack ? message.unpack(bytes, version) : decode(bytes));
+    check(message.unpack ? caller.run("unpack", () => plain(message.unpack?.(bytes, version))) : decode(bytes));
   return Object.freeze<Type>({
     name: message.type,
     version: message.version,
     kind: message.kind,
     role: message.role ?? "row",
     hooks,
-    parse: input => guarded(() => message.parse(input)),
-    pack: body =>
-      guarded(() => {
-        const bytes = (message.pack ?? encode)(body);
-        if (bytes.length > MAX_BODY_BYTES) throw new Reject("too-large");
-        // What no node could read again must not be acked.
-        unpack(bytes, message.version);
-        return bytes;
-      }),
-    unpack: (bytes, version) => guarded(() => unpack(bytes, version)),
-    summary: body => guarded(() => oneLine(message.summary(body))),
-    blobs: body => (message.blobs ? guarded(() => hashesIn(message.blobs?.(body) ?? [])) : []),
-    key: body =>
-      guarded(() => {
-        const key = String(message.key?.(body));
-        if (key === "" || key.length > MAX_KEY_CHARACTERS)
-          throw new Reject("invalid", "the key of a state is empty or too long");
-        return key;
-      }),
-    merge: bodies => guarded(() => (message.merge ? message.merge(bodies) : bodies.at(-1))),
+    junk: (hook, why) => caller.junk(hook, why),
+    parse: input => caller.run("parse", () => plain(message.parse(input))),
+    pack: body => {
+      const bytes = caller.run("pack", () => (message.pack ? someBytes(message.pack(body)) : encode(body)));
+      if (bytes.length > MAX_BODY_BYTES) throw new Reject("too-large");
+      // What no node could read again must not be acked.
+      unpack(bytes, message.version);
+      return bytes;
+    },
+    unpack,
+    summary: body => caller.run("summary", () => oneLine(message.summary(body))),
+    blobs: body => (message.blobs ? caller.run("blobs", () => hashesIn(message.blobs?.(body))) : []),
+    key: body => caller.run("key", () => boundedKey(message.key?.(body))),
+    merge: bodies =>
+      message.merge ? caller.run("merge", () => something(plain(message.merge?.(bodies)))) : bodies.at(-1),
   });
 }
 
-/** The core catches whatever a plugin throws: it refuses one message, under a code. */
-function guarded<Result>(call: () => Result): Result {
-  try {
-    return call();
-  } catch (error) {
-    throw asReject(error);
-  }
+function someBytes(result: unknown): Uint8Array {
+  if (!(result instanceof Uint8Array)) throw new Error("it returned no bytes");
+  return result;
 }
 
-function hashesIn(blobs: readonly unknown[]): string[] {
+function boundedKey(result: unknown): string {
+  if (typeof result !== "string" && typeof result !== "number") throw new Error("it returned no text");
+  const key = String(result);
+  if (key === "" || key.length > MAX_KEY_CHARACTERS)
+    throw new Reject("invalid", "the key of a state is empty or too long");
+  return key;
+}
+
+function hashesIn(blobs: unknown): string[] {
+  if (!Array.isArray(blobs)) throw new Error("it returned no list");
   const hashes = [...new Set(blobs)];
   if (hashes.length > MAX_BLOBS) throw new Reject("too-large", `a message refers to at most ${MAX_BLOBS} blobs`);
   return hashes.map(hash => {
@@ -162,6 +178,7 @@ function hashesIn(blobs: readonly unknown[]): string[] {
   });
 }
 
-function oneLine(text: string): string {
-  return String(text).replace(/\s+/g, " ").trim().slice(0, MAX_ALT_CHARACTERS).toWellFormed();
+function oneLine(text: unknown): string {
+  if (typeof text !== "string") throw new Error("it returned no text");
+  return text.replace(/\s+/g, " ").trim().slice(0, MAX_ALT_CHARACTERS).toWellFormed();
 }

@@ -4,6 +4,7 @@ import type { Cluster } from "./cluster/cluster.ts";
 import type { Committed, Log } from "./log/log.ts";
 import { Metrics } from "./metrics.ts";
 import type { NodeFigures } from "./plugin.ts";
+import type { Faults } from "./plugins/faults.ts";
 import type { Registry } from "./registry.ts";
 import { Vitals } from "./vitals.ts";
 
@@ -12,6 +13,7 @@ export type Self = { id: string; name: string; version: string };
 export type ReportParts = {
   self: Self;
   registry: Registry;
+  faults: Pick<Faults, "list">;
   log: Log;
   blobs: Pick<BlobFiles, "usage">;
   isBusOpen: boolean;
@@ -52,7 +54,7 @@ export class Report {
 
   /** What plugins are told. */
   figures(): NodeFigures {
-    const { self, registry, isBusOpen, cluster, clients } = this.#parts;
+    const { self, registry, faults, isBusOpen, cluster, clients } = this.#parts;
     const { startedAt, messagesPerSecond, lagMs } = this.#vitals;
     return {
       ...self,
@@ -63,7 +65,7 @@ export class Report {
       lagMs,
       busOpen: isBusOpen,
       types: registry.versions(),
-      faults: [],
+      faults: faults.list(),
       peers: cluster().peers(),
     };
   }

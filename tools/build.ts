@@ -1,6 +1,6 @@
 /**
- * Bundles the browser UI to dist/ui: index.html, and under assets/ hashed files with a .gz and a .br beside each. Writes
- * dist/kit, too: see types.ts.
+ * Bundles the browser UI to dist/ui: index.html, under assets/ hashed files with a .gz and a .br beside each, and in
+ * modules.json the names of those that dropped-in plugins share. Writes dist/kit, too: see types.ts.
  */
 import { createHash } from "node:crypto";
 import { globSync } from "node:fs";
@@ -9,6 +9,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import { type BuildOptions, build as bundle, type Metafile, type OutputFile, type Plugin, transform } from "esbuild";
+import { Lexer } from "marked";
 import { writeKit } from "./types.ts";
 
 /** What a first visit may load, JavaScript and CSS, gzipped. */
@@ -20,8 +21,7 @@ const assets = join(root, "dist/ui/assets");
 /**
  * marked makes a ready instance of itself when it is imported, and so drags its renderer into every bundle. Messages need
  * the lexer alone: what comes after the classes is left out, and the bundler then sees what nobody uses. Of the tokenizer
- * it cannot see that, so the methods that plugins/text/markdown.ts overrides with nothing are emptied here, and so are the
- * rules of the oldest dialect, which is never asked for.
+ * it cannot see that, so the methods that plugins/text/markdown.ts overrides with nothing are emptied here.
  */
 const lexerOnly: Plugin = {
   name: "marked-lexer-only",
@@ -38,14 +38,18 @@ const lexerOnly: Plugin = {
       );
       let classes = source.slice(0, instance).replaceAll(/\w+\.options\.pedantic/g, "false");
       for (const [, method] of unread) classes = emptied(classes, new RegExp(`(?<=[;}])${method}\\([\\w,]*\\)\\{`));
-      for (const [, rules] of source.matchAll(/pedantic:(\w+)\}/g))
-        classes = emptied(classes, new RegExp(`\\b${rules}=\\{`));
-      return { contents: `${classes}export{${lexer} as Lexer,${tokenizer} as Tokenizer};` };
+      return { contents: `${withRulesMade(classes)}export{${lexer} as Lexer,${tokenizer} as Tokenizer};` };
     }),
 };
 
 /** A minified script without what stands in the braces that `opening` ends with. */
 function emptied(source: string, opening: RegExp): string {
+  const [begin, end] = braces(source, opening);
+  return `${source.slice(0, begin)}{}${source.slice(end)}`;
+}
+
+/** Where the braces that `opening` ends with begin, and where the text behind them does. */
+function braces(source: string, opening: RegExp): [begin: number, end: number] {
   const [found] = opening.exec(source) ?? [];
   if (found === undefined) throw new Error(`there is nothing like ${opening} in marked`);
   const begin = source.search(opening) + found.length - 1;
@@ -54,7 +58,28 @@ function emptied(source: string, opening: RegExp): string {
   do {
     depth += { "{": 1, "}": -1 }[source[end++] as string] ?? 0;
   } while (depth > 0);
-  return `${source.slice(0, begin)}{}${source.slice(end)}`;
+  return [begin, end];
+}
+
+/**
+ * marked puts its rules together when it is loaded, for each of its dialects. Here stand those of the one dialect that
+ * plugins/text/markdown.ts asks for, ready made, and of them those that some method still reads.
+ */
+function withRulesMade(source: string): string {
+  const { block, inline } = Lexer.rules;
+  const [, from] = braces(source, /\w+=\{(?=codeRemoveIndent:)/);
+  const [, until] = braces(source, /,\w+=\{(?=normal:\w+,gfm:\w+,breaks:)/);
+  const names = [...source.slice(from, until).matchAll(/(\w+)=\{normal:/g)].map(([, name]) => name);
+  // Named in a rule that is a function.
+  const tags = /\w+="address\|[^"]+"/.exec(source.slice(from, until))?.[0];
+  const rest = source.slice(until);
+  const literal = (rules: object, kind: string) =>
+    `{${Object.entries(rules)
+      .filter(([name]) => rest.includes(`.${kind}.${name}`))
+      .map(([name, rule]) => `${name}:${rule instanceof RegExp ? rule : "{exec:()=>null}"}`)
+      .join()}}`;
+  const made = `,${tags},${names[0]}={gfm:${literal(block.gfm, "block")}},${names[1]}={breaks:${literal(inline.breaks, "inline")}}`;
+  return `${source.slice(0, from)}${made}${rest}`;
 }
 
 /** Modules that no message of ours ever needs, and what stands in for them. */
@@ -100,6 +125,40 @@ const withoutMeanings: Plugin = {
       if (contents === source) throw new Error(`${path} has another form than withoutMeanings knows`);
       return { contents, loader: "ts" };
     }),
+};
+
+/** What plugins that are dropped in share with the page, by the name under which they import it. */
+const SHARED: Record<string, string> = {
+  preact: "preact",
+  "preact/hooks": "preact/hooks",
+  "preact/jsx-runtime": "preact/jsx-runtime",
+  "@preact/signals": "@preact/signals",
+  "web-chat/plugin": "./core/plugin.ts",
+};
+
+/**
+ * Makes an entry point of each shared module, with all that it exports, and of whatever is loaded later. All of them are
+ * given the page's own modules to reach, which are there by then: so the bundler leaves those in one file, which compresses
+ * better than many, and of each module there is one instance.
+ */
+const oneChunk: Plugin = {
+  name: "one-chunk",
+  setup({ onResolve, onLoad, resolve }) {
+    onResolve({ filter: /^shared:/ }, ({ path }) => ({ path: path.slice("shared:".length), namespace: "shared" }));
+    onLoad({ filter: /.*/, namespace: "shared" }, ({ path }) => ({
+      contents: `import "./ui/app.tsx"; export * from ${JSON.stringify(SHARED[path])};`,
+      resolveDir: root,
+    }));
+    onResolve({ filter: /.*/ }, async ({ path, kind, importer, resolveDir, pluginData }) => {
+      if (kind !== "dynamic-import" || pluginData === "resolved") return undefined;
+      const found = await resolve(path, { kind, importer, resolveDir, pluginData: "resolved" });
+      return found.errors.length > 0 ? found : { path: relative(root, found.path), namespace: "later" };
+    });
+    onLoad({ filter: /.*/, namespace: "later" }, ({ path }) => ({
+      contents: `import "./ui/app.tsx"; export * from ${JSON.stringify(`./${path.replaceAll("\\", "/")}`)};`,
+      resolveDir: root,
+    }));
+  },
 };
 
 /** A sheet that a script imports is put on when that script is loaded. */
@@ -154,6 +213,7 @@ export async function build(): Promise<number> {
     if (first.includes(basename(path))) bytes += size;
   }
   await writeCompressed(join(assets, iconName), icon);
+  await writeFile(join(root, "dist/ui/modules.json"), `${JSON.stringify(sharedModules(metafile), null, 2)}\n`);
   const page = fillIn(await readFile(join(root, "ui/index.html"), "utf8"), first, iconName);
   await writeCompressed(join(root, "dist/ui/index.html"), Buffer.from(page));
   await buildAuthorityPage(iconName);
@@ -183,8 +243,11 @@ async function buildAuthorityPage(icon: string): Promise<void> {
 async function bundleAll(): Promise<{ outputFiles: OutputFile[]; metafile: Metafile }> {
   const scripts = await bundle({
     ...options,
-    entryPoints: { main: "ui/main.tsx" },
-    plugins: [...(options.plugins ?? []), ownSheets],
+    entryPoints: [
+      { in: "ui/main.tsx", out: "main" },
+      ...Object.keys(SHARED).map(name => ({ in: `shared:${name}`, out: name.replace("@", "").replaceAll("/", "-") })),
+    ],
+    plugins: [...(options.plugins ?? []), ownSheets, oneChunk],
   });
   const own = globSync("plugins/*/client.css", { cwd: root }).sort();
   const contents = [...SHEETS.map(name => `ui/${name}.css`), ...own]
@@ -213,6 +276,13 @@ function firstLoad({ outputs }: Metafile): string[] {
   }
   visit(Object.keys(outputs).find(path => outputs[path]?.entryPoint === "ui/main.tsx") as string);
   return found.map(path => basename(path));
+}
+
+/** The files of the shared modules, below the page, by the names under which plugins import them. */
+function sharedModules({ outputs }: Metafile): Record<string, string> {
+  const files = Object.entries(outputs).map(([path, { entryPoint }]) => [entryPoint, `assets/${basename(path)}`]);
+  const byEntry = Object.fromEntries(files);
+  return Object.fromEntries(Object.keys(SHARED).map(name => [name, byEntry[`shared:${name}`]]));
 }
 
 /** Asset URLs stay relative, so that the page also works under a sub-path. */

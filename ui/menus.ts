@@ -1,6 +1,4 @@
 /** What is opened now and then: loaded together, and not before. */
-// All of the page's modules are in reach of this chunk too: so the bundler leaves them in one file, which compresses better.
-import "./app.tsx";
 import "./menus.css";
 import { Account } from "./account.tsx";
 import { Link } from "./link.tsx";

@@ -98,5 +98,6 @@ export const en = {
   "link-unknown": "This link was used already, or has expired.",
   "rate-limited": "too fast; try again in a moment",
   internal: "this node failed",
+  "plugin-failed": "a plugin on this node failed",
   offline: "the node cannot be reached",
 };

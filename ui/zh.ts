@@ -93,5 +93,6 @@ export const zh: Record<keyof typeof en, string> = {
   "link-unknown": "此链接已被使用或已过期。",
   "rate-limited": "发送太快，请稍后再试",
   internal: "此节点出错",
+  "plugin-failed": "此节点上的插件出错",
   offline: "无法连接节点",
 };

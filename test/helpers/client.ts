@@ -12,6 +12,7 @@ export type Welcome = {
   node: { id: string; name: string; version: string };
   nodes: { id: string; name: string; urls: string[] }[];
   types: Record<string, number>;
+  page?: string;
   rooms: { id: string; name: string }[];
   state: StateValue[];
   ack: "local" | "peer";

@@ -1,0 +1,283 @@
+/**
+ * The one place through which the core calls into plugins: what they throw, and what they return where something else was
+ * agreed, becomes a refusal of that one message; how long they take is measured; and what runs now can be seen from outside
+ * of the thread.
+ */
+import { types } from "node:util";
+import { dropFirst } from "../bounded.ts";
+import { CODES, Reject } from "../errors.ts";
+import { realTime, type Time } from "../time.ts";
+import { Faults } from "./faults.ts";
+import { builtInPlace } from "./place.ts";
+
+/** All that a plugin can be called for; the index of each stands in what `Calls` marks. */
+export const HOOKS = [
+  "hooks",
+  "parse",
+  "check",
+  "pack",
+  "unpack",
+  "summary",
+  "blobs",
+  "key",
+  "merge",
+  "receive",
+  "joined",
+  "left",
+  "tick",
+  "request",
+] as const;
+export type Hook = (typeof HOOKS)[number];
+const INDEX = Object.fromEntries(HOOKS.map((hook, index) => [hook, index])) as Record<Hook, number>;
+
+export type CallsParts = {
+  faults: Faults;
+  time: Pick<Time, "elapsed" | "after">;
+  /** A line for the log. */
+  warn(details: object, message: string): void;
+  /** A call threw what is no `Reject`, or returned what it should not. */
+  failed(type: string, hook: Hook): void;
+  /** A call kept the thread for more than `SLOW_MS`. */
+  slow(type: string, hook: Hook, ms: number): void;
+  /** Where in a plugin's own sources something was thrown: `server.ts:12`. */
+  placeOf(plugin: string, error: unknown): string | undefined;
+};
+
+/** Everybody on the node waits meanwhile. */
+export const SLOW_MS = 50;
+/** Whoever does not settle within this time is not waited for any longer. */
+export const GIVE_UP_MS = 10_000;
+const TELL_AGAIN_MS = 60_000;
+const MAX_TOLD = 256;
+const MAX_WHY_CHARACTERS = 300;
+
+const ALONE: Omit<CallsParts, "faults"> = {
+  time: realTime,
+  warn() {},
+  failed() {},
+  slow() {},
+  placeOf: (_, error) => builtInPlace(error),
+};
+
+export class Calls {
+  /** The types, each at its index. */
+  readonly types: string[] = [];
+  /**
+   * Over shared memory, where a watchdog is to see what runs: at 0 the call that runs now, as `running` says it, or 0; at 1
+   * how many have begun, those within another not counted.
+   */
+  marks: Int32Array | undefined;
+  readonly #parts: CallsParts;
+  readonly #toldAt = new Map<string, number>();
+  #running = 0;
+
+  constructor(parts: Partial<CallsParts> = {}) {
+    this.#parts = { ...ALONE, faults: new Faults(), ...parts };
+  }
+
+  /** Calls of one more type. */
+  of(type: string): Caller {
+    const index = this.types.push(type) - 1;
+    return new Caller(this, type, index);
+  }
+
+  now(): number {
+    return this.#parts.time.elapsed();
+  }
+
+  after(ms: number, run: () => void): () => void {
+    return this.#parts.time.after(ms, run);
+  }
+
+  /** A call begins. Returns the one that it is within, for `leave`. */
+  enter(typeIndex: number, hookIndex: number): number {
+    const outer = this.#running;
+    this.#running = typeIndex * HOOKS.length + hookIndex + 1;
+    if (this.marks) {
+      Atomics.store(this.marks, 0, this.#running);
+      if (outer === 0) Atomics.add(this.marks, 1, 1);
+    }
+    return outer;
+  }
+
+  leave(outer: number): void {
+    this.#running = outer;
+    if (this.marks) Atomics.store(this.marks, 0, outer);
+  }
+
+  /** What a thrown value is outside of the plugin: its own refusal, or one that says no more than which plugin failed. */
+  refusal(type: string, hook: Hook, error: unknown): Reject {
+    if (isRefusal(error)) return error;
+    const why = whyOf(error);
+    const where = this.#parts.placeOf(pluginOf(type), error);
+    this.#parts.failed(type, hook);
+    this.#parts.faults.add({
+      plugin: pluginOf(type),
+      hook: `${type} ${hook}`,
+      why: `${hook} of “${type}”: ${why}`,
+      where,
+    });
+    if (this.#mayTell(`${type} ${hook} ${where}`))
+      this.#parts.warn(
+        { plugin: pluginOf(type), type, hook, ...(where !== undefined && { where }), stack: stackOf(error) },
+        `“${type}” failed in ${hook}${where === undefined ? "" : ` (${where})`}: ${why}`,
+      );
+    return failed(type);
+  }
+
+  slow(type: string, hook: Hook, ms: number): void {
+    const tookMs = Math.round(ms);
+    const plugin = pluginOf(type);
+    this.#parts.slow(type, hook, ms);
+    this.#parts.faults.slow({ plugin, hook: `${type} ${hook}`, why: `${hook} of “${type}” took ${tookMs} ms`, tookMs });
+    if (this.#mayTell(`${type} ${hook} slow`))
+      this.#parts.warn({ plugin, type, hook, tookMs }, `“${type}” kept this node waiting for ${tookMs} ms in ${hook}`);
+  }
+
+  /** Once a minute: what fails at each message would fill the log. */
+  #mayTell(what: string): boolean {
+    const now = this.now();
+    const toldAt = this.#toldAt.get(what);
+    if (toldAt !== undefined && now - toldAt < TELL_AGAIN_MS) return false;
+    this.#toldAt.set(what, now);
+    dropFirst(this.#toldAt, MAX_TOLD);
+    return true;
+  }
+}
+
+/** The type and hook that a mark stands for; undefined where nothing runs. */
+export function running(mark: number, types: readonly string[]): { type: string; hook: Hook } | undefined {
+  const type = types[Math.floor((mark - 1) / HOOKS.length)];
+  const hook = HOOKS[(mark - 1) % HOOKS.length];
+  return mark > 0 && type !== undefined && hook ? { type, hook } : undefined;
+}
+
+/** Calls of one type. */
+export class Caller {
+  readonly #calls: Calls;
+  readonly #type: string;
+  readonly #index: number;
+
+  constructor(calls: Calls, type: string, index: number) {
+    this.#calls = calls;
+    this.#type = type;
+    this.#index = index;
+  }
+
+  /** The result of a call; throws `Reject`, and nothing else. */
+  run<Result>(hook: Hook, call: () => Result): Result {
+    try {
+      return this.measured(hook, call);
+    } catch (error) {
+      throw this.#calls.refusal(this.#type, hook, error);
+    }
+  }
+
+  /** The same, with whatever the call throws. */
+  measured<Result>(hook: Hook, call: () => Result): Result {
+    const calls = this.#calls;
+    const outer = calls.enter(this.#index, INDEX[hook]);
+    const began = calls.now();
+    try {
+      return call();
+    } finally {
+      calls.leave(outer);
+      const tookMs = calls.now() - began;
+      if (tookMs > SLOW_MS) calls.slow(this.#type, hook, tookMs);
+    }
+  }
+
+  /**
+   * What a call promised: itself, as no object with a `then` is waited for that is no promise. Rejects with `Reject` only,
+   * and after `withinMs` in any case.
+   */
+  settled<Result>(hook: Hook, promise: Promise<Result>, withinMs = GIVE_UP_MS): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const fail = (error: unknown) => reject(this.#calls.refusal(this.#type, hook, error));
+      const giveUp = () => fail(new Error(`it did not settle within ${withinMs} ms`));
+      const stop = this.#calls.after(withinMs, giveUp);
+      const settle = (result: Result) => {
+        stop();
+        try {
+          resolve(plain(result));
+        } catch (error) {
+          fail(error);
+        }
+      };
+      const refuse = (error: unknown) => {
+        stop();
+        fail(error);
+      };
+      try {
+        // Its own `then` may be anybody's.
+        Promise.prototype.then.call(promise, settle as (value: unknown) => void, refuse);
+      } catch (error) {
+        refuse(error);
+      }
+    });
+  }
+
+  /** A refusal for what a call returned, which was found out later. */
+  junk(hook: Hook, why: string): Reject {
+    return this.#calls.refusal(this.#type, hook, new Error(why));
+  }
+}
+
+/** What a synchronous call returned; throws where it is something to wait for. */
+export function plain<Result>(result: Result): Result {
+  if (types.isPromise(result)) {
+    // Nobody is there to hear of it.
+    Promise.prototype.then.call(result, undefined, () => {});
+    throw new Error("it returned a promise");
+  }
+  if (isObject(result) && typeof result.then === "function") throw new Error("it returned an object with a then()");
+  return result;
+}
+
+export function something<Result>(result: Result): Result {
+  if (result === undefined) throw new Error("it returned nothing");
+  return result;
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return (typeof value === "object" && value !== null) || typeof value === "function";
+}
+
+/** The folder that a type comes from. */
+function pluginOf(type: string): string {
+  return type.split(".", 1)[0] as string;
+}
+
+function failed(type: string): Reject {
+  return new Reject("plugin-failed", `“${type}” failed on this node; nothing was stored`);
+}
+
+/** A refusal as it was agreed: what else rides in one made by JavaScript could keep it from being told. */
+function isRefusal(error: unknown): error is Reject {
+  try {
+    if (!(error instanceof Reject) || !Object.hasOwn(CODES, error.code) || typeof error.message !== "string")
+      return false;
+    return Object.values(error.details).every(detail => ["string", "number", "undefined"].includes(typeof detail));
+  } catch {
+    return false;
+  }
+}
+
+/** One line for people, of whatever was thrown. */
+function whyOf(error: unknown): string {
+  try {
+    const text = isObject(error) && "message" in error ? error.message : error;
+    return String(text).replace(/\s+/g, " ").trim().slice(0, MAX_WHY_CHARACTERS).toWellFormed();
+  } catch {
+    return "something that cannot be shown was thrown";
+  }
+}
+
+function stackOf(error: unknown): string | undefined {
+  try {
+    const stack = isObject(error) ? error.stack : undefined;
+    return typeof stack === "string" ? stack : undefined;
+  } catch {
+    return undefined;
+  }
+}

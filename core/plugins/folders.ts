@@ -1,0 +1,67 @@
+/** The plugin folders that lie in a folder: what each has, and what is in it. */
+import { hash } from "node:crypto";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { Reject } from "../errors.ts";
+
+export type PluginFolder = {
+  /** Its types are named that, or that and more after a dot. */
+  readonly name: string;
+  /** Absolute. */
+  readonly path: string;
+};
+
+export type Half = "message" | "server" | "client";
+
+const HALVES: Readonly<Record<Half, readonly string[]>> = {
+  message: [".ts", ".tsx", ".js", ".jsx"],
+  server: [".ts", ".tsx", ".js", ".jsx"],
+  client: [".tsx", ".ts", ".jsx", ".js"],
+};
+export const SETTINGS_FILE = "settings.json";
+
+/** Those with a message file, in the order of their names; none where there is no such folder. */
+export function pluginFolders(directory: string): PluginFolder[] {
+  return names(directory)
+    .filter(name => !name.startsWith("."))
+    .map(name => ({ name, path: resolve(directory, name) }))
+    .filter(({ path }) => fileOf(path, "message") !== undefined);
+}
+
+/** Throws `Reject` where a folder that somebody named is none. */
+export function assertFolder(path: string): void {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw new Reject("config-invalid", `PLUGINS is “${path}”, and there is no such folder`);
+}
+
+/** The name of the file with that half of a plugin; undefined where it has none. */
+export function fileOf(folder: string, half: Half): string | undefined {
+  const there = names(folder);
+  return HALVES[half].map(ending => half + ending).find(name => there.includes(name));
+}
+
+/** A hash of all that is in a plugin folder, without hidden files and packages. */
+export function contentsOf(folder: string): string {
+  const lines = filesBelow(folder).map(path => `${path} ${hash("sha256", readFileSync(join(folder, path)))}`);
+  return hash("sha256", lines.join("\n"));
+}
+
+/** Paths within the folder, in an order that is the same everywhere. Links to folders are not followed: they may lead around. */
+function filesBelow(folder: string, below = ""): string[] {
+  return readdirSync(join(folder, below), { withFileTypes: true })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .filter(({ name }) => !name.startsWith(".") && name !== "node_modules")
+    .flatMap(entry => {
+      const path = below === "" ? entry.name : `${below}/${entry.name}`;
+      if (entry.isDirectory()) return filesBelow(folder, path);
+      return statSync(join(folder, path), { throwIfNoEntry: false })?.isFile() ? [path] : [];
+    });
+}
+
+function names(directory: string): string[] {
+  try {
+    return readdirSync(directory).sort();
+  } catch {
+    return [];
+  }
+}

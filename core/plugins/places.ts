@@ -1,0 +1,50 @@
+/** Where something is in the sources of a plugin, by the maps that compiling it left beside its module. */
+import { readFileSync } from "node:fs";
+import { SourceMap, type SourceMapPayload } from "node:module";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const MODULE = /file:\/\/\S*?\/cache\/plugins\/[^\s/:()]+\.mjs/;
+const FRAME = new RegExp(`(${MODULE.source}):(\\d+):(\\d+)`, "g");
+
+/** Such as `server.ts:12`, of the innermost frame in the plugin's own files, or else in its packages; undefined where none is. */
+export function placeOf(error: unknown): string | undefined {
+  const places = stackOf(error).map(({ url, line, column }) => placeAt(url, line, column));
+  return places.find(place => place && !place.includes("node_modules/")) ?? places.find(place => place);
+}
+
+/** The same of a line and a column, both beginning with 1, in the module of that URL. Can be called in any thread. */
+export function placeAt(url: string, line: number, column: number): string | undefined {
+  if (!MODULE.test(url)) return undefined;
+  try {
+    const map = JSON.parse(readFileSync(`${fileURLToPath(url)}.map`, "utf8")) as SourceMapPayload;
+    const entry = new SourceMap(map).findEntry(line - 1, column - 1);
+    if (!("originalSource" in entry) || entry.originalSource.startsWith("contract:")) return undefined;
+    return `${entry.originalSource}:${entry.originalLine + 1}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The name of the plugin folder that the module of that URL was made of; undefined for other modules. */
+export function folderAt(url: string): string | undefined {
+  return MODULE.test(url) ? basename(url).replace(/-[^-]+\.mjs$/, "") : undefined;
+}
+
+/** The name of the plugin folder that an error was thrown in; undefined where no frame is a plugin's. */
+export function folderOf(error: unknown): string | undefined {
+  return stackOf(error)
+    .map(({ url }) => folderAt(url))
+    .find(folder => folder);
+}
+
+/** The frames that are plugins', innermost first, those of the cause before. */
+function stackOf(error: unknown): { url: string; line: number; column: number }[] {
+  if (!(error instanceof Error)) return [];
+  const own = [...String(error.stack).matchAll(FRAME)].map(([, url = "", line, column]) => ({
+    url,
+    line: Number(line),
+    column: Number(column),
+  }));
+  return [...stackOf(error.cause), ...own];
+}
