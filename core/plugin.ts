@@ -185,6 +185,8 @@ export type Shell<Input = unknown, Body = Input> = {
   readonly node: string;
   /** It is connected to one now. */
   readonly connected: boolean;
+  /** The same for another type of this plugin: `shell.of(vote).send(…)`. */
+  of<OtherInput, OtherBody>(message: MessageType<OtherInput, OtherBody>): Shell<OtherInput, OtherBody>;
   /** A text of the plugin's own `strings`, in the reader's language. */
   t(key: string, values?: Record<string, string | number>): string;
   /** The language that the page is shown in: `en` or `zh`. */
@@ -250,7 +252,10 @@ export type ClientHooks<Input, Body, View = undefined> = {
     shortcut?: string;
     Form: Slot<Input, Body, { room: string; roomName: string; close(): void }>;
   };
-  /** `/<type>` in the composer; `takes` and `label` are keys of `strings`. Throws `Reject`, and the text stays to be mended. */
+  /**
+   * `/<type>` in the composer; `takes` and `label` are keys of `strings`. What it throws is told there, and so is what `parse`
+   * refuses of what it sends: the text stays to be mended.
+   */
   command?: { takes: string; label: string; run(text: string, room: string, shell: Shell<Input, Body>): void };
   /** A pane of its own beside the timeline; `title` is a key of `strings`, `people` are those seen in the room. */
   panel?: { title: string; Component: Slot<Input, Body, { people: readonly Person[] }> };

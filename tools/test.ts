@@ -15,10 +15,10 @@ const asked = process.argv.slice(2);
 const options = asked.filter(argument => argument.startsWith("-"));
 const words = asked.filter(argument => !argument.startsWith("-")).map(word => word.replace(/^\.\//, ""));
 
-const all = globSync("test/**/*.test.ts", { cwd: root }).map(path => path.replaceAll("\\", "/"));
+const all = globSync("{test,plugins}/**/*.test.ts", { cwd: root }).map(path => path.replaceAll("\\", "/"));
 const files = all.filter(path => words.length === 0 || words.some(word => path.includes(word))).sort();
 if (files.length === 0) {
-  console.error(`No file test/**/*.test.ts has a path that contains ${words.join(" or ")}.`);
+  console.error(`No file {test,plugins}/**/*.test.ts has a path that contains ${words.join(" or ")}.`);
   process.exit(1);
 }
 

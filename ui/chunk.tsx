@@ -30,14 +30,19 @@ export const ChunkView = memo<Props>(({ chunk, above, room }) => {
 
 /** A row, with what has to stand between it and the one before. */
 function Place({ entry, previous, line }: { entry: Entry; previous: Entry | undefined; line: string }) {
-  const { message, late } = entry;
+  const { message, late, marks } = entry;
   const newDay = !previous || dayOf(previous.message.at) !== dayOf(message.at);
   const firstNew = line !== "" && message.key > line && (!previous || previous.message.key <= line);
   return (
     <>
       {newDay && <Day at={message.at} />}
       {firstNew && <p class="unread-line">{t("newLine")}</p>}
-      <RowView message={message} late={late} head={newDay || firstNew || !follows(message, previous?.message)} />
+      <RowView
+        message={message}
+        late={late}
+        marks={marks}
+        head={newDay || firstNew || !follows(message, previous?.message)}
+      />
     </>
   );
 }

@@ -15,7 +15,7 @@ function handle({ key, ctrlKey, metaKey, altKey, shiftKey, target }: KeyboardEve
     dialog.value = dialog.peek() === "switcher" ? "" : "switcher";
     return true;
   }
-  if (dialog.peek() !== "") return false;
+  if (document.querySelector("dialog[open]")) return false;
   if (altKey && !ctrlKey && !metaKey && (key === "ArrowUp" || key === "ArrowDown")) {
     step(key === "ArrowUp" ? -1 : 1);
     return true;

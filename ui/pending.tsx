@@ -1,9 +1,11 @@
 /** What the person wrote and the node has not committed yet, below everything else. */
+import type { Message } from "../core/plugin.ts";
 import { Day, follows } from "./chunk.tsx";
 import { copiesOf } from "./copies.ts";
 import { dayOf, time } from "./dates.ts";
 import { t } from "./i18n.ts";
 import { drop, type Item, retry } from "./outbox.ts";
+import { pictureOf } from "./picture.ts";
 import { reason } from "./reason.ts";
 import type { Room } from "./room.ts";
 import { Frame, Mark } from "./row.tsx";
@@ -12,11 +14,11 @@ import type { Chunk } from "./timeline.ts";
 import { refocus } from "./view.ts";
 
 export function Pending({ room, items, last }: { room: Room; items: readonly Item[]; last: Chunk | undefined }) {
-  let previous = last?.entries.value.at(-1)?.message;
-  const waiting = items.filter(({ id }) => !room.timeline.has(me.value.id, id));
+  let previous: Message | undefined = last?.entries.value.at(-1)?.message;
+  const waiting = items.filter(({ id }) => !room.timeline.has({ id, author: me.value }));
   return waiting.map(item => {
-    const { id, type, body, at } = item;
-    const message = { type, id, room: room.id, author: me.value, at, key: "", origin: "", n: 0, body };
+    const { id, at } = item;
+    const message = pictureOf(item);
     const before = previous;
     previous = message;
     const copies = copiesOf(id).value;

@@ -12,6 +12,11 @@ export function pluginOf(type: string): AnyClientPlugin | undefined {
   return byType.get(type);
 }
 
+/** The plugin folder that a type belongs to. */
+export function folderOf(type: string): string {
+  return type.replace(/\..*/s, "");
+}
+
 /** The role of what is to be sent; what came says its own. */
 export function roleOf(type: string): Role {
   return byType.get(type)?.message.role ?? "row";

@@ -77,16 +77,19 @@ export class Room {
   }
 
   /** Takes an own message that the node has committed, ahead of its delivery. */
-  show(row: Message): void {
+  show(message: Message): void {
     if (this.state.peek() !== "ready") return;
-    this.meet(this.timeline.insert([row]));
+    const rows = this.#sort([message]);
+    if (rows.length === 0) return;
+    this.meet(this.timeline.insert(rows));
     this.line.value = "";
     if (this.atEnd.peek()) this.markRead();
   }
 
-  /** Carries erasures out, and returns the rows. */
+  /** Carries erasures out, puts marks to their rows, and returns the rows. */
   #sort(messages: readonly Message[]): Message[] {
-    for (const { role, ref } of messages) if (role === "erase" && ref) this.timeline.erase(ref);
+    for (const { role, ref, author } of messages) if (role === "erase" && ref) this.timeline.erase(author, ref);
+    this.timeline.mark(messages.filter(({ role }) => role === "mark"));
     return messages.filter(({ role = "row" }) => role === "row");
   }
 

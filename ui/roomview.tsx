@@ -4,6 +4,7 @@ import { createRoom } from "./chat.ts";
 import { connected, elsewhere, nodeName, troubled } from "./connection.ts";
 import { t } from "./i18n.ts";
 import { Icon } from "./icon.tsx";
+import { lazy } from "./lazy.tsx";
 import { reason } from "./reason.ts";
 import { plugins } from "./registry.ts";
 import type { Room } from "./room.ts";
@@ -13,6 +14,8 @@ import { shellOf, tellTyped } from "./shell.ts";
 import { toast } from "./toasts.tsx";
 import { openPanels, panels, togglePanel } from "./view.ts";
 
+const Tools = lazy(() => import("./tools.tsx").then(({ Tools }) => Tools));
+
 export function RoomView({ room }: { room: Room }) {
   const missing = room.state.value === "missing";
   return (
@@ -21,7 +24,12 @@ export function RoomView({ room }: { room: Room }) {
       {(troubled.value || elsewhere.value) && <Bar />}
       {missing ? <Missing room={room} /> : <Scroller room={room} />}
       {!missing && <Hints room={room.id} />}
-      {!missing && <Composers room={room} />}
+      {!missing && (
+        <div class="writing">
+          {plugins.some(({ hooks }) => hooks.tool) && <Tools room={room} />}
+          <Composers room={room} />
+        </div>
+      )}
     </main>
   );
 }

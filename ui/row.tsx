@@ -7,6 +7,7 @@ import { Boundary } from "./boundary.tsx";
 import { acksLate } from "./connection.ts";
 import { copiesOf } from "./copies.ts";
 import { moment, time } from "./dates.ts";
+import { NONE, useView } from "./fold.ts";
 import { language, t } from "./i18n.ts";
 import { memo } from "./memo.ts";
 import { items } from "./outbox.ts";
@@ -23,22 +24,31 @@ const erasing = computed(
     ),
 );
 
-export const RowView = memo<{ message: Message; late: boolean; head: boolean }>(({ message, late, head }) => {
+type Props = { message: Message; late: boolean; head: boolean; marks: readonly Message[] };
+
+export const RowView = memo<Props>(({ message, late, head, marks }) => {
   language.value;
   const own = message.author.id === me.value.id;
   const state = own && erasing.value.has(message.id) ? "waiting" : "";
   return (
-    <Frame message={message} head={head} late={late} state={state}>
+    <Frame message={message} head={head} late={late} marks={marks} state={state}>
       {own && !message.erased && <Mark copies={copiesOf(message.id).value} />}
       {!message.erased && <Actions message={message} />}
     </Frame>
   );
 });
 
-type FrameProps = { message: Message; head: boolean; late?: boolean; state: string; children: ComponentChildren };
+type FrameProps = {
+  message: Message;
+  head: boolean;
+  late?: boolean;
+  marks?: readonly Message[];
+  state: string;
+  children: ComponentChildren;
+};
 
 /** The author where a group begins, the time, the body, and whatever stands beside it. */
-export function Frame({ message, head, late = false, state, children }: FrameProps) {
+export function Frame({ message, head, late = false, marks = NONE, state, children }: FrameProps) {
   const { author, at } = message;
   return (
     <article class={`row ${head ? "head" : ""} ${state}`} tabIndex={-1}>
@@ -54,7 +64,7 @@ export function Frame({ message, head, late = false, state, children }: FramePro
               {t("late")}
             </small>
           )}
-          <Body message={message} />
+          <Body message={message} marks={marks} />
         </div>
       </div>
       {children}
@@ -70,17 +80,25 @@ function Time({ at }: { at: number }) {
   );
 }
 
-function Body({ message }: { message: Message }) {
+type Marked = { message: Message; marks: readonly Message[] };
+
+function Body({ message, marks }: Marked) {
   if (message.erased) return <p class="removed">{t("removed")}</p>;
   const plugin = pluginOf(message.type);
-  const Row = plugin?.hooks.Row;
   const line = <p class="alt">{lineOf(message) || t("unreadable")}</p>;
-  if (!plugin || !Row || message.body === undefined) return line;
+  if (!plugin?.hooks.Row || message.body === undefined) return line;
   return (
     <Boundary fallback={line}>
-      <Row shell={shellOf(plugin)} message={message as Message & { body: unknown }} view={undefined} />
+      <Drawn plugin={plugin} message={message} marks={marks} line={line} />
     </Boundary>
   );
+}
+
+function Drawn({ plugin, message, marks, line }: Marked & { plugin: AnyClientPlugin; line: ComponentChildren }) {
+  const { Row } = plugin.hooks;
+  const made = useView(plugin, message, marks);
+  if (!Row || !made) return line;
+  return <Row shell={shellOf(plugin)} message={message as Message & { body: unknown }} {...made} />;
 }
 
 export function Mark({ copies }: { copies: number }) {

@@ -5,6 +5,7 @@ import { type Answer, acksLate, connected, limits, request } from "./connection.
 import { raise } from "./copies.ts";
 import { t } from "./i18n.ts";
 import { delay, drop, due, fail, hold, type Item, isHeld, items, unholdAll, wake } from "./outbox.ts";
+import { pictureOf } from "./picture.ts";
 import { lastPlace } from "./places.ts";
 import { reason } from "./reason.ts";
 import { roleOf } from "./registry.ts";
@@ -109,7 +110,7 @@ export function arrived(id: string): void {
 export function stored(id: string, copies: number): void {
   raise(id, copies);
   const item = items.peek().find(item => item.id === id);
-  if (item && roomOf(item.room).timeline.has(me.peek().id, id)) drop(id);
+  if (item && roomOf(item.room).timeline.has({ ...item, author: me.peek() })) drop(id);
 }
 
 /** The connection broke. */
@@ -136,12 +137,12 @@ async function settle(item: Item, answer: Answer<Ack>): Promise<void> {
   else if (connected.peek()) await sleep(waitMs);
 }
 
-/** Shows it as a row of the log right away: the node's own copy takes its place when it comes. */
-function committed({ id, type, room, body, ref }: Item, { at, key, copies }: Ack): void {
-  const copy = { type, id, room, author: me.peek(), at, key, origin: "", n: 0, body, ...(ref && { ref }) };
-  wrote(key);
-  raise(id, copies);
-  if (roleOf(type) === "row") roomOf(room).show(copy);
+/** Shows it as a message of the log right away: the node's own copy takes its place when it comes. */
+function committed(item: Item, ack: Ack): void {
+  const { id, room } = item;
+  wrote(ack.key);
+  raise(id, ack.copies);
+  roomOf(room).show(pictureOf(item, ack));
   drop(id);
 }
 

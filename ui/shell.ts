@@ -6,7 +6,7 @@ import { connected, node, request } from "./connection.ts";
 import { language, t, translate } from "./i18n.ts";
 import { keepHere, kept, keptHere } from "./keep.ts";
 import { post } from "./outbox.ts";
-import { plugins } from "./registry.ts";
+import { folderOf, pluginOf, plugins } from "./registry.ts";
 import { currentId, heldRoom } from "./rooms.ts";
 import { me } from "./session.ts";
 import { toast } from "./toasts.tsx";
@@ -50,10 +50,17 @@ function makeShell(plugin: AnyClientPlugin): Shell {
       return commands();
     },
     command: runCommand,
+    of: (({ type }) => shellOf(relativeOf(plugin, type))) as Shell["of"],
     get language() {
       return language.value;
     },
-    send: (body, to) => send(plugin, body, to),
+    send(body, to) {
+      try {
+        send(plugin, body, to);
+      } catch (error) {
+        toast(t("notSent", { reason: (error as Error).message }));
+      }
+    },
     listen: heard => listen(message.type, heard),
     t: (key, values) => translate(hooks.strings, key, values),
     remember: (key, text) => keepHere(`${message.type}:${key}`, text),
@@ -88,10 +95,20 @@ function commands(): Command[] {
 }
 
 function runCommand(text: string, room: string): boolean {
-  const [, name, rest = ""] = /^\/(\S+)\s*(.*)$/s.exec(text.trim()) ?? [];
-  const plugin = plugins.find(({ message, hooks }) => message.type === name && hooks.command);
-  plugin?.hooks.command?.run(rest, room, shellOf(plugin));
-  return plugin !== undefined;
+  const [, name = "", rest = ""] = /^\/(\S+)\s*(.*)$/s.exec(text.trim()) ?? [];
+  const plugin = pluginOf(name);
+  if (!plugin?.hooks.command) return false;
+  // The composer tells what is refused, and keeps the text.
+  const strict = { send: { value: (body: unknown, to?: To) => send(plugin, body, to) } };
+  plugin.hooks.command.run(rest, room, Object.create(shellOf(plugin), strict));
+  return true;
+}
+
+/** Another type of the same plugin folder. */
+function relativeOf(plugin: AnyClientPlugin, type: string): AnyClientPlugin {
+  const relative = folderOf(type) === folderOf(plugin.message.type) && pluginOf(type);
+  if (!relative) throw new Error(`“${type}” is no type of this plugin's client half`);
+  return relative;
 }
 
 function send(
@@ -100,13 +117,9 @@ function send(
   { room = currentId.peek(), ref }: NonNullable<To> = {},
 ): void {
   const { type, kind } = message;
-  try {
-    const trusted = message.parse(body);
-    if (kind === "log") post({ type, room, body: trusted, ...(ref && { ref }) });
-    else if (connected.peek()) request(type, kind === "state" ? { body: trusted } : { room, body: trusted });
-  } catch (error) {
-    toast(t("notSent", { reason: (error as Error).message }));
-  }
+  const trusted = message.parse(body);
+  if (kind === "log") post({ type, room, body: trusted, ...(ref && { ref }) });
+  else if (connected.peek()) request(type, kind === "state" ? { body: trusted } : { room, body: trusted });
 }
 
 function listen(type: string, heard: Heard): () => void {

@@ -1,6 +1,7 @@
 /** The list of keys. */
 import { Dialog } from "./dialog.tsx";
 import { type Key, t } from "./i18n.ts";
+import { labelOf, shortcuts } from "./tools.tsx";
 import { closeDialog } from "./view.ts";
 
 const CONTROL = /Mac|iPhone|iPad/.test(navigator.userAgent) ? "⌘" : "Ctrl";
@@ -27,6 +28,16 @@ export function Shortcuts() {
               ))}
             </dt>
             <dd>{t(does)}</dd>
+          </div>
+        ))}
+        {[...shortcuts].map(([shortcut, plugin]) => (
+          <div key={shortcut}>
+            <dt>
+              {shortcut.split("+").map(key => (
+                <kbd key={key}>{key}</kbd>
+              ))}
+            </dt>
+            <dd>{labelOf(plugin)}</dd>
           </div>
         ))}
       </dl>

@@ -1,17 +1,21 @@
 /** The rows of one room in the order of their keys, cut into chunks so that a change touches few of them. */
 import { batch, type Signal, signal } from "@preact/signals";
 import type { Message } from "../core/plugin.ts";
+import { Marks } from "./marks.ts";
 
 const CHUNK_ROWS = 50;
+/** As many messages as are not here may keep their marks: history brings them again with the message. */
+const MAX_ABSENT = 2_000;
 
 /** Never changed in place, so that whoever drew it can tell by identity whether to draw again. */
-export type Entry = { readonly message: Message; readonly late: boolean };
+export type Entry = { readonly message: Message; readonly late: boolean; readonly marks: readonly Message[] };
 export type Chunk = { readonly id: number; readonly entries: Signal<readonly Entry[]> };
 
 export class Timeline {
   readonly chunks = signal<readonly Chunk[]>([]);
   readonly #entryOf = new Map<string, Entry>();
-  /** Erasures of messages that are not loaded, or have not come yet. */
+  readonly #marks = new Marks();
+  /** Erasures, also of messages that are not loaded or have not come yet. */
   readonly #erased = new Set<string>();
   /** The chunks under change, until `#commit`. */
   readonly #drafts = new Map<Chunk, Entry[]>();
@@ -32,8 +36,9 @@ export class Timeline {
       .flatMap(({ entries }) => entries.value.map(({ message }) => message))
       .filter(message => message.type === type);
   }
-  has(author: string, id: string): boolean {
-    return this.#entryOf.has(`${author} ${id}`);
+  /** It is a row here, or belongs to one. */
+  has(message: Pick<Message, "id" | "author" | "ref">): boolean {
+    return this.#entryOf.has(identity(message)) || this.#marks.has(message);
   }
 
   /** Puts each message at its place; returns those that were not here yet. */
@@ -53,7 +58,11 @@ export class Timeline {
       if (message.key >= old.message.key && old.message.origin) return false;
       this.#take(old);
     }
-    const entry = { message: this.#erased.has(message.id) ? emptied(message) : message, late };
+    const entry = {
+      message: this.#erased.has(identity(message)) ? emptied(message) : message,
+      late,
+      marks: this.#marks.of(message.id),
+    };
     this.#entryOf.set(identity(message), entry);
     this.#put(entry);
     return !old;
@@ -121,22 +130,46 @@ export class Timeline {
     this.#drafts.clear();
   }
 
-  /** Empties the message of that id, now or when it comes. */
-  erase(id: string): void {
-    this.#erased.add(id);
-    for (const chunk of this.chunks.peek()) {
-      const at = chunk.entries.peek().findIndex(({ message }) => message.id === id);
-      const old = chunk.entries.peek()[at];
-      if (!old) continue;
-      const entry = { ...old, message: emptied(old.message) };
-      this.#entryOf.set(identity(entry.message), entry);
-      this.#draft(chunk)[at] = entry;
-    }
+  /** Puts marks to the messages that they refer to, whether those are here or not. */
+  mark(marks: readonly Message[]): void {
+    const changed = new Set<string>();
+    for (const mark of marks)
+      if (!this.#erased.has(identity(mark)) && this.#marks.add(mark) && mark.ref) changed.add(mark.ref);
+    this.#remark(changed);
+    if (this.#marks.size <= this.size + MAX_ABSENT) return;
+    const here = new Set([...this.#entryOf.values()].map(({ message }) => message.id));
+    this.#marks.trim(id => here.has(id));
+  }
+
+  /** Empties the message of that author and id, now or when it comes; a mark vanishes. */
+  erase(author: Message["author"], id: string): void {
+    const erased = identity({ author, id });
+    this.#erased.add(erased);
+    const entry = this.#entryOf.get(erased);
+    if (entry && !entry.message.erased) this.#change(entry, { ...entry, message: emptied(entry.message) });
+    const marked = this.#marks.remove(author.id, id);
+    if (marked) this.#remark(new Set([marked]));
     this.#commit();
+  }
+
+  #remark(ids: ReadonlySet<string>): void {
+    if (ids.size === 0) return;
+    for (const entry of [...this.#entryOf.values()])
+      if (ids.has(entry.message.id)) this.#change(entry, { ...entry, marks: this.#marks.of(entry.message.id) });
+    this.#commit();
+  }
+
+  #change(old: Entry, entry: Entry): void {
+    this.#entryOf.set(identity(entry.message), entry);
+    const chunk = this.#holder(old);
+    if (!chunk) return;
+    const draft = this.#draft(chunk);
+    draft[draft.indexOf(old)] = entry;
   }
 
   clear(): void {
     this.#entryOf.clear();
+    this.#marks.clear();
     this.chunks.value = [];
   }
 

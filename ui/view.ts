@@ -40,7 +40,7 @@ export function togglePanel(type: string): void {
 
 /** What had the focus is gone: the writing goes on, or with a touch screen, where that would bring the keyboard up, the reading. */
 export function refocus(): void {
-  const next = matchMedia("(hover: hover)").matches ? "textarea" : ".scroller";
+  const next = matchMedia("(hover: hover)").matches ? ".composers textarea" : ".scroller";
   document.querySelector<HTMLElement>(next)?.focus({ preventScroll: true });
 }
 

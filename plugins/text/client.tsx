@@ -35,6 +35,8 @@ export default defineClient(text, {
       left: "{used} of {most} characters",
       copy: "Copy",
       copied: "Copied",
+      commands: "Commands",
+      meant: "There is no /{typed}. Do you mean /{name}? Enter sends it as it is.",
     },
     zh: {
       message: "发消息到 {room}",
@@ -42,6 +44,8 @@ export default defineClient(text, {
       left: "{used} / {most} 字",
       copy: "复制",
       copied: "已复制",
+      commands: "命令",
+      meant: "没有 /{typed} 命令，是想用 /{name} 吗？再按一次 Enter 将照原样发送。",
     },
   },
 });

@@ -1,4 +1,5 @@
 /** The field that people write in. */
+import type { ComponentProps } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Shell } from "../../core/plugin.ts";
 import text, { MAX_CHARACTERS } from "./message.ts";
@@ -16,7 +17,8 @@ type Props = { shell: Shell<Body>; room: string; roomName: string; typed(unsent:
 export function Composer(props: Props) {
   const { shell, room, roomName } = props;
   const field = useRef<HTMLTextAreaElement>(null);
-  const { draft, fault, left, change, send } = useDraft(props);
+  const judge = useRef<((draft: string) => string) | undefined>(undefined);
+  const { draft, fault, left, change, send } = useDraft(props, judge);
   const sendable = draft.trim() !== "" && left >= 0;
   const wrong = left < 0 || fault !== "";
   const label = shell.t("message", { room: `#${roomName}` });
@@ -31,6 +33,9 @@ export function Composer(props: Props) {
   };
   return (
     <form class="text-composer" onSubmit={submit}>
+      {draft.startsWith("/") && field.current && (
+        <Slash shell={shell} draft={draft} field={field.current} change={change} judge={judge} />
+      )}
       {/* The style sheet draws the text once more, unseen, and so makes this as tall as the field has to be. */}
       <div class="text-field" data-text={draft.slice(0, MIRRORED)}>
         <textarea
@@ -59,8 +64,27 @@ export function Composer(props: Props) {
   );
 }
 
+type Judge = { readonly current: ((draft: string) => string) | undefined };
+/** Loaded when somebody begins a command. */
+let Commands: typeof import("./commands.tsx").Commands | undefined;
+
+function Slash(props: ComponentProps<NonNullable<typeof Commands>>) {
+  const [, loaded] = useState(false);
+  useEffect(() => {
+    import("./commands.tsx").then(
+      module => {
+        Commands = module.Commands;
+        loaded(true);
+      },
+      // What is written out works without the menu.
+      () => {},
+    );
+  }, []);
+  return Commands ? <Commands {...props} /> : null;
+}
+
 /** The text that is being written, kept for each room. */
-function useDraft({ shell, room, typed }: Props) {
+function useDraft({ shell, room, typed }: Props, judge: Judge) {
   const [draft, setDraft] = useState(() => shell.recall(`draft:${room}`));
   const [fault, setFault] = useState("");
   function change(to: string) {
@@ -72,6 +96,8 @@ function useDraft({ shell, room, typed }: Props) {
   function send() {
     try {
       if (shell.command(draft, room)) return change("");
+      const doubt = judge.current?.(draft);
+      if (doubt) return setFault(doubt);
       // The shell would refuse it too, but by then the field would be empty.
       text.parse({ text: draft });
     } catch (error) {

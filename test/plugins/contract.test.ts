@@ -1,8 +1,13 @@
-/** The contract suite, for every type in the list of the built-in ones. A new type adds its samples here. */
+/** The contract suite, for every built-in type and every example. A new type adds its samples here. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import plugins from "../../plugins/server.ts";
+import type { AnyServerPlugin } from "../../core/plugin.ts";
+import dice from "../../plugins/examples/dice/server.ts";
+import poll from "../../plugins/examples/poll/server.ts";
+import builtIn from "../../plugins/server.ts";
 import { contractSuite, type Samples } from "../suites/contract.ts";
+
+const plugins: AnyServerPlugin[] = [...builtIn, ...poll, dice];
 
 const presence = { person: "0190-ana", name: "Ana", status: "online", since: 1_800_000_000_000 };
 const status = {
@@ -47,6 +52,19 @@ const SAMPLES: Record<string, Samples> = {
   typing: alike({ typing: true }, { typing: false }, { typing: true, voice: true }),
   voice: alike(voice, { ...voice, mime: "audio/mp4", durationMs: 900_000, peaks: Array(128).fill(255) }),
   redact: alike({}),
+  poll: alike(
+    { question: "Lunch?", answers: ["soup", "rice"] },
+    { question: "", answers: Array.from("abcdefghij") },
+    { question: "？".repeat(200), answers: ["面", "x".repeat(200)] },
+  ),
+  "poll.vote": alike({ choice: 0 }, { choice: 9 }, { choice: null }),
+  dice: {
+    inputs: [{ dice: "1d6" }, { dice: "20d100" }],
+    bodies: [
+      { dice: "2d6", rolls: [1, 6] },
+      { dice: "1d100", rolls: [100] },
+    ],
+  },
 };
 
 for (const plugin of plugins) {
