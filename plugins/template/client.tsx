@@ -7,9 +7,6 @@ import "./style.css";
 /** What people said last, by their ids. */
 type Answers = ReadonlyMap<string, boolean>;
 
-/** A type sends its own messages only: this is what the buttons of a question send answers with. */
-let answering: Shell<Answer> | undefined;
-
 function fold(_: Message<Question>, marks: readonly Message[]): Answers {
   const said = new Map<string, boolean>();
   for (const { type, author, body } of marks) {
@@ -25,7 +22,7 @@ function Row({ shell, message, view }: RowProps) {
     <button
       type="button"
       aria-pressed={view.get(shell.me.id) === yes}
-      onClick={() => answering?.send({ yes }, { room: message.room, ref: message.id })}
+      onClick={() => shell.of(answer).send({ yes }, { room: message.room, ref: message.id })}
     >
       {shell.t(yes ? "yes" : "no", { n: [...view.values()].filter(said => said === yes).length })}
     </button>
@@ -49,9 +46,17 @@ function Form({ shell, room, close }: { shell: Shell<Question>; room: string; cl
     <form class="ask" onSubmit={ask}>
       <label>
         {shell.t("text")}
-        <input value={text} required maxLength={500} onInput={({ currentTarget }) => setText(currentTarget.value)} />
+        <input
+          class="field"
+          value={text}
+          required
+          maxLength={500}
+          onInput={({ currentTarget }) => setText(currentTarget.value)}
+        />
       </label>
-      <button type="submit">{shell.t("send")}</button>
+      <button type="submit" class="button primary">
+        {shell.t("send")}
+      </button>
     </form>
   );
 }
@@ -71,10 +76,5 @@ export default [
       zh: { ask: "提问", text: "问题", send: "提问", yes: "是 {n}", no: "否 {n}" },
     },
   }),
-  defineClient(answer, {
-    started(shell) {
-      answering = shell;
-      return () => {};
-    },
-  }),
+  defineClient(answer, {}),
 ];
