@@ -188,10 +188,13 @@ function orRefused<Value>(call: () => Value): { value: Value } | undefined {
 
 /** What was sent, and what came of it, stand in the error. */
 class Broken extends Error {
+  readonly value: unknown;
+
   constructor(value: unknown, error: unknown) {
     const shown = inspect(value, { breakLength: Infinity, depth: 4 }).slice(0, MAX_SHOWN);
     const [line] = (error as Error).message.split("\n");
     super(`${shown}: ${line}`, { cause: error });
+    this.value = value;
   }
 }
 

@@ -81,9 +81,15 @@ export async function stage(target: Target, folder: string): Promise<void> {
   // No page asks for the source maps.
   const filter = (path: string) => !path.endsWith(".map");
   await cp(join(root, "dist/ui"), join(folder, "dist/ui"), { recursive: true, filter });
+  await cp(join(root, "dist/kit"), join(folder, "dist/kit"), { recursive: true });
   await mkdir(join(folder, "native"));
   await cp(await libraryFor(target), join(folder, "native/zeromq.node"));
-  const manifest = { name: "web-chat", version, bin: "core/main.js", pkg: { assets: ["dist/ui/**/*", "native/*"] } };
+  const manifest = {
+    name: "web-chat",
+    version,
+    bin: "core/main.js",
+    pkg: { assets: ["dist/ui/**/*", "dist/kit/*", "native/*"] },
+  };
   await writeFile(join(folder, "package.json"), JSON.stringify(manifest));
 }
 
