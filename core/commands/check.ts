@@ -89,7 +89,11 @@ async function examine(folder: PluginFolder, out: string, names: readonly string
     try {
       return ((await import(pathToFileURL(join(out, moduleOf(file))).href)) as { default?: unknown }).default;
     } catch (error) {
-      findings.push({ ...thrownAt(error, file), what: `threw when it was loaded: ${line(error)}`, mend: MENDS.load });
+      findings.push({
+        ...thrownAt(error, file),
+        what: `threw when it was loaded: ${line(error)}`,
+        mend: error instanceof ReferenceError ? MENDS.name : MENDS.load,
+      });
       return undefined;
     }
   };
@@ -124,7 +128,7 @@ async function examine(folder: PluginFolder, out: string, names: readonly string
 
 const MENDS = {
   load: "what stands outside of functions has to work in Node, too: a client half finds the page in its components only",
-  promise: "parse has to throw a Reject for whatever it does not take, and return only what it knows",
+  name: "import it, or look how it is written",
   test: "mend the code, or the test",
   type: "mend the type; web-chat.d.ts says what is expected",
 };
@@ -146,7 +150,7 @@ function contractFaults(
           mend: `export default { "${type}": [{ … }, { … }] }: messages as people send them`,
         },
       ];
-    return promisesOf(plugin, own).flatMap(({ what, hold }) => {
+    return promisesOf(plugin, own).flatMap(({ what, mend, hold }) => {
       try {
         hold(SEED);
         return [];
@@ -155,7 +159,7 @@ function contractFaults(
         const place = at.file
           ? at
           : placeIn(folder.path, [fileOf(folder.path, "message") ?? ""], new RegExp(`["'\`]${type}["'\`]`));
-        return [{ ...place, what: `${type} breaks a promise: ${what}. It had ${line(error)}`, mend: MENDS.promise }];
+        return [{ ...place, what: `${type} breaks a promise: ${what}. It had ${line(error)}`, mend }];
       }
     });
   });

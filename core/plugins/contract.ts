@@ -23,8 +23,8 @@ import { Registry, type Type } from "../registry.ts";
 /** What a client may send, and bodies as they are kept; for most types the two are alike. */
 export type Samples = { readonly inputs: readonly unknown[]; readonly bodies: readonly unknown[] };
 
-/** `hold` throws where it does not; the same seed sends the same junk. */
-export type Promised = { readonly what: string; hold(seed: number): void };
+/** `hold` throws where it does not, and `mend` says what helps then; the same seed sends the same junk. */
+export type Promised = { readonly what: string; readonly mend: string; hold(seed: number): void };
 
 /** Longest key that crosses the cluster, in UTF-16 units. */
 const MAX_KEY_LENGTH = 256;
@@ -50,6 +50,7 @@ export function promisesOf(plugin: AnyServerPlugin, samples: Samples): Promised[
     ...promisesToPeers(plugin, type, samples),
     {
       what: "each node has hooks of its own, or hooks without anything to share",
+      mend: "give defineServer an object of functions, or a function that makes one",
       hold() {
         for (const hook of Object.values(plugin.hooks())) assert.equal(typeof hook, "function");
       },
@@ -66,6 +67,7 @@ function promisesToClients(plugin: AnyServerPlugin, type: Type, { inputs, bodies
   return [
     {
       what: "good input is taken, good bodies cross the cluster unchanged",
+      mend: "parse has to take the samples, and to return the same when it is given what it returned; or mend the samples",
       hold() {
         assert.ok(inputs.length > 0 && bodies.length > 0, "there are no samples");
         each(inputs, input => {
@@ -77,6 +79,7 @@ function promisesToClients(plugin: AnyServerPlugin, type: Type, { inputs, bodies
     },
     {
       what: "whatever a client sends is refused under a code, or is a body that crosses the cluster",
+      mend: "parse has to throw a Reject for whatever it does not take, and return only what it has looked at",
       hold(seed) {
         each([undefined, null, "", 0, [], {}, Object.create(null), () => {}, new Proxy({}, {})], taken);
         holds(property(oneof(junk, spoilt(inputs)), taken), seed, 2_000);
@@ -84,6 +87,7 @@ function promisesToClients(plugin: AnyServerPlugin, type: Type, { inputs, bodies
     },
     {
       what: "a client's body is read and left as it was",
+      mend: "parse has to make a new object, and to leave the one that it is given as it is",
       hold() {
         each(inputs, input => {
           const before = structuredClone(input);
@@ -96,6 +100,7 @@ function promisesToClients(plugin: AnyServerPlugin, type: Type, { inputs, bodies
     },
     {
       what: "fields that it does not know are left out, also those that would set a prototype",
+      mend: "parse has to make a new object of the fields that it knows",
       hold() {
         const polluting =
           '{"__proto__": {"polluted": true}, "constructor": {"prototype": {"polluted": true}}, "later": 1}';
@@ -124,6 +129,7 @@ function promisesToPeers({ message }: AnyServerPlugin, type: Type, { bodies }: S
   const promises: Promised[] = [
     {
       what: "whatever a peer sends is refused under a code, or is a body that crosses the cluster",
+      mend: "check, or else parse, and unpack have to throw a Reject for whatever they do not take",
       hold(seed) {
         const sent = property(oneof(junk, spoilt(bodies)), body => {
           const bytes = orRefused(() => encode(body));
@@ -135,6 +141,7 @@ function promisesToPeers({ message }: AnyServerPlugin, type: Type, { bodies }: S
     },
     {
       what: "a summary is one line that is not empty",
+      mend: "summary has to return some words for every body",
       hold() {
         each(bodies, body => {
           const summary = type.summary(body);
@@ -148,6 +155,7 @@ function promisesToPeers({ message }: AnyServerPlugin, type: Type, { bodies }: S
   if (message.kind === "state")
     promises.push({
       what: "the values of several nodes merge into one that is good itself, whoever holds them",
+      mend: "merge has to return one of the values, or a good one of the same form",
       hold() {
         each(bodies, body => {
           assert.deepEqual(type.merge([body]), body);

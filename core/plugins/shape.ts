@@ -39,6 +39,7 @@ export function faultsOfServer(folder: PluginFolder, plugins: readonly AnyServer
         what: `it is written for version ${contract} of the contract, and this is ${CONTRACT}`,
         mend,
       });
+      return found;
     }
     try {
       new Registry([plugin]);
