@@ -3,12 +3,12 @@ import { hash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join, relative, sep } from "node:path";
-import { brotliCompressSync, gzipSync } from "node:zlib";
+import { brotliCompressSync, brotliDecompressSync, gzipSync } from "node:zlib";
 import { CLIENT_ASSETS } from "./plugins/compile.ts";
 import type { LoadedPlugins } from "./plugins/load.ts";
 import { MEDIA } from "./plugins/media.ts";
 
-type Asset = { type: string; etag: string; plain: Buffer; br?: Buffer; gzip?: Buffer };
+type Asset = { type: string; etag: string; plain: Buffer; br?: Buffer; gzip?: Buffer | (() => Buffer) };
 export type Assets = ReadonlyMap<string, Asset>;
 
 const TYPES: Record<string, string> = {
@@ -33,22 +33,31 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** Reads a built UI; none where the directory does not exist. */
+/** Reads a built UI, of whose files the executable has only the packed form; none where the directory does not exist. */
 export function loadAssets(directory: string): Assets {
   const assets = new Map<string, Asset>();
-  for (const path of files(directory)) {
+  for (const path of new Set(files(directory).map(path => path.replace(/\.br$/, "")))) {
     const type = TYPES[extname(path)];
     if (!type) continue;
-    const asset = makeAsset(type, readFileSync(path));
     const br = readOptional(`${path}.br`);
-    const gzip = readOptional(`${path}.gz`);
+    const plain = readOptional(path) ?? brotliDecompressSync(br as Buffer);
+    // Few browsers ask for it, and none that comes over TLS.
+    const gzip = br && (readOptional(`${path}.gz`) ?? once(() => gzipSync(plain)));
     assets.set(`/${relative(directory, path).split(sep).join("/")}`, {
-      ...asset,
+      ...makeAsset(type, plain),
       ...(br && { br }),
       ...(gzip && { gzip }),
     });
   }
   return assets;
+}
+
+function once<Result>(make: () => Result): () => Result {
+  let made: { result: Result } | undefined;
+  return () => {
+    made ??= { result: make() };
+    return made.result;
+  };
 }
 
 /** The page with what its plugins load, and a fingerprint of it, which is another where the page is; none where no UI is built. */
@@ -116,7 +125,8 @@ export function serveAsset(assets: Assets, path: string, request: IncomingMessag
   const accepted = String(request.headers["accept-encoding"] ?? "");
   const encoding =
     asset.br && /\bbr\b/.test(accepted) ? "br" : asset.gzip && /\bgzip\b/.test(accepted) ? "gzip" : "plain";
-  const body = asset[encoding] ?? asset.plain;
+  const packed = asset[encoding] ?? asset.plain;
+  const body = typeof packed === "function" ? packed() : packed;
   if (encoding !== "plain") response.setHeader("Content-Encoding", encoding);
   response.writeHead(200, { "Content-Type": asset.type, "Content-Length": body.length });
   response.end(request.method === "HEAD" ? undefined : body);

@@ -1,20 +1,35 @@
-/** The executable carries zeromq's native library inside; the system loads it only from a real file, written here. */
+/** The executable carries zeromq's native library and esbuild's program inside; the system takes both only from real files, written here. */
 import { hash, randomUUID } from "node:crypto";
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { isSea } from "node:sea";
+import { brotliDecompressSync } from "node:zlib";
 import type { Config } from "./config.ts";
 import { sharedFolder } from "./datadir.ts";
 import { Reject } from "./errors.ts";
 
-type Settings = Pick<Config, "nativeDir" | "dataDir">;
+type Settings = Pick<Config, "nativeDir"> & { dataDir: string | undefined };
 
 /** Where the executable holds it, beside the folder of this file. */
 const EMBEDDED = "../native/zeromq.node";
+const COMPILER = "../native/esbuild.br";
 
 let library: unknown;
 let loadedFrom: string | undefined;
+/** Of the node that runs; a command that needs no more than the compiler has none. */
+let known: Settings = { nativeDir: undefined, dataDir: undefined };
 
 /** In the executable, what zeromq gets in place of a library that it looks for by itself. */
 export function nativeLibrary(): unknown {
@@ -23,19 +38,28 @@ export function nativeLibrary(): unknown {
 
 /** To be called before zeromq is imported; does nothing when run from source. Throws `Reject` where no folder will do. */
 export function loadNative(settings: Settings): void {
+  known = settings;
   if (!isSea()) return;
   const bytes = readFileSync(join(import.meta.dirname, EMBEDDED));
   ({ library, path: loadedFrom } = unpack(bytes, foldersFor(settings)));
 }
 
+/** In the executable, where esbuild's program was written to, once. Throws `Reject` where no folder will do. */
+export function embeddedCompiler(): string | undefined {
+  if (!isSea()) return undefined;
+  const packed = readFileSync(join(import.meta.dirname, COMPILER));
+  return unpackProgram(packed, foldersFor(known));
+}
+
 /** Removes what earlier versions left in the data directory; to be called by the node that holds it. */
-export function removeLeftovers({ dataDir }: Settings): void {
+export function removeLeftovers({ dataDir }: Pick<Config, "dataDir">): void {
   // Siblings of another version may be about to load theirs.
   if (loadedFrom === undefined || sharedFolder(dataDir) !== undefined) return;
   const folder = inDataDir(dataDir);
+  const own = [basename(loadedFrom), programName(readFileSync(join(import.meta.dirname, COMPILER)))];
   try {
     for (const name of readdirSync(folder))
-      if (name.startsWith("zeromq-") && name !== basename(loadedFrom)) rmSync(join(folder, name), { force: true });
+      if (/^(zeromq|esbuild)-/.test(name) && !own.includes(name)) rmSync(join(folder, name), { force: true });
   } catch {
     // There is no such folder, or Windows still holds a file in it: a later start may have more luck.
   }
@@ -49,7 +73,7 @@ export function foldersFor({ nativeDir, dataDir }: Settings, environment = proce
   if (nativeDir !== undefined) return [join(resolve(nativeDir), own)];
   const caches = [environment.XDG_CACHE_HOME, join(home(), ".cache")].filter(path => path && isAbsolute(path));
   const cache = caches.slice(0, 1).map(path => join(path as string, "web-chat"));
-  return [inDataDir(dataDir), ...cache, join(tmpdir(), own)];
+  return [...(dataDir === undefined ? [] : [inDataDir(dataDir)]), ...cache, join(tmpdir(), own)];
 }
 
 /** Of a shared folder that itself: which directory in it this node takes is not known yet. */
@@ -64,23 +88,59 @@ function home(): string {
   }
 }
 
+/** Unpacks a program into the first of the folders where it can be run, unless it is there already. Returns its path. */
+export function unpackProgram(packed: Uint8Array, folders: readonly string[]): string {
+  let bytes: Buffer | undefined;
+  return firstOf(folders, programName(packed), "the compiler cannot be unpacked", path => {
+    // Written at once or not at all: what has that name is that.
+    if (!isThere(path)) {
+      bytes ??= brotliDecompressSync(packed);
+      write(path, bytes);
+    }
+    // A file system with noexec says no here.
+    accessSync(path, constants.X_OK);
+    return path;
+  });
+}
+
+/** After what it is unpacked from, so that it is known without unpacking. */
+function programName(packed: Uint8Array): string {
+  return `esbuild-${hash("sha256", packed).slice(0, 16)}${process.platform === "win32" ? ".exe" : ""}`;
+}
+
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
 /** Writes the library into the first of the folders where that can be done, and loads it from there. */
 export function unpack(bytes: Uint8Array, folders: readonly string[]): { library: unknown; path: string } {
   const name = `zeromq-${hash("sha256", bytes).slice(0, 16)}.node`;
+  return firstOf(folders, name, "the native library cannot be unpacked and loaded", path => {
+    write(path, bytes);
+    return { library: load(path), path };
+  });
+}
+
+/** What `take` returns for a file of that name in the first folder where it does not throw. */
+function firstOf<Taken>(
+  folders: readonly string[],
+  name: string,
+  failure: string,
+  take: (path: string) => Taken,
+): Taken {
   const failures: string[] = [];
   for (const folder of folders) {
     const path = join(folder, name);
     try {
       makePrivate(folder);
-      write(path, bytes);
-      return { library: load(path), path };
+      return take(path);
     } catch (error) {
       failures.push(`${folder} (${reason(error as NodeJS.ErrnoException, path)})`);
     }
   }
   throw new Reject(
     "native-dir",
-    `the native library cannot be unpacked and loaded; tried ${failures.join(", ")}: set NATIVE_DIR to a folder that this user can write to, on a file system without noexec`,
+    `${failure}; tried ${failures.join(", ")}: set NATIVE_DIR to a folder that this user can write to, on a file system without noexec`,
   );
 }
 

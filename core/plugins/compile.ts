@@ -3,6 +3,7 @@ import { hash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, extname, isAbsolute, join, posix, resolve, sep } from "node:path";
 import type { BuildOptions, BuildResult, Message, Metafile, OnResolveArgs, Plugin } from "esbuild";
+import { embeddedCompiler } from "../native.ts";
 import * as contract from "../plugin.ts";
 import { fileOf, type PluginFolder, SETTINGS_FILE } from "./folders.ts";
 import { MEDIA } from "./media.ts";
@@ -121,10 +122,12 @@ export async function compileForCheck({ path }: PluginFolder, files: readonly st
 /** Where a text stops to be JSON; undefined where that cannot be said. */
 export async function placeInJson(text: string): Promise<{ line: number } | undefined> {
   const { transform } = await esbuild();
-  const { errors } = await transform(text, { loader: "json", logLevel: "silent" }).catch(
-    error => error as { errors?: Message[] },
-  );
-  return errors?.[0]?.location ?? undefined;
+  try {
+    await transform(text, { loader: "json", logLevel: "silent" });
+    return undefined;
+  } catch (error) {
+    return (error as { errors?: Message[] }).errors?.[0]?.location ?? undefined;
+  }
 }
 
 /** Ends what compiles, which is a process of its own. The next compilation starts it again. */
@@ -135,7 +138,12 @@ export async function stopCompiling(): Promise<void> {
 
 let started: Promise<typeof import("esbuild")> | undefined;
 function esbuild(): Promise<typeof import("esbuild")> {
-  started ??= import("esbuild");
+  if (!started) {
+    const program = embeddedCompiler();
+    // It is read when that is imported, and at no other time.
+    if (program !== undefined) process.env.ESBUILD_BINARY_PATH = program;
+    started = import("esbuild");
+  }
   return started;
 }
 

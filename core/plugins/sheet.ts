@@ -2,7 +2,7 @@
 import postcss, { type AtRule, type Rule } from "postcss";
 
 /** What stands for the whole page becomes the plugin's part of it; what stands beside that is none of it. */
-const PAGE = /^((:root|html|body)(?![\w-])\s*>?\s*)+(?![+~])/i;
+const PAGE = /^((:root|html|body)(?![\w-])\s*>?\s*)+(?!\s*[+~])/i;
 
 /** Rules hold below `[data-plugin="<name>"]` only, and weigh what they weighed; keyframes get names of their own. */
 export function scopeSheet(name: string, css: string): string {

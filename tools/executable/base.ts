@@ -1,7 +1,7 @@
 /** The official Node that an executable is built on. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmod, copyFile, mkdir, readFile, rename, rm } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { cache, label, nodeVersion, root, type Target, which } from "./target.ts";
@@ -17,7 +17,26 @@ export type Base = {
 /** Throws where it can neither be found nor fetched. */
 export async function baseFor(target: Target): Promise<Base> {
   const path = await nodeFor(target);
-  return target.platform === "linux" ? stripped(target, path) : { path };
+  if (target.platform === "macos") return { path };
+  const base = target.platform === "linux" ? await stripped(target, path) : { path };
+  return { ...base, path: await withoutTypeScript(target, base.path) };
+}
+
+/** Node's own reader of TypeScript: WebAssembly, as text in base 64. */
+const TYPESCRIPT = /"AGFzbQ[A-Za-z0-9+/=]{1000000,}"/g;
+
+/** Plugins are compiled by esbuild, and nothing else here is TypeScript: what Node would read it with is blanked, 1.4 MB gzipped. */
+async function withoutTypeScript(target: Target, path: string): Promise<string> {
+  const bytes = await readFile(path);
+  const [found, ...others] = bytes.toString("latin1").matchAll(TYPESCRIPT);
+  if (!found || others.length > 0)
+    throw new Error(`${path} reads TypeScript in another way than withoutTypeScript knows`);
+  const [text] = found;
+  bytes.fill("A", found.index + 1, found.index + text.length - 1);
+  const smaller = join(cache, `node-${label(target)}-base`);
+  await rm(smaller, { force: true });
+  await writeFile(smaller, bytes, { mode: 0o755 });
+  return smaller;
 }
 
 async function nodeFor({ nodePackage, ...target }: Target): Promise<string> {
@@ -28,11 +47,16 @@ async function nodeFor({ nodePackage, ...target }: Target): Promise<string> {
     );
   }
   const binary = target.platform === "win" ? "bin/node.exe" : "bin/node";
-  const installed = join(root, "node_modules", nodePackage);
-  if ((await versionIn(installed)) === nodeVersion) return join(installed, binary);
-  const fetched = join(cache, `${nodePackage}-${nodeVersion}`);
-  if ((await versionIn(fetched)) !== nodeVersion) await fetchPackage(nodePackage, fetched);
-  return join(fetched, binary);
+  return join(await packageFor(nodePackage, nodeVersion), binary);
+}
+
+/** The folder of a package for another platform, fetched where it is not installed. Throws where that cannot be done. */
+export async function packageFor(name: string, version: string): Promise<string> {
+  const installed = join(root, "node_modules", name);
+  if ((await versionIn(installed)) === version) return installed;
+  const fetched = join(cache, `${name.replaceAll("/", "-")}-${version}`);
+  if ((await versionIn(fetched)) !== version) await fetchPackage(name, version, fetched);
+  return fetched;
 }
 
 async function versionIn(folder: string): Promise<string | undefined> {
@@ -44,15 +68,15 @@ async function versionIn(folder: string): Promise<string | undefined> {
 }
 
 /** npm installs none for another platform, but hands it out; that it is the one which the lock names is checked here. */
-async function fetchPackage(name: string, folder: string): Promise<void> {
-  console.log(`fetching ${name} ${nodeVersion} from npm`);
+async function fetchPackage(name: string, version: string, folder: string): Promise<void> {
+  console.log(`fetching ${name} ${version} from npm`);
   const draft = `${folder}.${process.pid}`;
   await mkdir(draft, { recursive: true });
   try {
-    const pack = ["pack", `${name}@${nodeVersion}`, "--silent", "--pack-destination", draft];
+    const pack = ["pack", `${name}@${version}`, "--silent", "--pack-destination", draft];
     const { stdout } = await run("npm", pack, { cwd: root, shell: process.platform === "win32" });
     const archive = join(draft, stdout.trim());
-    const { integrity } = lockedPackage(await readFile(join(root, "package-lock.json"), "utf8"), name);
+    const { integrity } = lockedPackage(await readFile(join(root, "package-lock.json"), "utf8"), name, version);
     const found = `sha512-${createHash("sha512")
       .update(await readFile(archive))
       .digest("base64")}`;
@@ -65,10 +89,10 @@ async function fetchPackage(name: string, folder: string): Promise<void> {
   }
 }
 
-function lockedPackage(lock: string, name: string): { integrity: string } {
+function lockedPackage(lock: string, name: string, version: string): { integrity: string } {
   const { packages } = JSON.parse(lock) as { packages: Record<string, { version: string; integrity: string }> };
   const locked = packages[`node_modules/${name}`];
-  if (locked?.version !== nodeVersion) throw new Error(`package-lock.json has no ${name} ${nodeVersion}`);
+  if (locked?.version !== version) throw new Error(`package-lock.json has no ${name} ${version}`);
   return locked;
 }
 
@@ -80,6 +104,8 @@ async function stripped(target: Target, path: string): Promise<Base> {
   if (!strip) return { path, unstripped: `there is no ${triple} and no llvm-strip here` };
   const smaller = join(cache, `node-${label(target)}-stripped`);
   await mkdir(dirname(smaller), { recursive: true });
+  // It may be a link to what another tree has, too.
+  await rm(smaller, { force: true });
   await copyFile(path, smaller);
   await chmod(smaller, 0o755);
   await run(strip, [smaller]);

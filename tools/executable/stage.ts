@@ -1,8 +1,12 @@
 /** The files that go into an executable, laid out as they are in the tree, so that they find each other as from source. */
-import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type BuildOptions, build as bundle, type Plugin } from "esbuild";
-import { root, type Target, version } from "./target.ts";
+import { promisify } from "node:util";
+import { brotliCompress, constants } from "node:zlib";
+import { type BuildOptions, build as bundle, version as compilerVersion, type Plugin } from "esbuild";
+import { packageFor } from "./base.ts";
+import { cache, root, type Target, version } from "./target.ts";
 
 /** CommonJS, which is all that pkg runs as a program's first file; names stay, for the stacks in the log. */
 const options: BuildOptions = {
@@ -19,7 +23,8 @@ const options: BuildOptions = {
   define: { "import.meta.dirname": "__dirname" },
   // Accelerators that ws takes if they happen to be installed.
   external: ["bufferutil", "utf-8-validate"],
-  logOverride: { "empty-import-meta": "silent" },
+  // esbuild looks for its own file in a thread that is not used here.
+  logOverride: { "empty-import-meta": "silent", "require-resolve-not-external": "silent" },
 };
 
 /** zeromq gets the library that core/native.ts loaded. */
@@ -78,12 +83,13 @@ export async function stage(target: Target, folder: string): Promise<void> {
     outfile: join(folder, `${PROBER}.js`),
     plugins: [embeddedWorkers],
   });
-  // No page asks for the source maps.
-  const filter = (path: string) => !path.endsWith(".map");
+  // No page asks for the source maps; what is there packed, core/assets.ts unpacks.
+  const filter = (path: string) => !/\.(map|gz)$/.test(path) && !existsSync(`${path}.br`);
   await cp(join(root, "dist/ui"), join(folder, "dist/ui"), { recursive: true, filter });
   await cp(join(root, "dist/kit"), join(folder, "dist/kit"), { recursive: true });
   await mkdir(join(folder, "native"));
   await cp(await libraryFor(target), join(folder, "native/zeromq.node"));
+  await cp(await compilerFor(target), join(folder, "native/esbuild.br"));
   const manifest = {
     name: "web-chat",
     version,
@@ -108,4 +114,23 @@ async function libraryFor({ platform, arch }: Target): Promise<string> {
     .sort((a, b) => b.abi - a.abi);
   if (!newest) throw new Error(`zeromq has no library for ${platform}-${arch}`);
   return join(built, newest.path.replaceAll("\\", "/"));
+}
+
+/** esbuild's program for a platform, as small as it can be made: nobody needs it but who drops plugins in. Returns its path. */
+async function compilerFor({ platform, arch }: Target): Promise<string> {
+  const name = `@esbuild/${{ linux: "linux", win: "win32", macos: "darwin" }[platform]}-${arch}`;
+  const packed = join(cache, `${name.replace("/", "-")}-${compilerVersion}.br`);
+  // It takes half a minute.
+  if (existsSync(packed)) return packed;
+  const program = platform === "win" ? "esbuild.exe" : "bin/esbuild";
+  const bytes = await readFile(join(await packageFor(name, compilerVersion), program));
+  const params = {
+    [constants.BROTLI_PARAM_QUALITY]: 11,
+    [constants.BROTLI_PARAM_LGWIN]: 24,
+    [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+  };
+  await mkdir(cache, { recursive: true });
+  await writeFile(`${packed}.partial`, await promisify(brotliCompress)(bytes, { params }));
+  await rename(`${packed}.partial`, packed);
+  return packed;
 }

@@ -1,0 +1,131 @@
+/** What plugin folders are compiled to. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { type Compiled, compileClient, compileServer, stopCompiling } from "../../core/plugins/compile.ts";
+import { temporaryDirectory } from "../helpers/node.ts";
+import { CLIENT, type Files, MESSAGE, NOTE, SERVER, writePlugin } from "../helpers/plugins.ts";
+
+const MODULES = {
+  preact: "assets/preact-A.js",
+  "preact/hooks": "assets/hooks-B.js",
+  "preact/jsx-runtime": "assets/jsx-C.js",
+  "@preact/signals": "assets/signals-D.js",
+  "web-chat/plugin": "assets/plugin-E.js",
+};
+
+after(() => stopCompiling());
+
+function folder(t: Parameters<typeof temporaryDirectory>[0], files: Files) {
+  return { name: "note", path: writePlugin(temporaryDirectory(t), "note", files) };
+}
+
+function first({ outputs, problems }: Compiled): string {
+  assert.deepEqual(problems, []);
+  return Buffer.from(outputs.values().next().value as Uint8Array).toString();
+}
+
+test("a client half imports from the page what the page has, packages of its own included", async t => {
+  const note = folder(t, {
+    ...NOTE,
+    "client.tsx": `import { useState } from "preact/hooks";
+import { signal } from "@preact/signals";
+import { h } from "preact";
+import { widget } from "widgets";
+${CLIENT}console.log(useState, signal, h, widget);
+`,
+    "node_modules/widgets/index.js": 'import { options } from "preact"; export const widget = options;',
+    "node_modules/preact/package.json": '{ "name": "preact", "version": "1.0.0" }',
+    "node_modules/preact/index.js": 'export const h = "another instance"; export const options = h;',
+  });
+  const code = first(await compileClient(note, MODULES));
+  const imported = [...code.matchAll(/from\s*"([^"]+)"/g)].map(([, path]) => path);
+  assert.deepEqual([...new Set(imported)].sort(), [
+    "../hooks-B.js",
+    "../jsx-C.js",
+    "../plugin-E.js",
+    "../preact-A.js",
+    "../signals-D.js",
+  ]);
+  assert.ok(!code.includes("another instance"));
+});
+
+test("a client half that loads more later does so from beside itself", async t => {
+  const note = folder(t, {
+    ...NOTE,
+    "client.tsx": `${CLIENT}export const later = () => import("./later.ts");\n`,
+    "later.ts": 'export default "said later";',
+  });
+  const compiled = await compileClient(note, MODULES);
+  const [, path = ""] = /import\("\.\/([^"]+)"\)/.exec(first(compiled)) ?? [];
+  assert.match(path, /^note-later-\w{8}\.js$/);
+  assert.match(Buffer.from(compiled.outputs.get(path) ?? []).toString(), /said later/);
+});
+
+test("a tsconfig.json in the folder changes nothing", async t => {
+  const note = folder(t, {
+    ...NOTE,
+    "tsconfig.json": '{ "extends": "./nowhere", "compilerOptions": { "jsx": "preserve" } }',
+  });
+  assert.match(first(await compileClient(note, MODULES)), /jsx-C\.js/);
+});
+
+test("a name that the core uses is free for a server half", async t => {
+  const note = folder(t, {
+    ...NOTE,
+    "server.ts": `import { createRequire } from "node:module";
+const require = createRequire(import.meta.url);
+console.log(require("node:path"));
+${SERVER}`,
+  });
+  const code = first(await compileServer(note));
+  const { default: plugin } = (await import(
+    `data:text/javascript,${encodeURIComponent(
+      `globalThis[Symbol.for("web-chat/plugin")] = { defineMessage: m => m, defineServer: (message, hooks) => ({ message, hooks }) };\n${code.replaceAll("import.meta.url", JSON.stringify(import.meta.url))}`,
+    )}`
+  )) as { default: { message: { type: string } } };
+  assert.equal(plugin.message.type, "note");
+});
+
+test("every problem is told, with its place", async t => {
+  const note = folder(t, { ...NOTE, "message.ts": `import "./none.ts";\nimport "nowhere";\n${MESSAGE}` });
+  const { problems, outputs } = await compileServer(note);
+  assert.equal(outputs.size, 0);
+  assert.deepEqual(
+    problems.map(({ file, line, column }) => ({ file, line, column })),
+    [
+      { file: "message.ts", line: 1, column: 7 },
+      { file: "message.ts", line: 2, column: 7 },
+    ],
+  );
+  assert.match(problems[0]?.text ?? "", /Could not resolve "\.\/none\.ts"/);
+});
+
+test("what is wrong in a sheet that a sheet imports is told with its place", async t => {
+  const note = folder(t, {
+    ...NOTE,
+    "client.tsx": `import "./a.css";\n${CLIENT}`,
+    "a.css": '@import "./b.css";',
+    "b.css": ".a {}\n.b { background: url(./none.png) }",
+  });
+  const { problems } = await compileClient(note, MODULES);
+  assert.deepEqual([problems[0]?.file, problems[0]?.line], ["b.css", 2]);
+});
+
+test("files from outside the folder are told, those of the folder are not", async t => {
+  const directory = temporaryDirectory(t);
+  writePlugin(directory, "shared", { "words.ts": 'export const word = "a";', "words.css": ".a { color: red }" });
+  const path = writePlugin(directory, "note", {
+    ...NOTE,
+    "server.ts": `import { word } from "../shared/words.ts";\n${SERVER}console.log(word);\n`,
+    "client.tsx": `import "../shared/words.css";\n${CLIENT}`,
+  });
+  const note = { name: "note", path };
+  assert.deepEqual((await compileServer(note)).inputs, [join(directory, "shared/words.ts")]);
+  assert.deepEqual((await compileClient(note, MODULES)).inputs, [join(directory, "shared/words.css")]);
+});
+
+test("without a client half there is nothing to load", async t => {
+  const note = folder(t, { "message.ts": MESSAGE, "server.ts": SERVER });
+  assert.deepEqual(await compileClient(note, MODULES), { problems: [], outputs: new Map(), inputs: [] });
+});
