@@ -107,6 +107,30 @@ program
     const held = await digest(configured());
     console.log(json ? JSON.stringify(held) : held.digest);
   });
+program
+  .command("new")
+  .argument("<type>", "name of the message type, and of its folder")
+  .description("write a plugin to begin with, that works at once, into ./<type>")
+  .action(async (type: string) => {
+    const [{ default: plugins }, { writePlugin }] = await Promise.all([
+      import("../plugins/server.ts"),
+      import("./commands/new.ts"),
+    ]);
+    console.log(await writePlugin(type, join(import.meta.dirname, "../dist/kit"), plugins));
+  });
+program
+  .command("check")
+  .argument("<folder>", "folder of a plugin")
+  .description("whether a plugin keeps the contract: where not, and how to mend it")
+  .action(async (folder: string) => {
+    const [{ default: plugins }, { check }] = await Promise.all([
+      import("../plugins/server.ts"),
+      import("./commands/check.ts"),
+    ]);
+    const { text, sound } = await check(folder, plugins);
+    console.log(text);
+    if (!sound) process.exitCode = 1;
+  });
 // What serve is given beyond its options is taken for a command that is misspelt.
 for (const command of program.commands) command.allowExcessArguments(command.name() === "serve");
 program.addOption(new Option("--config <file>", "JSON file with settings").helpGroup("Settings:"));

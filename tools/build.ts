@@ -1,6 +1,6 @@
 /**
  * Bundles the browser UI to dist/ui: index.html, under assets/ hashed files with a .gz and a .br beside each, and in
- * modules.json the names of those that dropped-in plugins share.
+ * modules.json the names of those that dropped-in plugins share. Writes dist/kit, too: see types.ts.
  */
 import { createHash } from "node:crypto";
 import { globSync } from "node:fs";
@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import { type BuildOptions, build as bundle, type Metafile, type OutputFile, type Plugin, transform } from "esbuild";
 import { Lexer, Tokenizer } from "marked";
+import { writeKit } from "./types.ts";
 
 /** What a first visit may load, JavaScript and CSS, gzipped. */
 const BUDGET_BYTES = 60 * 1024;
@@ -248,6 +249,7 @@ export async function build(): Promise<number> {
   const page = fillIn(await readFile(join(root, "ui/index.html"), "utf8"), first, iconName);
   await writeCompressed(join(root, "dist/ui/index.html"), Buffer.from(page));
   await buildAuthorityPage(iconName);
+  await writeKit();
   return bytes;
 }
 

@@ -102,6 +102,23 @@ export async function compileClient({ name, path }: PluginFolder, modules: PageM
   };
 }
 
+/** These files of the folder as modules for Node, to look at: what draws, and what is drawn, is nothing in them. */
+export async function compileForCheck({ path }: PluginFolder, files: readonly string[]): Promise<Compiled> {
+  return run(path, {
+    ...common,
+    absWorkingDir: path,
+    outdir: path,
+    entryPoints: files.map(file => join(path, file)),
+    outExtension: { ".js": ".mjs" },
+    chunkNames: "chunk-[hash]",
+    splitting: true,
+    platform: "node",
+    target: "node24",
+    banner: { js: 'import{createRequire as $require}from"node:module";const require=$require(import.meta.url);' },
+    plugins: [ownContract, withoutPage],
+  });
+}
+
 /** Where a text stops to be JSON; undefined where that cannot be said. */
 export async function placeInJson(text: string): Promise<{ line: number } | undefined> {
   const { transform } = await esbuild();
@@ -181,6 +198,21 @@ const ownContract: Plugin = {
     onLoad({ filter: /.*/, namespace: "contract" }, () => ({
       contents: `export const { ${Object.keys(contract).join(", ")} } = globalThis[Symbol.for("${CONTRACT_KEY}")];`,
     }));
+  },
+};
+
+/** Anything that is asked of it is itself: enough for what a client half does before it is drawn. */
+const NOTHING = `module.exports = new Proxy(function () {}, {
+  get: (_, key) => key === "__esModule" || key === Symbol.toPrimitive ? undefined : module.exports,
+  apply: () => module.exports, construct: () => module.exports, has: () => true,
+});`;
+const withoutPage: Plugin = {
+  name: "without-page",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^(preact|@preact\/signals)(\/|$)/ }, ({ path }) => ({ path, namespace: "nothing" }));
+    onLoad({ filter: /.*/, namespace: "nothing" }, () => ({ contents: NOTHING }));
+    onLoad({ filter: /\.css$/ }, () => ({ contents: "" }));
+    onLoad({ filter: isMedia }, () => ({ contents: 'export default "";' }));
   },
 };
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { encode } from "../../core/envelope.ts";
 import { type AnyServerPlugin, type NodeFigures, Reject, type ServerContext } from "../../core/plugin.ts";
-import { Calls, GIVE_UP_MS, HOOKS, running, SLOW_MS } from "../../core/plugins/calls.ts";
+import { Calls, GIVE_UP_MS, HOOKS, SLOW_MS } from "../../core/plugins/calls.ts";
 import { Faults } from "../../core/plugins/faults.ts";
 import { Registry, type Type } from "../../core/registry.ts";
 import plugins from "../../plugins/server.ts";

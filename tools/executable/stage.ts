@@ -95,11 +95,17 @@ export async function stage(target: Target, folder: string): Promise<void> {
   // No page asks for the source maps; what is there packed, core/assets.ts unpacks.
   const filter = (path: string) => !/\.(map|gz)$/.test(path) && !existsSync(`${path}.br`);
   await cp(join(root, "dist/ui"), join(folder, "dist/ui"), { recursive: true, filter });
+  await cp(join(root, "dist/kit"), join(folder, "dist/kit"), { recursive: true });
   await mkdir(join(folder, "native"));
   await cp(await libraryFor(target), join(folder, "native/zeromq.node"));
   if (target.platform === "linux") await strip(target, join(folder, "native/zeromq.node"));
   await cp(await compilerFor(target), join(folder, "native/esbuild.br"));
-  const manifest = { name: "web-chat", version, bin: "core/main.js", pkg: { assets: ["dist/ui/**/*", "native/*"] } };
+  const manifest = {
+    name: "web-chat",
+    version,
+    bin: "core/main.js",
+    pkg: { assets: ["dist/ui/**/*", "dist/kit/*", "native/*"] },
+  };
   await writeFile(join(folder, "package.json"), JSON.stringify(manifest));
 }
 

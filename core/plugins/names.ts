@@ -1,0 +1,22 @@
+/** What a plugin folder may be called: its types are named after it. */
+
+import type { AnyServerPlugin } from "../plugin.ts";
+import { Registry } from "../registry.ts";
+
+/** As the loader admits them. */
+const FOLDER_NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+
+/** Why that is no name for a new type, as the end of a sentence; undefined where it is one. */
+export function faultOfName(name: string, builtIn: readonly AnyServerPlugin[]): string | undefined {
+  if (!FOLDER_NAME.test(name))
+    return "is no name for a type: it takes small letters, digits and dashes, a letter first";
+  if (builtIn.some(({ message }) => message.type === name)) return "is built in";
+  try {
+    new Registry([
+      { message: { type: name, version: 1, kind: "log", parse: Object, summary: String }, hooks: () => ({}) },
+    ]);
+    return undefined;
+  } catch {
+    return "is no name for a type: it is reserved, or too long";
+  }
+}

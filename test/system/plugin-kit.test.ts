@@ -1,0 +1,165 @@
+/** What a plugin's author has: `web-chat new`, `web-chat check`, and the types, from source and from the executable. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { access, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { type TestContext } from "node:test";
+import { cleanUp } from "../helpers/cleanup.ts";
+import { executable, noExecutable } from "../helpers/executable.ts";
+
+const root = join(import.meta.dirname, "../..");
+const tsc = join(root, "node_modules/typescript/bin/tsc");
+const source = [process.execPath, join(root, "core/main.ts")];
+
+type Ended = { code: number; out: string };
+
+/** Runs a command in a folder, with no TypeScript on its path unless one lies there. */
+function call(cwd: string, [command = "", ...first]: readonly string[], ...rest: string[]): Promise<Ended> {
+  const env = { ...process.env, PATH: "" };
+  return new Promise(done =>
+    execFile(command, [...first, ...rest], { cwd, env }, (error, stdout, stderr) =>
+      done({ code: error ? Number(error.code ?? -1) : 0, out: stdout + stderr }),
+    ),
+  );
+}
+
+async function emptyFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "web-chat-kit-"));
+  cleanUp(t, () => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function newPoll(t: TestContext): Promise<string> {
+  const folder = await emptyFolder(t);
+  assert.equal((await call(folder, source, "new", "poll")).code, 0);
+  return folder;
+}
+
+for (const [from, command, missing] of [
+  ["source", source, undefined],
+  ["the executable", [executable], noExecutable()],
+] as const)
+  test(`from ${from}, new writes a plugin into an empty folder, and check finds nothing in it`, async t => {
+    if (missing) return t.skip(missing);
+    const folder = await emptyFolder(t);
+    for (const type of ["poll", "show-of-hands"]) {
+      const made = await call(folder, command, "new", type);
+      assert.equal(made.code, 0, made.out);
+      assert.equal(made.out.trim().split("\n").length, 3);
+      assert.deepEqual(
+        await readdir(join(folder, type)),
+        `client.tsx message.ts samples.ts server.ts ${type}.test.ts style.css tsconfig.json web-chat.d.ts`
+          .split(" ")
+          .sort(),
+      );
+      assert.deepEqual(await call(folder, command, "check", type), {
+        code: 0,
+        out: `${type} is sound (contract, tests, types not: there is no TypeScript)\n`,
+      });
+    }
+  });
+
+test("new refuses names that no type can have, and a folder that is in use", async t => {
+  const folder = await newPoll(t);
+  const refused = async (name: string) => /\[([\w-]+)\]\n$/.exec((await call(folder, source, "new", name)).out)?.[1];
+  assert.equal(await refused("poll"), "file-exists");
+  for (const name of ["text", "Poll", "poll.vote", "../poll", "join", "constructor", "", "x".repeat(99)])
+    assert.equal(await refused(name), "plugin-invalid", name);
+  await mkdir(join(folder, "empty"));
+  assert.equal(await refused("empty"), undefined);
+  assert.deepEqual((await readdir(folder)).sort(), ["empty", "poll"]);
+});
+
+test("check refuses what is no folder", async t => {
+  const { code, out } = await call(await emptyFolder(t), source, "check", "poll");
+  assert.equal(code, 1);
+  assert.match(out, /^web-chat: .+ is no folder \[file-unusable\]\n$/);
+});
+
+test("TypeScript knows all that a new plugin imports, where nothing is installed", async t => {
+  const folder = await newPoll(t);
+  const types = () => call(folder, [process.execPath, tsc], "-p", "poll", "--skipLibCheck", "false");
+  assert.deepEqual(await types(), { code: 0, out: "" });
+  await assert.rejects(access(join(folder, "poll/node_modules")));
+  await edit(folder, "client.tsx", "    Row,\n", "    Rwo: Row,\n");
+  await edit(folder, "server.ts", 'Reject("invalid"', 'Reject("invallid"');
+  const { out } = await types();
+  assert.match(out, /poll\/client\.tsx\(\d+,5\): error TS2353: .+ 'Rwo' does not exist in type 'ClientHooks</);
+  assert.match(out, /poll\/server\.ts\(9,\d+\): error TS2345: Argument of type '"invallid"'/);
+});
+
+test("check says what TypeScript says, where there is one beside the plugin", async t => {
+  const folder = await newPoll(t);
+  const bin = join(folder, "node_modules/.bin");
+  await mkdir(bin, { recursive: true });
+  await writeFile(join(bin, "tsc"), `#!/bin/sh\nexec "${process.execPath}" "${tsc}" "$@"\n`, { mode: 0o755 });
+  if (process.platform === "win32") return t.skip("the compiler is started by a shell script");
+  assert.equal((await call(folder, source, "check", "poll")).out, "poll is sound (contract, tests, types)\n");
+  await edit(folder, "server.ts", "async receive(body, { ref, find })", "async receive(body, { ref, fnd })");
+  const { code, out } = await call(folder, source, "check", "poll");
+  assert.equal(code, 1);
+  assert.match(out, /^server\.ts:8:32 {2}Property 'fnd' does not exist on type 'Receiving'\.\n {4}mend the type/m);
+});
+
+async function edit(folder: string, file: string, before: string, after: string): Promise<void> {
+  const path = join(folder, "poll", file);
+  const text = await readFile(path, "utf8");
+  assert.ok(text.includes(before), `${file} has no ${before}`);
+  await writeFile(
+    path,
+    text.replace(before, () => after),
+  );
+}
+
+/** What is broken, by an edit; what is said of it, and what helps. */
+// biome-ignore format: a table
+const BROKEN: readonly [what: string, file: string, before: string, after: string, said: RegExp][] = [
+  ["a brace is missing", "server.ts", "receive: body => body }", "receive: body => body ", /^server\.ts:6:\d+ {2}Expected "\}" .+\n {4}mend what stands there/m],
+  ["a package is not there", "message.ts", 'import {', 'import "left-pad";\nimport {', /^message\.ts:2:8 {2}Could not resolve "left-pad"\n {4}npm install left-pad, in the plugin's folder/m],
+  ["a file is not there", "client.tsx", '"./style.css"', '"./styl.css"', /^client\.tsx:5:8 {2}Could not resolve "\.\/styl\.css"\n {4}look at the path/m],
+  ["something is not exported", "message.ts", "export const answer =", "export const anwser =", /^server\.ts:3:\d+ {2}No matching export in "message\.ts" for import "answer"\n {4}export it there/m],
+  ["the client half imports the server half", "client.tsx", '"./style.css"', '"./server.ts"', /^client\.tsx:5:8 {2}.*stays on the server.*\n {4}move what both halves need into message\.ts/m],
+  ["the client half imports a module of Node", "client.tsx", 'import "./style.css"', 'import "node:fs"', /^client\.tsx:5:8 {2}Could not resolve "node:fs"\n {4}what is Node's own is there for server\.ts only/m],
+  ["the server half throws when it is loaded", "server.ts", "export default [", 'throw new Error("no luck");\nexport default [', /^server\.ts:5 {2}threw when it was loaded: no luck\n/m],
+  ["a name is nowhere", "server.ts", "{ answer, question }", "{ question }", /^server\.ts:7 {2}threw when it was loaded: answer is not defined\n {4}import it, or look how it is written/m],
+  ["nothing is exported by default", "server.ts", "export default [", "export const plugins = [", /^server\.ts {2}it exports no plugin by default\n {4}export default defineServer/m],
+  ["a type has another folder's name", "message.ts", '"poll.answer"', '"vote.answer"', /^message\.ts:26:9 {2}the type “vote\.answer” is in the folder “poll”\n {4}.*“poll\.” and more/m],
+  ["the contract is a later one", "message.ts", "  version: 1,", "  contract: 9,\n  version: 1,", /^message\.ts:11:3 {2}it is written for version 9 of the contract, and this is 1\n {4}take a newer web-chat/m],
+  ["the kind is unknown", "message.ts", 'kind: "log"', 'kind: "logg" as "log"', /^message\.ts:10:9 {2}the message type “poll” needs a kind: log, state or signal\n/m],
+  ["a field of the message is misspelt", "message.ts", "summary: ({ text }) => text,", "summary: ({ text }) => text,\n  bolbs: () => [],", /^message\.ts:\d+:3 {2}nothing is called “bolbs” in the message of a plugin\n {4}did you mean “blobs”\?/m],
+  ["a hook of the server half is misspelt", "server.ts", "{ receive: body => body }", "{ recieve: body => body }", /^server\.ts:6:28 {2}nothing is called “recieve” in the server half of a plugin\n {4}did you mean “receive”\?/m],
+  ["a hook of the client half is misspelt", "client.tsx", "    Row,\n", "    Rwo: Row,\n", /^client\.tsx:\d+:5 {2}nothing is called “Rwo” in the client half of a plugin\n {4}did you mean “Row”\?/m],
+  ["a text is missing in one language", "client.tsx", 'zh: { ask: "提问", ', "zh: { ", /^client\.tsx:\d+:7 {2}the text “ask” is missing in “zh”\n {4}add ask to strings\.zh/m],
+  ["a text is in no language", "client.tsx", 'takes: "text"', 'takes: "txt"', /^client\.tsx:\d+:14 {2}command names the text “txt”, which strings does not have\n {4}did you mean “text”\?/m],
+  ["a client half has no server half", "server.ts", "  defineServer(question, { receive: body => body }),\n", "", /^client\.tsx:\d+:\d+ {2}“poll” has a client half, and no server half\n {4}list it in server\.ts/m],
+  ["samples are missing", "samples.ts", '"poll.answer"', '"poll.answers"', /^samples\.ts {2}there are no samples of “poll\.answer”\n {4}export default/m],
+  ["parse trusts what it is sent", "message.ts", "const { yes } = fieldsOf(input);", "const { yes } = input as { yes: unknown };", /^message\.ts:31 {2}poll\.answer breaks a promise: whatever a client sends is refused.+undefined: .+\n {4}parse has to throw a Reject/m],
+  ["parse lets everything through", "message.ts", "return { yes };", "return input as Answer;", /^message\.ts:26:9 {2}poll\.answer breaks a promise: fields that it does not know are left out/m],
+  ["a summary is empty", "message.ts", "summary: ({ text }) => text", 'summary: () => ""', /^message\.ts:10:9 {2}poll breaks a promise: a summary is one line that is not empty\. It had .+the summary is empty\n {4}summary has to return some words/m],
+  ["a test fails", "poll.test.ts", '{ text: "Lunch?" }', '{ text: "Dinner?" }', /^poll\.test\.ts:7 {2}the test “a question is kept without the spaces around it” fails: .+\n {4}mend the code, or the test/m],
+];
+
+for (const [what, file, before, after, said] of BROKEN)
+  test(`check says where and how to mend it: ${what}`, async t => {
+    const folder = await newPoll(t);
+    await edit(folder, file, before, after);
+    const { code, out } = await call(folder, source, "check", "poll");
+    assert.match(out, said);
+    assert.match(out, /^poll: \d+ to mend\n$/m);
+    assert.equal(code, 1);
+  });
+
+test("check says that a folder has a built-in type's name, or no message.ts", async t => {
+  const folder = await newPoll(t);
+  await cp(join(folder, "poll"), join(folder, "typing"), { recursive: true });
+  assert.match(
+    (await call(folder, source, "check", "typing")).out,
+    /^typing {2}“typing” is built in\n {4}rename the folder/m,
+  );
+  await rm(join(folder, "poll/message.ts"));
+  assert.match(
+    (await call(folder, source, "check", "poll")).out,
+    /^poll {2}there is no message\.ts\n {4}web-chat new/m,
+  );
+});

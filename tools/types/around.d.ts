@@ -1,0 +1,92 @@
+/** What else a plugin's files may import: sheets, pictures and sounds, and as much of Node as a first test needs. */
+declare module "*.css";
+declare module "*.svg" {
+  const url: string;
+  export default url;
+}
+declare module "*.png" {
+  const url: string;
+  export default url;
+}
+declare module "*.jpg" {
+  const url: string;
+  export default url;
+}
+declare module "*.jpeg" {
+  const url: string;
+  export default url;
+}
+declare module "*.gif" {
+  const url: string;
+  export default url;
+}
+declare module "*.webp" {
+  const url: string;
+  export default url;
+}
+declare module "*.avif" {
+  const url: string;
+  export default url;
+}
+declare module "*.mp3" {
+  const url: string;
+  export default url;
+}
+declare module "*.ogg" {
+  const url: string;
+  export default url;
+}
+declare module "*.opus" {
+  const url: string;
+  export default url;
+}
+declare module "*.wav" {
+  const url: string;
+  export default url;
+}
+declare module "*.m4a" {
+  const url: string;
+  export default url;
+}
+declare module "*.webm" {
+  const url: string;
+  export default url;
+}
+declare module "*.mp4" {
+  const url: string;
+  export default url;
+}
+declare module "*.woff2" {
+  const url: string;
+  export default url;
+}
+declare module "node:test" {
+  interface Test {
+    (name: string, body: () => unknown): Promise<void>;
+    skip(name: string, body: () => unknown): Promise<void>;
+    only(name: string, body: () => unknown): Promise<void>;
+  }
+  const test: Test;
+
+  export { test };
+  export default test;
+}
+declare module "node:assert/strict" {
+  type Why = string | Error;
+  type Wrong = RegExp | object | ((error: unknown) => boolean);
+  interface Assert {
+    (value: unknown, why?: Why): asserts value;
+    ok(value: unknown, why?: Why): asserts value;
+    equal<Value>(actual: unknown, expected: Value, why?: Why): asserts actual is Value;
+    notEqual(actual: unknown, expected: unknown, why?: Why): void;
+    deepEqual<Value>(actual: unknown, expected: Value, why?: Why): asserts actual is Value;
+    notDeepEqual(actual: unknown, expected: unknown, why?: Why): void;
+    match(text: string, pattern: RegExp, why?: Why): void;
+    doesNotMatch(text: string, pattern: RegExp, why?: Why): void;
+    throws(call: () => unknown, wrong?: Wrong, why?: Why): void;
+    rejects(call: Promise<unknown> | (() => Promise<unknown>), wrong?: Wrong, why?: Why): Promise<void>;
+    fail(why?: Why): never;
+  }
+  const assert: Assert;
+  export default assert;
+}
