@@ -218,10 +218,7 @@ async function layGround(
   };
 }
 
-function newCalls(
-  { logger }: NodeOptions,
-  parts: Pick<CallsParts, "faults" | "time" | "failed" | "slow">,
-): Calls {
+function newCalls({ logger }: NodeOptions, parts: Pick<CallsParts, "faults" | "time" | "failed" | "slow">): Calls {
   const warn: Logger["warn"] = (details, message) => logger.warn(details, message);
   return new Calls({ ...parts, warn, placeOf: (_, error) => placeOf(error) ?? builtInPlace(error) });
 }

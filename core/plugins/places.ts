@@ -38,13 +38,19 @@ export function folderOf(error: unknown): string | undefined {
     .find(folder => folder);
 }
 
-/** The frames that are plugins', innermost first, those of the cause before. */
-function stackOf(error: unknown): { url: string; line: number; column: number }[] {
-  if (!(error instanceof Error)) return [];
-  const own = [...String(error.stack).matchAll(FRAME)].map(([, url = "", line, column]) => ({
-    url,
-    line: Number(line),
-    column: Number(column),
-  }));
-  return [...stackOf(error.cause), ...own];
+const MAX_CAUSES = 8;
+
+/** The frames that are plugins', innermost first, those of the cause before. What was thrown may be anything, also a trap. */
+function stackOf(error: unknown, depth = 0): { url: string; line: number; column: number }[] {
+  try {
+    if (depth > MAX_CAUSES || !(error instanceof Error)) return [];
+    const own = [...String(error.stack).matchAll(FRAME)].map(([, url = "", line, column]) => ({
+      url,
+      line: Number(line),
+      column: Number(column),
+    }));
+    return [...stackOf(error.cause, depth + 1), ...own];
+  } catch {
+    return [];
+  }
 }
