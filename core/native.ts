@@ -16,6 +16,7 @@ import { homedir, tmpdir } from "node:os";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { isSea } from "node:sea";
 import { brotliDecompressSync } from "node:zlib";
+import { nameDistances } from "./branches.ts";
 import type { Config } from "./config.ts";
 import { sharedFolder } from "./datadir.ts";
 import { Reject } from "./errors.ts";
@@ -94,13 +95,19 @@ export function unpackProgram(packed: Uint8Array, folders: readonly string[]): s
   return firstOf(folders, programName(packed), "the compiler cannot be unpacked", path => {
     // Written at once or not at all: what has that name is that.
     if (!isThere(path)) {
-      bytes ??= brotliDecompressSync(packed);
+      bytes ??= unpackedProgram(packed);
       write(path, bytes);
     }
     // A file system with noexec says no here.
     accessSync(path, constants.X_OK);
     return path;
   });
+}
+
+function unpackedProgram(packed: Uint8Array): Buffer {
+  const bytes = brotliDecompressSync(packed);
+  if (process.arch === "x64") nameDistances(bytes);
+  return bytes;
 }
 
 /** After what it is unpacked from, so that it is known without unpacking. */

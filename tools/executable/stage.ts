@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
 import { type BuildOptions, build as bundle, version as compilerVersion, type Plugin } from "esbuild";
+import { nameTargets } from "../../core/branches.ts";
 import { packageFor, strip } from "./base.ts";
 import { cache, root, type Target, version } from "./target.ts";
 
@@ -129,7 +130,7 @@ async function libraryFor({ platform, arch }: Target): Promise<string> {
 /** esbuild's program for a platform, as small as it can be made: nobody needs it but who drops plugins in. Returns its path. */
 async function compilerFor({ platform, arch }: Target): Promise<string> {
   const name = `@esbuild/${{ linux: "linux", win: "win32", macos: "darwin" }[platform]}-${arch}`;
-  const packed = join(cache, `${name.replace("/", "-")}-${compilerVersion}.br`);
+  const packed = join(cache, `${name.replace("/", "-")}-${compilerVersion}-targets.br`);
   // It takes half a minute.
   if (existsSync(packed)) return packed;
   const program = platform === "win" ? "esbuild.exe" : "bin/esbuild";
@@ -139,6 +140,7 @@ async function compilerFor({ platform, arch }: Target): Promise<string> {
     [constants.BROTLI_PARAM_LGWIN]: 24,
     [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
   };
+  if (arch === "x64") nameTargets(bytes);
   await mkdir(cache, { recursive: true });
   await writeFile(`${packed}.partial`, await promisify(brotliCompress)(bytes, { params }));
   await rename(`${packed}.partial`, packed);
