@@ -1,10 +1,9 @@
 /** What is recorded, as the browser keeps it: it grows while it is recorded, and is there again if the page ends. */
 import type { Draft } from "../../core/plugin.ts";
 import type { Finished } from "./finish.ts";
+import { untilLoaded } from "./loading.ts";
 import type { Recording } from "./message.ts";
 import type { VoiceShell } from "./player.ts";
-
-const RETRY_MS = 1_000;
 
 /** Where a recording goes. */
 export type Place = { shell: VoiceShell; room: string; roomName: string };
@@ -66,13 +65,3 @@ export class Tape {
 
 /** What makes a message of it. */
 export const finisher = () => import("./finish.ts");
-
-async function untilLoaded<Loaded>(load: () => Promise<Loaded>): Promise<Loaded> {
-  for (;;) {
-    try {
-      return await load();
-    } catch {
-      await new Promise(done => setTimeout(done, RETRY_MS));
-    }
-  }
-}
