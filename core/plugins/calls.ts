@@ -134,7 +134,7 @@ export class Calls {
     const tookMs = Math.round(ms);
     const plugin = pluginOf(type);
     this.#parts.slow(type, hook, ms);
-    this.#parts.faults.slow({ plugin, hook: `${type} ${hook}`, why: `${hook} of “${type}” took ${tookMs} ms`, tookMs });
+    this.#parts.faults.slow({ plugin, hook: `${hook} of “${type}”`, tookMs });
     if (this.#mayTell(`${type} ${hook} slow`))
       this.#parts.warn({ plugin, type, hook, tookMs }, `“${type}” kept this node waiting for ${tookMs} ms in ${hook}`);
   }

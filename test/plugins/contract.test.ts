@@ -21,7 +21,7 @@ const status = {
   lagMs: 1.5,
   busOpen: true,
   types: { text: 1, poll: 2 },
-  faults: [{ plugin: "poll", why: "it does not compile", where: "server.ts:3" }],
+  faults: [{ plugin: "poll", why: "it does not compile", where: "server.ts:3", slowMs: 80 }],
   peers: [
     { id: "node-2", name: "hall", up: true, rttMs: 0.4, clockMs: 120_000, behind: 0 },
     { id: "node-3", name: "cellar", up: false, rttMs: null, clockMs: null, behind: 12 },
