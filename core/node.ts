@@ -288,10 +288,10 @@ async function openCluster(
     forgotten,
     logger,
     events: {
-      signal: signal => router.signalled(signal),
+      signal: signal => router.signals.received(signal),
       stateChanged: (type, key) => router.stateChanged(type, key),
-      held: (peer, seq) => router.held(peer, seq),
-      blobsHeld: hashes => router.blobsHeld(hashes),
+      held: (peer, seq) => router.holders.held(peer, seq),
+      blobsHeld: hashes => router.holders.blobsHeld(hashes),
       giveUp: fork => writeFact(FORK, self, fork, { log, clock }),
       refused,
       nodesChanged: () => router.nodesChanged(),
@@ -323,7 +323,7 @@ function makeListener(
       failed,
     }),
     webhooks: new Webhooks({
-      route: type => router.route(type),
+      route: type => router.deliveries.route(type),
       addressOf: request => proxies.addressOf(request),
       time,
       failed,
@@ -358,7 +358,7 @@ function makeGateway(
     isFromOwnPage: ownPages(config, cluster),
     visitorOf: request => proxies.visitorOf(request),
     router,
-    reading: new Reading({ log, rooms, registry, time, router, cluster }),
+    reading: new Reading({ log, rooms, registry, time, holders: router.holders, cluster }),
     signIn: new SignIn({ people, rooms, log, clock, claims, isReady: () => cluster.isReady }),
     registry,
     rooms,
@@ -389,10 +389,10 @@ function followCommits({ log, report, collector, failed }: Ground, router: Route
 
 /** The first time at once. */
 function startTicking({ report, time }: Ground, router: Router): Cancel {
-  router.tick();
+  router.deliveries.tick();
   return time.every(TICK_MS, () => {
     report.tick();
-    router.tick();
+    router.deliveries.tick();
   });
 }
 
@@ -418,7 +418,7 @@ async function stop(
   // What was accepted is committed and acked before the sockets close; a flood of more would only delay that.
   gateway.pause();
   await log.drain();
-  router.stopWaiting();
+  router.holders.stopWaiting();
   await new Promise(resolve => setImmediate(resolve));
   await open.disposeAsync();
 }
