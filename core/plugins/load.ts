@@ -7,18 +7,10 @@ import type { Logger } from "../node.ts";
 import * as contract from "../plugin.ts";
 import type { Registry } from "../registry.ts";
 import { Cache, type CompiledFolder } from "./cache.ts";
-import {
-  CONTRACT_KEY,
-  type Compiled,
-  compileClient,
-  compileServer,
-  type PageModules,
-  type Problem,
-  placeInJson,
-  stopCompiling,
-} from "./compile.ts";
+import { type Compiled, compileClient, compileServer, type Problem, placeInJson, stopCompiling } from "./compile.ts";
 import type { Fault, Faults } from "./faults.ts";
 import { contentsOf, fileOf, type Half, type PluginFolder, pluginFolders, SETTINGS_FILE } from "./folders.ts";
+import { CONTRACT_KEY, type PageModules } from "./imports.ts";
 import { markerPath, offFor } from "./off.ts";
 import { placeOf } from "./places.ts";
 import type { Watchdog } from "./watchdog.ts";
