@@ -9,7 +9,7 @@ import { dirname, extname, join } from "node:path";
 
 const GUIDES = ["plugins/README.md"];
 const ROOT = join(import.meta.dirname, "..");
-const BLOCK = /(<!-- code (\S+?)(?: (has|lacks) (.+?))? -->\n)```\w+\n[^]*?^```$/gm;
+const BLOCK = /(<!-- code (\S+?)(?: (has|lacks) (.+?))? -->\n)```\w+\n[\s\S]*?^```$/gm;
 
 const stale = GUIDES.filter(guide => {
   const path = join(ROOT, guide);
