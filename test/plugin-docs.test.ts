@@ -152,5 +152,5 @@ for (const name of ["README.md", "README.zh-CN.md", "plugins/README.md", "plugin
 const slug = (words = "") =>
   words
     .toLowerCase()
-    .replace(/[^\w\- ]/g, "")
+    .replace(/[^\p{L}\d_ -]/gu, "")
     .replaceAll(" ", "-");
