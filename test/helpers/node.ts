@@ -80,7 +80,7 @@ export type NodeProcess = {
 };
 
 /** Settings, and what else of the environment is to be there. */
-export type Environment = Given & { HOME?: string; XDG_CACHE_HOME?: string };
+export type Environment = Given & { HOME?: string; PATH?: string; XDG_CACHE_HOME?: string };
 
 /** A node as a process of its own, from source unless another program is named. Resolves when it serves. */
 export async function spawnNode(

@@ -8,8 +8,7 @@ import type { NodeFigures } from "../../core/plugin.ts";
 import { switchOff } from "../../core/plugins/off.ts";
 import builtIn from "../../plugins/server.ts";
 import { connect } from "../helpers/client.ts";
-import { executable, noExecutable } from "../helpers/executable.ts";
-import { newNode, runNode, spawnNode, temporaryDirectory } from "../helpers/node.ts";
+import { newNode, runNode, temporaryDirectory } from "../helpers/node.ts";
 import { CLIENT, type Files, MESSAGE, moveOut, NOTE, SERVER, writePlugin } from "../helpers/plugins.ts";
 
 type Line = { plugin?: string; where?: string; text: string };
@@ -118,42 +117,15 @@ export default defineServer(note, { receive(body) { throw new Reject("not-allowe
   "node_modules/loud/node_modules/ending/index.js": 'module.exports = "!";',
 };
 
-async function isLoud(t: TestContext, node: { port: number }): Promise<void> {
-  const ana = await connectTo(t, node);
-  await ana.join("lobby");
-  const { code, message } = await ana.ask("note", { room: "lobby", body: "a/hey" });
-  assert.deepEqual({ code, message }, { code: "not-allowed", message: "HEY!" });
-}
-
 test("a package beside a plugin is bundled, with a dependency of its own", async t => {
   const directory = temporaryDirectory(t);
   writePlugin(directory, "note", LOUD);
   const { node, lines } = await nodeWith(t, directory);
   assert.deepEqual(lines, []);
-  await isLoud(t, node);
-});
-
-test("the executable does all that, too, and unpacks its compiler only where there is something to compile", {
-  skip: noExecutable() ?? false,
-}, async t => {
-  const directory = temporaryDirectory(t);
-  const dataDir = temporaryDirectory(t);
-  const start = () => spawnNode(t, { PLUGINS: directory, DATA_DIR: dataDir }, [], [], [executable]);
-  const compilers = () => readdirSync(join(dataDir, "native")).filter(name => name.startsWith("esbuild-"));
-  const plain = await start();
-  assert.deepEqual(compilers(), []);
-  await plain.kill("SIGTERM");
-  writePlugin(directory, "note", { ...LOUD, "client.tsx": `import "./note.css";\n${CLIENT}`, "note.css": ".a{}" });
-  for (const _ of ["compiled", "cached"]) {
-    const node = await start();
-    await node.ready();
-    await isLoud(t, node);
-    const [, module = ""] = /<meta name="plugins" content="([^"]+)">/.exec(await (await fetch(node.url)).text()) ?? [];
-    const { status, headers } = await fetch(`${node.url}/${module}`);
-    assert.deepEqual([status, headers.get("content-type")], [200, "text/javascript; charset=utf-8"]);
-    assert.equal(compilers().length, 1);
-    await node.kill("SIGTERM");
-  }
+  const ana = await connectTo(t, node);
+  await ana.join("lobby");
+  const { code, message } = await ana.ask("note", { room: "lobby", body: "a/hey" });
+  assert.deepEqual({ code, message }, { code: "not-allowed", message: "HEY!" });
 });
 
 test("the hooks get what stands in settings.json", async t => {
