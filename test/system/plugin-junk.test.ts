@@ -1,31 +1,26 @@
 // biome-ignore-all lint/suspicious/noThenProperty: junk
-/** Plugins that throw, return junk, wait for ever or take long: they cost one message, and the node says which and where. */
+/** Junk of every form that a hook may throw, return or deliver: it costs that one message, and the node says whose it was. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { encode } from "../../core/envelope.ts";
-import { type AnyServerPlugin, type NodeFigures, Reject, type ServerContext } from "../../core/plugin.ts";
-import { Calls, GIVE_UP_MS, HOOKS, SLOW_MS } from "../../core/plugins/calls.ts";
-import { Faults } from "../../core/plugins/faults.ts";
-import { CALL, CALLS, newMarks } from "../../core/plugins/marks.ts";
-import { Registry, type Type } from "../../core/registry.ts";
+import { type AnyServerPlugin, type NodeFigures, Reject } from "../../core/plugin.ts";
 import plugins from "../../plugins/server.ts";
 import { connect } from "../helpers/client.ts";
 import { newNode } from "../helpers/node.ts";
-import { stillTime } from "../helpers/time.ts";
 
 type Changes = { message?: object; hooks?: object };
 
 /** A type that works but for what a test changes. */
-function note({ message, hooks }: Changes, kind = "log"): AnyServerPlugin {
-  const sound = { type: "note", version: 1, kind, parse: (input: unknown) => input, summary: () => "a note" };
+function note({ message, hooks }: Changes, kind = "log", type = "note"): AnyServerPlugin {
+  const sound = { type, version: 1, kind, parse: (input: unknown) => input, summary: () => "a note" };
   const made = Object.create({ receive: (input: unknown) => input }, Object.getOwnPropertyDescriptors(hooks ?? {}));
   return { message: { ...sound, ...(kind === "state" && { key: () => "k" }), ...message }, hooks: () => made } as never;
 }
 
-async function serving(t: TestContext, plugin: AnyServerPlugin, more: AnyServerPlugin[] = []) {
+async function serving(t: TestContext, ...types: AnyServerPlugin[]) {
   const lines: string[] = [];
   const log = (_: object, line: string) => void lines.push(line);
-  const node = await newNode(t, {}, [...plugins, plugin, ...more], { info() {}, warn: log, error: log });
+  const node = await newNode(t, {}, [...plugins, ...types], { info() {}, warn: log, error: log });
   const ana = await connect(t, node, { name: "Ana" });
   await ana.join("lobby");
   return { node, ana, lines };
@@ -80,19 +75,22 @@ const JUNK: [what: string, changes: Changes, kind?: string][] = [
   ["key is nothing", { message: { key: () => undefined } }, "state"],
 ];
 
-for (const [what, changes, kind] of JUNK)
-  test(`where ${what}, that message is refused, and the node goes on`, async t => {
-    const { node, ana, lines } = await serving(t, note(changes, kind));
-    const before = await node.log.digest();
-    const answer = await ana.ask("note", { room: "lobby", body: { a: 1 } });
-    assert.equal(answer.ok, false);
-    assert.equal(answer.code, "plugin-failed", JSON.stringify(answer));
-    assert.equal(answer.message, "“note” failed on this node; nothing was stored");
-    assert.equal(await node.log.digest(), before, "nothing is stored");
-    const told = lines.filter(line => line.includes("“note” failed"));
-    assert.equal(told.length, 1, told.join("\n"));
-    assert.ok(await ana.say("still here"));
-  });
+test("junk costs that message, and the node goes on", async t => {
+  const types = JUNK.map(([, changes, kind], at) => note(changes, kind, `note${at}`));
+  const { node, ana, lines } = await serving(t, ...types);
+  const before = await node.log.digest();
+  for (const [at, [what]] of JUNK.entries())
+    await t.test(`where ${what}, it is refused`, async () => {
+      const answer = await ana.ask(`note${at}`, { room: "lobby", body: { a: 1 } });
+      assert.equal(answer.ok, false);
+      assert.equal(answer.code, "plugin-failed", JSON.stringify(answer));
+      assert.equal(answer.message, `“note${at}” failed on this node; nothing was stored`);
+      assert.equal(await node.log.digest(), before, "nothing is stored");
+      const told = lines.filter(line => line.includes(`“note${at}” failed`));
+      assert.equal(told.length, 1, told.join("\n"));
+    });
+  assert.ok(await ana.say("still here"));
+});
 
 const REFUSED: [what: string, receive: () => unknown][] = [
   ["a function", () => ({ f() {} })],
@@ -100,12 +98,13 @@ const REFUSED: [what: string, receive: () => unknown][] = [
   ["what refers to itself", () => circle],
   ["what no MessagePack can bring", () => ({ date: new Date(0) })],
 ];
-for (const [what, receive] of REFUSED)
-  test(`where receive returns ${what}, that message is refused as a form that cannot be kept`, async t => {
-    const { ana } = await serving(t, note({ hooks: { receive } }));
-    assert.equal((await ana.ask("note", { room: "lobby", body: {} })).code, "invalid");
-    assert.ok(await ana.say("still here"));
-  });
+test("what cannot be kept is refused as that, and the node goes on", async t => {
+  const types = REFUSED.map(([, receive], at) => note({ hooks: { receive } }, "log", `note${at}`));
+  const { ana } = await serving(t, ...types);
+  for (const [at, [what]] of REFUSED.entries())
+    assert.equal((await ana.ask(`note${at}`, { room: "lobby", body: {} })).code, "invalid", what);
+  assert.ok(await ana.say("still here"));
+});
 
 test("a merge that fails costs that value, and neither the others nor the node", async t => {
   let merge: () => unknown = () => ({ merged: true });
@@ -148,9 +147,11 @@ test("junk that is delivered is a fault, and costs neither what is delivered bes
   let delivered: unknown = [];
   const value = () => (typeof delivered === "function" ? delivered() : delivered);
   const good = { body: { good: true }, to: { room: "lobby" } };
-  const { ana, node, lines } = await serving(t, note({ hooks: { joined: value } }), [
-    { ...note({ hooks: { joined: () => [good] } }), message: { ...note({}).message, type: "other" } },
-  ]);
+  const { ana, node, lines } = await serving(
+    t,
+    note({ hooks: { joined: value } }),
+    note({ hooks: { joined: () => [good] } }, "log", "other"),
+  );
   let joined = 0;
   for (const [what, junk] of DELIVERIES) {
     lines.length = 0;
@@ -203,111 +204,3 @@ async function figuresOf(client: Awaited<ReturnType<typeof connect>>): Promise<N
     return figures && figures.faults.length > 0 && figures;
   }, "the node says that there are faults");
 }
-
-/** A type of a registry in which time passes only as the test says. */
-function still(changes: Changes) {
-  const { time, pass } = stillTime();
-  let elapsed = 0;
-  const faults = new Faults();
-  const lines: string[] = [];
-  const slow: [string, string, number][] = [];
-  const calls = new Calls({
-    faults,
-    time: { elapsed: () => elapsed, after: time.after },
-    warn: (_, line) => void lines.push(line),
-    slow: (type, hook, ms) => void slow.push([type, hook, ms]),
-  });
-  const take = (ms: number) => {
-    elapsed += ms;
-  };
-  return { calls, faults, lines, slow, take, pass, type: new Registry([note(changes)], calls).get("note") as Type };
-}
-
-test("each call that keeps the node waiting is counted, told at most once a minute, and the longest is kept", () => {
-  let tookMs = 0;
-  const { faults, lines, slow, take, type } = still({ message: { parse: () => take(tookMs) } });
-  for (tookMs of [SLOW_MS, 80, 300, 60]) type.parse({});
-  assert.deepEqual(slow, [
-    ["note", "parse", 80],
-    ["note", "parse", 300],
-    ["note", "parse", 60],
-  ]);
-  assert.deepEqual(lines, ["“note” kept this node waiting for 80 ms in parse"]);
-  assert.deepEqual(faults.list(), [{ plugin: "note", why: "parse of “note” took 300 ms" }]);
-  take(60_000);
-  type.parse({});
-  assert.equal(lines.length, 2);
-});
-
-test("a hook that does not settle within 10 s is given up, unless the node is fetching something for it", async () => {
-  const { type, pass, faults } = still({ hooks: { receive: () => new Promise(() => {}) } });
-  let fetching = true;
-  const given = assert.rejects(type.hooks.receive?.({}, {} as never, () => fetching) as Promise<unknown>, {
-    code: "plugin-failed",
-  });
-  pass(GIVE_UP_MS);
-  await new Promise(resolve => setImmediate(resolve));
-  assert.deepEqual(faults.list(), []);
-  fetching = false;
-  pass(GIVE_UP_MS);
-  await given;
-  assert.match(faults.list()[0]?.why ?? "", /did not settle within 10000 ms/);
-});
-
-test("what fails again and again is told once a minute, with its place in the plugin's own sources", () => {
-  const { type, lines, faults, take } = still({ message: { parse: inPlugin } });
-  for (let again = 0; again < 100; again++) assert.throws(() => type.parse({}), { code: "plugin-failed" });
-  assert.deepEqual(lines, ["“note” failed in parse (plugins/note/message.ts:12): broken"]);
-  assert.deepEqual(faults.list(), [
-    { plugin: "note", why: "parse of “note”: broken", where: "plugins/note/message.ts:12" },
-  ]);
-  take(60_000);
-  assert.throws(() => type.parse({}));
-  assert.equal(lines.length, 2);
-});
-
-function inPlugin() {
-  const error = new Error("broken");
-  error.stack = `Error: broken\n    at helper (/srv/chat/core/values.ts:3:1)\n    at parse (file:///srv/chat/plugins/note/message.ts:12:9)`;
-  throw error;
-}
-
-test("the list of faults keeps the newest of each plugin and hook, and 64 at most", () => {
-  const faults = new Faults();
-  for (let n = 0; n < 100; n++) faults.add({ plugin: `p${n % 80}`, hook: "parse", why: `${n}` });
-  const kept = faults.list();
-  assert.equal(kept.length, 64);
-  assert.deepEqual(kept.at(-1), { plugin: "p19", why: "99" });
-  assert.equal(kept.filter(({ plugin }) => plugin === "p19").length, 1);
-});
-
-test("another thread sees which call runs, also within another, and how many began", () => {
-  const seen: unknown[] = [];
-  const look = (where: string) => {
-    const { [CALL]: call = 0, [CALLS]: begun } = marks;
-    seen.push([where, call === 0 ? undefined : HOOKS[(call - 1) % HOOKS.length], begun]);
-  };
-  const marks = newMarks();
-  const { calls, type } = still({
-    message: { parse: () => look("in parse") },
-    hooks: {
-      receive() {
-        type.parse({});
-        look("in receive");
-        return 1;
-      },
-    },
-  });
-  calls.seenBy({ marks, types: () => {} });
-  type.parse({});
-  look("between");
-  type.hooks.receive?.({}, {} as ServerContext as never, () => false);
-  look("after");
-  assert.deepEqual(seen, [
-    ["in parse", "parse", 1],
-    ["between", undefined, 1],
-    ["in parse", "parse", 3],
-    ["in receive", "receive", 3],
-    ["after", undefined, 3],
-  ]);
-});
