@@ -72,7 +72,7 @@ const SLOW: Row = [
   "takes longer than 50 ms in a hook",
   "slow",
   undefined,
-  /receive of “slow” took (\d+) ms/,
+  /^receive of “slow” kept the node waiting, for \d+ ms at most$/,
   withHook("receive(body) { for (const end = Date.now() + 80; Date.now() < end; ); return body; },"),
 ];
 
@@ -170,13 +170,15 @@ test("a node that has every kind of broken plugin at once", async t => {
   await t.test(`a plugin that ${SLOW[0]} is named in log, panel and metrics`, async () => {
     const [, folder, where, why] = SLOW;
     assert.equal((await answers.get(folder))?.ok, true);
-    const [line, ...more] = linesOf(node, folder);
-    assert.deepEqual(more, []);
+    // A machine that stalls makes anything slow, once or twice.
+    for (let more = 0; more < 2; more++) assert.ok((await ana.ask(folder, { room: "lobby", body: {} })).ok);
+    const [line, ...others] = linesOf(node, folder);
+    assert.deepEqual(others, []);
     assert.match(line?.msg ?? "", /^“slow” kept this node waiting for \d+ ms in receive$/);
     assert.ok(Number(line?.tookMs) > SLOW_MS);
     await isShown(ana, page, { folder, where, why });
     const metrics = await (await fetch(`${node.url}/metrics`)).text();
-    assert.ok(metrics.includes('\nchat_plugin_slow_seconds_count{type="slow",hook="receive"} 1\n'));
+    assert.ok(metrics.includes('\nchat_plugin_slow_seconds_count{type="slow",hook="receive"} 3\n'));
   });
 
   await t.test(`a plugin that ${UNDRAWN[0]} shows the line that stands for it, and the console names it`, async () => {
@@ -220,12 +222,13 @@ test("a node that has every kind of broken plugin at once", async t => {
 
 type Line = { level: number; pid: number; msg: string; where?: string; tookMs?: number };
 
-/** What the log says of that plugin. */
+/** What the log says of that plugin; not that it was slow, unless it is the one that is made for that. */
 function linesOf({ lines }: NodeProcess, folder: string): Line[] {
-  return lines
+  const all: (Line & { plugin?: string; folder?: string })[] = lines
     .filter(text => text.startsWith("{"))
-    .map(text => JSON.parse(text))
-    .filter(line => line.plugin === folder || line.folder === folder);
+    .map(text => JSON.parse(text));
+  const own = all.filter(({ plugin, folder: stuck }) => plugin === folder || stuck === folder);
+  return own.filter(({ tookMs }) => tookMs === undefined || folder === SLOW[1]);
 }
 
 /** The node's own words for it, which all browsers hear. */
@@ -238,7 +241,8 @@ type Shown = { folder: string; where: string | undefined; why: RegExp };
 
 /** In the figures of the node and in the System panel there is that fault, with its place, and no other of that plugin. */
 async function isShown(client: Client, page: Page, { folder, where, why }: Shown): Promise<void> {
-  const own = () => faultsOf(client).filter(({ plugin }) => plugin === folder);
+  const own = () =>
+    faultsOf(client).filter(({ plugin, slowMs }) => plugin === folder && (slowMs === undefined || folder === SLOW[1]));
   const [fault, ...more] = await client.until(() => own().length > 0 && own(), `the node tells of ${folder}`);
   assert.deepEqual({ where: fault?.where, more }, { where, more: [] });
   assert.match(fault?.why ?? "", why);
