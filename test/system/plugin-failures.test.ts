@@ -94,17 +94,17 @@ const STUCK: Row = [
   ),
 ];
 
-const TICKING: Row = [
-  "throws where nobody has sent anything",
-  "ticks",
-  "server.ts:4",
-  /^tick of “ticks”: no luck$/,
-  withHook('tick() { throw new Error("no luck"); },'),
+/** On, and told of once in a minute. */
+// biome-ignore format: a table
+const TOLD: readonly Row[] = [
+  ["throws where nobody has sent anything", "ticks", "server.ts:4", /^tick of “ticks”: no luck$/, withHook('tick() { throw new Error("no luck"); },')],
+  ["throws in a timer of its own", "times", "server.ts:4", /^outside of its hooks: no luck$/, withHook('tick() { setTimeout(() => { throw new Error("no luck"); }); return []; },')],
+  ["forgets a promise that rejects", "forgets", "server.ts:4", /^outside of its hooks: no luck$/, withHook('tick() { void Promise.resolve().then(() => { throw new Error("no luck"); }); return []; },')],
 ];
 
 const SOUND: Row = ["works", "note", undefined, /^$/, NOTE];
 
-const ON = [...REFUSED, TICKING, SLOW, UNDRAWN, STUCK, SOUND];
+const ON = [...REFUSED, ...TOLD, SLOW, UNDRAWN, STUCK, SOUND];
 
 test("a node that has every kind of broken plugin at once", async t => {
   const dataDir = temporaryDirectory(t);
@@ -158,14 +158,13 @@ test("a node that has every kind of broken plugin at once", async t => {
       await ana.say(`still here after ${folder}`);
     });
 
-  await t.test(`a plugin that ${TICKING[0]} is told of once`, async () => {
-    const [, folder, where, why] = TICKING;
-    await isShown(ana, page, { folder, where, why });
-    assert.deepEqual(
-      linesOf(node, folder).map(({ msg }) => msg),
-      [`“${folder}” failed in tick (${where}): no luck`],
-    );
-  });
+  for (const [what, folder, where, why] of TOLD)
+    await t.test(`a plugin that ${what} is told of once`, async () => {
+      await isShown(ana, page, { folder, where, why });
+      const [line, ...more] = linesOf(node, folder);
+      assert.deepEqual({ where: line?.where, more }, { where, more: [] });
+      assert.match(line?.msg ?? "", /^“\w+” failed (in tick|outside of its hooks) \(server\.ts:4\): no luck$/);
+    });
 
   await t.test(`a plugin that ${SLOW[0]} is named in log, panel and metrics`, async () => {
     const [, folder, where, why] = SLOW;
