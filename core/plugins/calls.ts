@@ -130,6 +130,19 @@ export class Calls {
     return failed(type);
   }
 
+  /** Tells of what a plugin threw when no call of it was running any more. */
+  stray(plugin: string, error: unknown): void {
+    const why = whyOf(error);
+    const where = this.#parts.placeOf(plugin, error);
+    const fault = { plugin, ...(where !== undefined && { where }) };
+    this.#parts.faults.add({ ...fault, hook: "stray", why: `outside of its hooks: ${why}` });
+    if (this.#mayTell(`${plugin} stray ${where}`))
+      this.#parts.warn(
+        { ...fault, stack: stackOf(error) },
+        `“${plugin}” failed outside of its hooks${where === undefined ? "" : ` (${where})`}: ${why}`,
+      );
+  }
+
   slow(type: string, hook: Hook, ms: number): void {
     const tookMs = Math.round(ms);
     const plugin = pluginOf(type);
