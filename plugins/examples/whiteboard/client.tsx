@@ -28,7 +28,7 @@ type View = readonly (Message<Stroke> & Line)[];
 type RowProps = { shell: BoardShell; message: Message<Board> & { body: Board }; view: View };
 
 function Row({ shell, message: { id, room, body }, view }: RowProps) {
-  const [pen, setPen] = useState<Pen>({ colour: "blue", width: 8 });
+  const [pen, setPen] = useState<Pen>({ colour: "blue", width: 10 });
   const [undone, setUndone] = useState<readonly string[]>([]);
   const strokes = view.filter(({ id }) => !undone.includes(id));
   const last = strokes.findLast(({ author }) => author.id === shell.me.id);
@@ -93,13 +93,17 @@ function isSame(one: Line, other: Line): boolean {
 
 /** What tells the others of a stroke that grows. */
 function useTell(shell: BoardShell, board: string, room: string): (stroke: Stroke) => void {
-  const told = useRef({ at: 0, began: 0, points: 0 });
-  return stroke => {
-    const now = Date.now();
-    if (now - told.current.at < TELL_EVERY_MS) return;
+  const next = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const told = useRef({ began: 0, points: 0 });
+  const tell = (stroke: Stroke) => {
     const from = told.current.began === stroke.began ? told.current.points : 0;
-    shell.of(live).send({ ...stroke, board, points: stroke.points.slice(from) }, { room });
-    told.current = { at: now, began: stroke.began, points: stroke.points.length };
+    const points = stroke.points.slice(from);
+    if (points.length > 0) shell.of(live).send({ ...stroke, board, points }, { room });
+    told.current = { began: stroke.began, points: stroke.points.length };
+    next.current = undefined;
+  };
+  return stroke => {
+    next.current ??= setTimeout(tell, TELL_EVERY_MS, stroke);
   };
 }
 
