@@ -19,7 +19,7 @@ export const HEIGHT = 1_000;
 export const MAX_WIDTH = 40;
 export const MAX_POINTS = 1_000;
 export const MAX_CHARACTERS = 100;
-/** Seen on light and on dark ground alike. */
+/** Seen on light and on dark ground alike. More are added at the end: a stroke is packed with the place of its colour. */
 export const COLOURS = { blue: "#3b82f6", red: "#e5484d", green: "#2f9e44", orange: "#d9730d", grey: "#808a8c" };
 
 export const board = defineMessage<Board>({
@@ -51,6 +51,8 @@ export const stroke = defineMessage<Stroke>({
       throw new Reject("invalid", `a stroke has 1 to ${MAX_POINTS} points`);
     return { began, colour, width, points: Array.from(points, pointOf) };
   },
+  pack,
+  unpack,
   summary: ({ colour }) => `drew a ${colour} line`,
 });
 
@@ -77,6 +79,33 @@ export const undo = defineMessage<Record<string, never>>({
   parse: () => ({}),
   summary: () => "took a line back",
 });
+
+const HEAD_BYTES = 10;
+const POINT_BYTES = 4;
+
+/** What crosses the cluster and lies on disk: half of what MessagePack makes of a stroke. */
+function pack({ began, colour, width, points }: Stroke): Uint8Array {
+  const view = new DataView(new ArrayBuffer(HEAD_BYTES + POINT_BYTES * points.length));
+  view.setFloat64(0, began);
+  view.setUint8(8, Object.keys(COLOURS).indexOf(colour));
+  view.setUint8(9, width);
+  for (const [at, part] of points.flat().entries()) view.setUint16(HEAD_BYTES + 2 * at, part);
+  return new Uint8Array(view.buffer);
+}
+
+/** `parse` looks at what comes of it. Throws `Reject` where there is no stroke in these bytes. */
+function unpack({ buffer, byteOffset, byteLength }: Uint8Array): unknown {
+  const count = (byteLength - HEAD_BYTES) / POINT_BYTES;
+  if (!isWithin(count, MAX_POINTS)) throw new Reject("invalid", "those bytes are no stroke");
+  const view = new DataView(buffer, byteOffset, byteLength);
+  const part = (at: number) => view.getUint16(HEAD_BYTES + 2 * at);
+  return {
+    began: view.getFloat64(0),
+    colour: Object.keys(COLOURS)[view.getUint8(8)],
+    width: view.getUint8(9),
+    points: Array.from({ length: count }, (_, at) => [part(2 * at), part(2 * at + 1)]),
+  };
+}
 
 function pointOf(point: unknown): Point {
   const [x, y, ...more] = Array.isArray(point) ? point : [];

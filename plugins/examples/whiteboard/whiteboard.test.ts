@@ -52,6 +52,16 @@ test("what a stroke has beyond that is left out", () => {
   assert.throws(() => live.parse(line), invalid);
 });
 
+test("a stroke is packed into four bytes a point, and bytes that are none are refused", () => {
+  const bytes = stroke.pack?.(line) as Uint8Array;
+  assert.equal(bytes.length, 10 + 4 * line.points.length);
+  assert.deepEqual(stroke.unpack?.(bytes, 1), line);
+  for (const length of [0, 9, 11, 13, 10 + 4 * 1_001])
+    assert.throws(() => stroke.unpack?.(new Uint8Array(length), 1), invalid, `${length} bytes`);
+  // What has the right length and wrong contents is for parse to refuse.
+  assert.throws(() => stroke.parse(stroke.unpack?.(new Uint8Array(14).fill(255), 1)), invalid);
+});
+
 test("one draws on a board of the same room, also on one that has not reached this node yet", async () => {
   assert.deepEqual(await draw({ find: async () => drawn("whiteboard", "ana") }), line);
   assert.deepEqual(await draw({ find: async () => undefined }), line);
