@@ -13,7 +13,8 @@ const PLUGINS = joinPaths(import.meta.dirname, "../../plugins/examples");
 const BLUE = "59,130,246";
 const RED = "229,72,77";
 
-const board = (page: Page) => page.getByRole("log").locator("canvas");
+/** Once the node has it: until then it stands elsewhere. */
+const board = (page: Page) => page.getByRole("log").locator(".chunk canvas");
 const told = (page: Page, text: string) =>
   page.getByRole("log").getByRole("img", { name: text, exact: true }).waitFor();
 
@@ -132,6 +133,15 @@ test("a line that is drawn while there is no connection is kept, and sent when t
   await bo.until(() => bo.messages("lobby").find(({ type }) => type === "whiteboard.stroke"));
 });
 
+test("a stroke in progress is kept where the reader goes to another room", async t => {
+  const { url, bo } = await boarded(t);
+  await bo.ask("chat:room", { name: "hall" });
+  const page = await join(t, url, "Ana");
+  await draw(page, [0.1, 0.5], [0.9, 0.5]);
+  await page.getByRole("link", { name: /hall/ }).dispatchEvent("click");
+  await bo.until(() => bo.messages("lobby").find(({ type }) => type === "whiteboard.stroke"));
+});
+
 test("the board has as many dots as the screen, and shows the same where it becomes smaller", async t => {
   const { url } = await boarded(t);
   const page = await join(t, url, "Ana");
@@ -171,10 +181,13 @@ test("a finger draws and scrolls nothing, and a second one beside it does neithe
   await touch("touchMove", [0.5, 0.5]);
   await touch("touchStart", [0.5, 0.5], [0.2, 0.2]);
   await touch("touchMove", [0.5, 0.6], [0.2, 0.8]);
-  await touch("touchMove", [0.5, 0.9], [0.2, 0.9]);
+  // The second one leaves, and the first goes on.
+  await touch("touchEnd", [0.5, 0.6]);
+  await touch("touchMove", [0.5, 0.9]);
   await touch("touchEnd");
   await told(page, "Lines: 1, drawn by Ana");
   await inked(page, [0.5, 0.4], BLUE);
+  await inked(page, [0.5, 0.85], BLUE);
   await inked(page, [0.2, 0.5], undefined);
   assert.deepEqual(await point(0, 0), before);
 });

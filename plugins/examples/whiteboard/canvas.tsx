@@ -16,12 +16,6 @@ export function Canvas({ label, strokes, pen, grown, done }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const own = useRef<Stroke | undefined>(undefined);
   const [, redraw] = useReducer((times: number, _: unknown) => times + 1, 0);
-  useEffect(() => {
-    const observer = new ResizeObserver(redraw);
-    observer.observe(canvas.current as Element);
-    return () => observer.disconnect();
-  }, []);
-  useLayoutEffect(() => paint(canvas.current as HTMLCanvasElement, own.current ? [...strokes, own.current] : strokes));
 
   const begin = (point: Point) => {
     own.current = { began: Date.now(), ...pen, points: [point] };
@@ -30,6 +24,21 @@ export function Canvas({ label, strokes, pen, grown, done }: Props) {
     if (own.current) done(own.current);
     own.current = undefined;
   };
+  const up = ({ isPrimary }: PointerEvent) => {
+    if (isPrimary) end();
+  };
+
+  useEffect(() => {
+    const observer = new ResizeObserver(redraw);
+    observer.observe(canvas.current as Element);
+    return () => {
+      observer.disconnect();
+      // The row is put elsewhere, or the reader goes to another room, in the middle of a stroke.
+      end();
+    };
+  }, []);
+  useLayoutEffect(() => paint(canvas.current as HTMLCanvasElement, own.current ? [...strokes, own.current] : strokes));
+
   const down = (event: PointerEvent) => {
     if (!event.isPrimary || event.button !== 0) return;
     canvas.current?.setPointerCapture(event.pointerId);
@@ -54,8 +63,8 @@ export function Canvas({ label, strokes, pen, grown, done }: Props) {
       aria-label={label}
       onPointerDown={down}
       onPointerMove={move}
-      onPointerUp={end}
-      onPointerCancel={end}
+      onPointerUp={up}
+      onPointerCancel={up}
     />
   );
 }
