@@ -195,7 +195,7 @@ test("a marker says why and where, a damaged one switches off as well, and what 
     { why: "it hung too" },
     offInEnvironment("github", { why: "so did this" }, {}),
   );
-  const off = (folder: string) => offFor(dataDir, folder, "", handed);
+  const off = (folder: string) => offFor(dataDir, folder, "", assert.fail, handed);
   assert.deepEqual(["poll", "dice", "board", "github", "text"].map(off), [
     { why: "it hung", where: "server.ts:3" },
     { why: "it was switched off" },

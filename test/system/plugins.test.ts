@@ -288,7 +288,7 @@ const BROKEN: [what: string, where: string | undefined, why: RegExp, files: File
   [
     "settings that are no JSON",
     "settings.json:2",
-    /settings\.json is no JSON$/,
+    /settings\.json is no JSON: there, names and texts stand in double quotes, and no comma before a closing bracket$/,
     { ...NOTE, "settings.json": '{\n  "word": swordfish\n}' },
   ],
 ];
