@@ -23,6 +23,7 @@ export class Examination {
   readonly #did: string[] = [];
   #step: Pick<Report, "step" | "file"> = { step: "starting", file: "" };
   #ended = false;
+  #overseer: Overseer | undefined;
 
   /** `place` has the folder's compiled modules, and takes the report. */
   constructor(folder: PluginFolder, place: string) {
@@ -36,8 +37,8 @@ export class Examination {
     // What plugins fail in is a finding, and told as such.
     process.on("exit", code => this.#ended || this.#exited(code));
     process.on("uncaughtException", error => this.#uncaught(error));
-    const overseer = Overseer.start(this.#place);
-    this.#calls.seenBy(overseer);
+    this.#overseer = Overseer.start(this.#place);
+    this.#calls.seenBy(this.#overseer);
     await this.#examine(names);
     this.#report(true);
     process.exit();
@@ -100,9 +101,10 @@ export class Examination {
 
   #exited(code: number): void {
     const { step, file } = this.#step;
+    const call = this.#overseer?.call();
     this.#findings.push({
       ...placeAs(placeOf(new Error("ended")), { file }),
-      what: `${step} ended the whole process (exit code ${code})`,
+      what: `${call ? `${call.hook} of “${call.type}”` : step} ended the whole process (exit code ${code})`,
       mend: "throw a Reject, or return: process.exit() ends the node with all that it serves",
     });
     this.#report(true);

@@ -33,7 +33,7 @@ async function oversee(): Promise<never> {
     stillMs = isDeepStrictEqual(before, seen) ? stillMs + LOOK_MS : 0;
     if (process.memoryUsage.rss() > MAX_MB * 1024 * 1024)
       await end(`took more than ${MAX_MB} MB of memory`, "what it collects has to have an end");
-    if (stillMs >= stuckMs)
+    else if (stillMs >= stuckMs)
       await end("never returned", "look at the loop, or the regular expression: it has to end whatever is sent");
   }
 }
@@ -42,14 +42,21 @@ function look(): number[] {
   return [CALL, CALLS, BEATS].map(index => Atomics.load(marks, index));
 }
 
-/** Notes what the main thread does now, and ends the process: nothing else stops it. */
-async function end(did: string, mend: string): Promise<never> {
+/** Notes what the plugin does now, and ends the process: nothing else stops it. Where it does nothing, all goes on. */
+async function end(did: string, mend: string): Promise<void> {
   const call = callOf(Atomics.load(marks, CALL), { types, hooks });
   const pause = await Pause.begin(PAUSE_WITHIN_MS);
+  const inside = innermost(pause?.frames ?? []);
+  const goesOn = stillMs > 0 && !isDeepStrictEqual(seen, look());
+  // A busy machine keeps check itself, too.
+  if (goesOn || (pause && !call && !inside)) {
+    pause?.end();
+    stillMs = 0;
+    return;
+  }
   const report = readReport(place);
-  const where: Place = placeAs(innermost(pause?.frames ?? []), { file: report.file });
+  const where: Place = placeAs(inside, { file: report.file });
   const what = call ? `${call.hook} of “${call.type}” ${did}` : `${report.step} ${did}`;
   writeReport(place, { ...report, findings: [...report.findings, { ...where, what, mend }], ended: true });
   process.kill(process.pid, "SIGKILL");
-  return new Promise(() => {});
 }

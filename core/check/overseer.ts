@@ -1,7 +1,8 @@
 /** Sees from a thread of its own that a plugin never returns, or takes all memory, and ends the process with a finding. */
 import { Worker } from "node:worker_threads";
 import { HOOKS } from "../plugins/calls.ts";
-import { BEATS, newMarks } from "../plugins/marks.ts";
+import { callOf } from "../plugins/culprit.ts";
+import { BEATS, CALL, newMarks } from "../plugins/marks.ts";
 import { STUCK_MS } from "../plugins/watchdog.ts";
 
 /** What the thread is started with. */
@@ -20,6 +21,7 @@ export class Overseer {
   /** What runs now is to be marked here; plugins/marks.ts says how. */
   readonly marks: Int32Array<SharedArrayBuffer>;
   readonly #worker: Worker;
+  #types: readonly string[] = [];
 
   private constructor(worker: Worker, { marks }: Overseeing) {
     this.marks = marks;
@@ -38,8 +40,14 @@ export class Overseer {
     return new Overseer(worker, workerData);
   }
 
+  /** The call into the plugin that runs now. */
+  call(): { type: string; hook: string } | undefined {
+    return callOf(Atomics.load(this.marks, CALL), { types: this.#types, hooks: HOOKS });
+  }
+
   /** The types that calls are marked with, each at its index; to be told before the first call of a new one. */
   types(names: readonly string[]): void {
+    this.#types = names;
     this.#worker.postMessage(names);
   }
 }
