@@ -11,7 +11,8 @@ import type { Overseeing } from "./overseer.ts";
 
 const { marks, place, hooks, stuckMs } = workerData as Overseeing;
 const LOOK_MS = 200;
-const PAUSE_WITHIN_MS = 3_000;
+/** A busy machine takes its time; only a long call of the system takes all of it. */
+const PAUSE_WITHIN_MS = 10_000;
 /** Of the whole process: more than any plugin needs for a few messages, and less than a machine lacks. */
 const MAX_MB = 1_024;
 

@@ -208,7 +208,8 @@ class Broken extends Error {
   constructor(value: unknown, error: unknown) {
     const shown = inspect(value, { breakLength: Infinity, depth: 4 }).slice(0, MAX_SHOWN);
     const [line] = (error as Error).message.split("\n");
-    super(`${shown}: ${line}`, { cause: error });
+    // What follows in the assertion's own words is many lines.
+    super(`${shown}: ${line?.replace(/^Expected .+:$/, "it came out as something else")}`, { cause: error });
     this.value = value;
   }
 }
