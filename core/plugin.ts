@@ -112,14 +112,17 @@ export type ServerContext = {
 export type Receiving = ServerContext & { readonly from: Session; readonly room: string; readonly ref?: string };
 
 export type ServerHooks<Input, Body> = {
-  /** A client sent one: accept and complete it, or throw `Reject`. Without this hook clients cannot send the type. */
+  /**
+   * A client sent one: accept and complete it, or throw `Reject`. Without this hook clients cannot send the type. A promise is
+   * JavaScript's own: what merely has a `then`, as some libraries return it, is refused unless an `async` hook awaits it.
+   */
   receive?(input: Input, context: Receiving): Body | Promise<Body>;
   /** A session connected to, or left, this node. */
   joined?(session: Session, context: ServerContext): Delivery[];
   left?(session: Session, context: ServerContext): Delivery[];
   /** Once a second. */
   tick?(context: ServerContext): Delivery[];
-  /** Somebody asked for `/x/<type>` or what is below it, from outside the chat. */
+  /** Somebody asked for `/x/<type>` or what is below it, from outside the chat. A promise is as in `receive`. */
   request?(request: WebRequest, context: ServerContext): WebAnswer | Promise<WebAnswer>;
 };
 

@@ -3,7 +3,7 @@ import type { AnyClientPlugin } from "../core/plugin.ts";
 import { Dialog } from "./dialog.tsx";
 import type { Room } from "./room.ts";
 import { shellOf } from "./shell.ts";
-import { Slot } from "./slot.tsx";
+import { Failed, Slot } from "./slot.tsx";
 import { openPanels, panels, togglePanel, wide } from "./view.ts";
 
 export function Panels({ room }: { room: Room }) {
@@ -39,5 +39,9 @@ function titleOf(plugin: AnyClientPlugin): string {
 
 function Content({ plugin, room }: { plugin: AnyClientPlugin; room: Room }) {
   const Component = plugin.hooks.panel?.Component;
-  return <Slot plugin={plugin}>{Component && <Component shell={shellOf(plugin)} people={room.people.value} />}</Slot>;
+  return (
+    <Slot plugin={plugin} fallback={<Failed plugin={plugin} />}>
+      {Component && <Component shell={shellOf(plugin)} people={room.people.value} />}
+    </Slot>
+  );
 }

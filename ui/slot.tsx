@@ -2,9 +2,15 @@
 import type { ComponentChildren } from "preact";
 import type { AnyClientPlugin } from "../core/plugin.ts";
 import { Boundary } from "./boundary.tsx";
+import { t } from "./i18n.ts";
 import { folderOf } from "./registry.ts";
 
 type Props = { plugin: AnyClientPlugin; fallback?: ComponentChildren; children: ComponentChildren };
+
+/** What stands where a plugin was asked for by the reader, and failed. */
+export function Failed({ plugin: { message } }: Pick<Props, "plugin">) {
+  return <p role="alert">{t("pluginFailed", { name: folderOf(message.type) })}</p>;
+}
 
 export function Slot({ plugin: { message }, fallback, children }: Props) {
   return (

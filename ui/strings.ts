@@ -53,6 +53,7 @@ export const en = {
   reload: "Reload",
   renamed: "Your name was taken on another node first. You are {name} now.",
   notSent: "Not sent: {reason}",
+  pluginFailed: "The plugin {name} failed.",
   chunkFailed: "A part of the page could not be loaded. Reload the page.",
   // Account
   account: "Account and settings",

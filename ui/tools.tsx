@@ -6,7 +6,7 @@ import { language } from "./i18n.ts";
 import { plugins } from "./registry.ts";
 import type { Room } from "./room.ts";
 import { shellOf } from "./shell.ts";
-import { Slot } from "./slot.tsx";
+import { Failed, Slot } from "./slot.tsx";
 import "./tools.css";
 
 /** With Ctrl or Alt, so that it never is a letter that somebody writes. */
@@ -85,7 +85,7 @@ function Opened({ plugin, room, close }: { plugin: AnyClientPlugin; room: Room; 
   const Form = plugin.hooks.tool?.Form;
   return (
     <Dialog title={labelOf(plugin)} onClose={close}>
-      <Slot plugin={plugin}>
+      <Slot plugin={plugin} fallback={<Failed plugin={plugin} />}>
         {Form && <Form shell={shellOf(plugin)} room={room.id} roomName={room.name.value} close={close} />}
       </Slot>
     </Dialog>

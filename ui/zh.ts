@@ -52,6 +52,7 @@ export const zh: Record<Key, string> = {
   reload: "刷新",
   renamed: "你的名字已先在另一个节点被使用，你现在叫 {name}。",
   notSent: "未发送：{reason}",
+  pluginFailed: "插件 {name} 出错。",
   chunkFailed: "页面的一部分无法加载，请刷新页面。",
   account: "账户与设置",
   linkDevice: "关联另一台设备",

@@ -19,6 +19,7 @@ import { decode, encode, MAX_BODY_BYTES } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 import type { AnyServerPlugin } from "../plugin.ts";
 import { Registry, type Type } from "../registry.ts";
+import type { Calls } from "./calls.ts";
 
 /** What a client may send, and bodies as they are kept; for most types the two are alike. */
 export type Samples = { readonly inputs: readonly unknown[]; readonly bodies: readonly unknown[] };
@@ -42,9 +43,15 @@ const junk = anything({
   withTypedArray: true,
 });
 
-/** Throws `Reject` with `plugin-invalid` where the plugin cannot be registered at all. */
-export function promisesOf(plugin: AnyServerPlugin, samples: Samples): Promised[] {
-  const type = new Registry([plugin]).get(plugin.message.type) as Type;
+/** `settings` are for the plugin's hooks. Throws `Reject` with `plugin-invalid` where it cannot be registered at all. */
+export function promisesOf(
+  plugin: AnyServerPlugin,
+  samples: Samples,
+  { settings, calls }: { settings?: unknown; calls?: Calls } = {},
+): Promised[] {
+  const registry = new Registry([], calls);
+  registry.admit([plugin], settings);
+  const type = registry.get(plugin.message.type) as Type;
   return [
     ...promisesToClients(plugin, type, samples),
     ...promisesToPeers(plugin, type, samples),
@@ -52,7 +59,7 @@ export function promisesOf(plugin: AnyServerPlugin, samples: Samples): Promised[
       what: "each node has hooks of its own, or hooks without anything to share",
       mend: "give defineServer an object of functions, or a function that makes one",
       hold() {
-        for (const hook of Object.values(plugin.hooks())) assert.equal(typeof hook, "function");
+        for (const hook of Object.values(plugin.hooks(settings))) assert.equal(typeof hook, "function");
       },
     },
   ];
@@ -201,7 +208,8 @@ class Broken extends Error {
   constructor(value: unknown, error: unknown) {
     const shown = inspect(value, { breakLength: Infinity, depth: 4 }).slice(0, MAX_SHOWN);
     const [line] = (error as Error).message.split("\n");
-    super(`${shown}: ${line}`, { cause: error });
+    // What follows in the assertion's own words is many lines.
+    super(`${shown}: ${line?.replace(/^Expected .+:$/, "it came out as something else")}`, { cause: error });
     this.value = value;
   }
 }

@@ -43,7 +43,11 @@ export function wordsFor({ folder, type, hook, where }: Culprit): string {
   return where === undefined ? whole : `${whole} (${where})`;
 }
 
-function callOf(call: number, { types, hooks }: Known): { type: string; hook: string } | undefined {
+/** What a number among the marks stands for. */
+export function callOf(
+  call: number,
+  { types, hooks }: Pick<Known, "types" | "hooks">,
+): { type: string; hook: string } | undefined {
   const type = types[Math.floor((call - 1) / hooks.length)];
   const hook = hooks[(call - 1) % hooks.length];
   return call > 0 && type !== undefined && hook !== undefined ? { type, hook } : undefined;

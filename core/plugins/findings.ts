@@ -35,20 +35,32 @@ export function findingOf({ text, file = "", line, column }: Problem): Finding {
   return { file, ...place, what: text, mend: found && said && mend ? found.replace(said, mend) : SYNTAX };
 }
 
-/** The first place in one of these files where the pattern is; the first file itself where it is nowhere. */
-export function placeIn(
-  folder: string,
-  files: readonly string[],
-  pattern: RegExp,
-): Pick<Finding, "file" | "line" | "column"> {
-  for (const file of files) {
-    const text = read(join(folder, file));
-    const at = text.search(pattern);
-    if (at < 0) continue;
-    const before = text.slice(0, at).split("\n");
-    return { file, line: before.length, column: (before.at(-1) ?? "").length + 1 };
-  }
-  return { file: files[0] ?? "" };
+export type Place = Pick<Finding, "file" | "line" | "column">;
+
+/** Where the first of the patterns is found that is in one of these files; the beginning of the first file where none is. */
+export function placeIn(folder: string, files: readonly string[], ...patterns: readonly RegExp[]): Place {
+  const texts = files.map(file => ({ file, text: read(join(folder, file)) }));
+  for (const pattern of patterns)
+    for (const { file, text = "" } of texts) {
+      const at = text.search(pattern);
+      if (at < 0) continue;
+      const before = text.slice(0, at).split("\n");
+      return { file, line: before.length, column: (before.at(-1) ?? "").length + 1 };
+    }
+  const [first] = texts;
+  return { file: first?.file ?? "", ...(first?.text !== undefined && { line: 1 }) };
+}
+
+/** As the log says it: `server.ts:12`. */
+export function whereOf({ file, line }: { file?: string; line?: number }): string | undefined {
+  return file === undefined || line === undefined ? file : `${file}:${line}`;
+}
+
+/** The same, read; `otherwise` where there is none. */
+export function placeAs(where: string | undefined, otherwise: Place): Place {
+  if (where === undefined) return otherwise;
+  const [file = "", line] = where.split(/:(?=\d+$)/);
+  return { file, ...(line !== undefined && { line: Number(line) }) };
 }
 
 /** `server.ts:12:5  what is wrong`, and how to mend it in a line below. */
@@ -61,10 +73,10 @@ export function escaped(text: string): string {
   return text.replace(/[^\w\s]/g, "\\$&");
 }
 
-function read(path: string): string {
+function read(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch {
-    return "";
+    return undefined;
   }
 }

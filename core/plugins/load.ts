@@ -1,18 +1,23 @@
 /** Plugins that were dropped into a folder: compiled, loaded, and registered beside the built-in ones. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { Reject } from "../errors.ts";
 import type { Logger } from "../node.ts";
 import * as contract from "../plugin.ts";
 import type { Registry } from "../registry.ts";
 import { Cache, type CompiledFolder } from "./cache.ts";
-import { type Compiled, compileClient, compileServer, type Problem, placeInJson, stopCompiling } from "./compile.ts";
+import { type Compiled, compileClient, compileServer, stopCompiling } from "./compile.ts";
 import type { Fault, Faults } from "./faults.ts";
-import { contentsOf, fileOf, type Half, type PluginFolder, pluginFolders, SETTINGS_FILE } from "./folders.ts";
+import { whereOf } from "./findings.ts";
+import { contentsOf, fileOf, type PluginFolder, pluginFolders } from "./folders.ts";
 import { CONTRACT_KEY, type PageModules } from "./imports.ts";
+import { exportOf } from "./module.ts";
+import { isFolderName } from "./names.ts";
 import { markerPath, offFor } from "./off.ts";
 import { placeOf } from "./places.ts";
+import { settingsOf } from "./settings.ts";
+import { assertNamed, serversIn, typeAt } from "./shape.ts";
+import { messageOf, oneLine, Unloadable } from "./unloadable.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 export type LoadParts = {
@@ -38,19 +43,6 @@ export type LoadedPlugins = {
   readonly clients: readonly string[];
 };
 
-const FOLDER_NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
-const LOAD_WITHIN_MS = 10_000;
-
-/** Why a plugin is not loaded. */
-class Unloadable extends Error {
-  readonly where: string | undefined;
-
-  constructor(why: string, where?: string) {
-    super(why);
-    this.where = where;
-  }
-}
-
 /** Registers what can be loaded; the others are off, each with a fault that says why. */
 export async function loadPlugins(parts: LoadParts): Promise<LoadedPlugins> {
   const folders = pluginFolders(parts.directory);
@@ -58,7 +50,7 @@ export async function loadPlugins(parts: LoadParts): Promise<LoadedPlugins> {
   Object.assign(globalThis, { [Symbol.for(CONTRACT_KEY)]: contract });
   const modules = readModules(parts.ui);
   const cache = new Cache(parts.dataDir, modules ?? {});
-  const compiled = await Promise.all(folders.map(folder => settled(compile(folder, parts.dataDir, modules, cache))));
+  const compiled = await Promise.all(folders.map(folder => settled(compile(folder, parts, modules, cache))));
   await stopCompiling();
   const loaded: { name: string; made: CompiledFolder }[] = [];
   for (const [index, folder] of folders.entries()) {
@@ -90,28 +82,32 @@ function settled(promise: Promise<CompiledFolder>): Promise<Settled> {
 /** Throws `Unloadable` where that cannot be done, or where the plugin was switched off. */
 async function compile(
   folder: PluginFolder,
-  dataDir: string,
+  { dataDir, logger }: LoadParts,
   modules: PageModules | undefined,
   cache: Cache,
 ): Promise<CompiledFolder> {
   const { name, path } = folder;
-  if (!FOLDER_NAME.test(name))
+  if (!isFolderName(name))
     throw new Unloadable(
-      `the folder needs a name of small letters, digits and dashes, as its types are named after it`,
+      "the folder needs a name of small letters, digits and dashes, as its types are named after it",
     );
   const contents = contentsOf(path);
-  const off = offFor(dataDir, name, contents);
+  const off = offFor(dataDir, name, contents, error =>
+    logger.error(
+      { plugin: name, err: error },
+      `whether the plugin “${name}” was switched off cannot be read: it is on`,
+    ),
+  );
   if (off) {
     const mend = `it is loaded again when its files change, or ${markerPath(dataDir, name)} is removed`;
-    throw new Unloadable(`switched off, as ${oneLine(off.why)}; ${mend}`, off.where);
+    throw new Unloadable(`switched off, as ${oneLine(off.why)}; ${mend}`, { where: off.where });
   }
   const known = cache.get(folder, contents);
   if (known) return known;
   if (!modules && fileOf(path, "client") !== undefined)
-    throw new Unloadable(
-      "its client half cannot be compiled: the page is not built, npm run build does that",
-      "client.tsx",
-    );
+    throw new Unloadable("its client half cannot be compiled: the page is not built, npm run build does that", {
+      where: "client.tsx",
+    });
   const [server, client] = await Promise.all([compileServer(folder), compileClient(folder, modules ?? {})]);
   assertCompiled(server, client);
   return cache.put(folder, contents, server, client);
@@ -122,80 +118,24 @@ function assertCompiled(...halves: Compiled[]): void {
   const [first] = problems;
   if (!first) return;
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
-  throw new Unloadable(`does not compile: ${oneLine(first.text)}${more}`, placeIn(first));
-}
-
-function placeIn({ file, line }: Problem): string | undefined {
-  return file === undefined || line === undefined ? file : `${file}:${line}`;
+  throw new Unloadable(`does not compile: ${oneLine(first.text)}${more}`, { where: whereOf(first) });
 }
 
 async function register(
-  { name, path }: PluginFolder,
+  folder: PluginFolder,
   { server }: CompiledFolder,
   { registry, watchdog }: LoadParts,
 ): Promise<void> {
-  const settings = await readSettings(path);
-  const load = () => importWithin(server);
-  const exported = await (watchdog ? watchdog.loading(name, load) : load());
-  const plugins = (Array.isArray(exported) ? exported : [exported]) as contract.AnyServerPlugin[];
-  if (plugins.length === 0 || !plugins.every(isPlugin))
-    throw new Unloadable(
-      "its server half exports no plugin: `export default defineServer(…)`, or a list of those, is missing",
-      lineOf(path, "server", /export\s+default/),
-    );
-  const stranger = plugins.find(({ message }) => message.type !== name && !String(message.type).startsWith(`${name}.`));
-  const inMessage = lineOf(path, "message", typeLine(stranger ?? plugins[0]), /defineMessage|export\s+default/);
-  if (stranger)
-    throw new Unloadable(
-      `the type “${oneLine(String(stranger.message.type))}” is not named after its folder: “${name}”, or “${name}.” and more`,
-      inMessage,
-    );
+  const settings = await settingsOf(folder.path);
+  const load = () => exportOf(server, fileOf(folder.path, "server") ?? "server.ts");
+  const plugins = serversIn(folder, await (watchdog ? watchdog.loading(folder.name, load) : load()));
+  for (const plugin of plugins) assertNamed(folder, plugin);
   try {
     registry.admit(plugins, settings);
   } catch (error) {
     if (!(error instanceof Reject)) throw error;
-    throw new Unloadable(oneLine(error.message), placeOf(error) ?? inMessage);
-  }
-}
-
-function isPlugin(value: unknown): value is contract.AnyServerPlugin {
-  const { message, hooks } = (value ?? {}) as Partial<contract.AnyServerPlugin>;
-  return typeof message === "object" && message !== null && typeof hooks === "function";
-}
-
-/** Its default export. */
-async function importWithin(path: string): Promise<unknown> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => late.reject(new Unloadable("its server half has not finished loading")),
-    LOAD_WITHIN_MS,
-  );
-  try {
-    const module = (await Promise.race([import(pathToFileURL(path).href), late.promise])) as { default?: unknown };
-    return module.default;
-  } catch (error) {
-    if (error instanceof Unloadable) throw error;
-    throw new Unloadable(`threw when it was loaded: ${messageOf(error)}`, placeOf(error) ?? "server.ts");
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Undefined where there are none. */
-async function readSettings(folder: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = readFileSync(join(folder, SETTINGS_FILE), "utf8");
-  } catch {
-    return undefined;
-  }
-  try {
-    return JSON.parse(text.replace(/^\uFEFF/, ""));
-  } catch {
-    // What stands there is a secret, which the engine's words would quote; of the place they say nothing.
-    const where = await placeInJson(text);
-    await stopCompiling();
-    throw new Unloadable(`its ${SETTINGS_FILE} is no JSON`, where ? `${SETTINGS_FILE}:${where.line}` : SETTINGS_FILE);
+    const where = placeOf(error) ?? whereOf(typeAt(folder, plugins[0]));
+    throw new Unloadable(oneLine(error.message), { where, cause: error });
   }
 }
 
@@ -207,19 +147,6 @@ function readModules(ui: string): PageModules | undefined {
   }
 }
 
-function typeLine(plugin: contract.AnyServerPlugin | undefined): RegExp {
-  const type = String(plugin?.message.type).replace(/\W/g, "\\$&");
-  return new RegExp(`type:\\s*["'\`]${type}["'\`]`);
-}
-
-/** The first line of a half's file that one of these is on, or its first. */
-function lineOf(folder: string, half: Half, ...wanted: RegExp[]): string {
-  const file = fileOf(folder, half) ?? half;
-  const lines = readFileSync(join(folder, file), "utf8").split("\n");
-  const found = wanted.map(pattern => lines.findIndex(line => pattern.test(line))).find(index => index >= 0);
-  return `${file}:${(found ?? 0) + 1}`;
-}
-
 function tell({ faults, logger }: LoadParts, fault: Fault): void {
   const { plugin, why, where } = fault;
   faults.add(fault);
@@ -227,15 +154,8 @@ function tell({ faults, logger }: LoadParts, fault: Fault): void {
 }
 
 function faultOf({ name }: PluginFolder, error: unknown): Fault {
-  const why = error instanceof Unloadable ? error.message : `could not be loaded: ${messageOf(error)}`;
-  const where = error instanceof Unloadable ? error.where : undefined;
+  if (!(error instanceof Unloadable)) return { plugin: name, why: `could not be loaded: ${messageOf(error)}` };
+  const { message, mend, where } = error;
+  const why = mend === undefined ? message : `${message}: ${mend}`;
   return { plugin: name, why, ...(where !== undefined && { where }) };
-}
-
-function messageOf(error: unknown): string {
-  return oneLine(error instanceof Error ? error.message : String(error));
-}
-
-function oneLine(text: string): string {
-  return text.replace(/[\s\p{Cc}]+/gu, " ").slice(0, 500);
 }

@@ -3,13 +3,15 @@
 import type { AnyServerPlugin } from "../plugin.ts";
 import { Registry } from "../registry.ts";
 
-/** As the loader admits them. */
 const FOLDER_NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+
+export function isFolderName(name: string): boolean {
+  return FOLDER_NAME.test(name);
+}
 
 /** Why that is no name for a new type, as the end of a sentence; undefined where it is one. */
 export function faultOfName(name: string, builtIn: readonly AnyServerPlugin[]): string | undefined {
-  if (!FOLDER_NAME.test(name))
-    return "is no name for a type: it takes small letters, digits and dashes, a letter first";
+  if (!isFolderName(name)) return "is no name for a type: it takes small letters, digits and dashes, a letter first";
   if (builtIn.some(({ message }) => message.type === name)) return "is built in";
   try {
     new Registry([

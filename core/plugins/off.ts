@@ -1,5 +1,15 @@
 /** Plugins that were switched off: a file each in the data directory, until the plugin's own files change or it is removed. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { loadedContents } from "./cache.ts";
 
@@ -49,13 +59,26 @@ export function offInEnvironment(folder: string, off: Off, environment = process
 
 /**
  * Why a plugin with these contents is off; undefined where it is not. A marker for other contents is removed, and one that
- * cannot be read switches off, too.
+ * makes no sense switches off, too. Where it cannot be told whether there is one, `unread` is, and the plugin is on.
  */
-export function offFor(dataDir: string, folder: string, contents: string, environment = process.env): Off | undefined {
-  const marker = read(markerPath(dataDir, folder));
-  if (marker?.contents === undefined || marker.contents === contents) return marker ?? handedOver(environment)[folder];
-  rmSync(markerPath(dataDir, folder), { force: true });
-  return undefined;
+export function offFor(
+  dataDir: string,
+  folder: string,
+  contents: string,
+  unread: (error: Error) => void,
+  environment = process.env,
+): Off | undefined {
+  const path = markerPath(dataDir, folder);
+  try {
+    const marker = read(path);
+    if (marker?.contents === undefined || marker.contents === contents)
+      return marker ?? handedOver(environment)[folder];
+    rmSync(path, { force: true });
+    return undefined;
+  } catch (error) {
+    unread(error as Error);
+    return handedOver(environment)[folder];
+  }
 }
 
 function markerOf({ why, where }: Off, contents: string | undefined): Marker {
@@ -63,19 +86,25 @@ function markerOf({ why, where }: Off, contents: string | undefined): Marker {
   return { why, ...(where !== undefined && { where }), at, ...(contents !== undefined && { contents }) };
 }
 
-/** Undefined where there is no such file. */
+/** Undefined where there is no such file. Throws where that cannot be told. */
 function read(path: string): Omit<Marker, "at"> | undefined {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ENOENT" ? undefined : asOff(undefined);
-  }
+  const text = textOf(path);
+  if (text === undefined) return undefined;
   try {
     const said = JSON.parse(text) as { contents?: unknown } | null;
     return { ...asOff(said), ...(typeof said?.contents === "string" && { contents: said.contents }) };
   } catch {
     return asOff(undefined);
+  }
+}
+
+/** Empty where there is a file, and nobody may read it. */
+function textOf(path: string): string | undefined {
+  if (!statSync(path, { throwIfNoEntry: false })) return undefined;
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
   }
 }
 

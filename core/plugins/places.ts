@@ -3,13 +3,22 @@ import { readFileSync } from "node:fs";
 import { SourceMap, type SourceMapPayload } from "node:module";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Frame } from "./pause.ts";
 
 const MODULE = /file:\/\/\S*?\/cache\/plugins\/[^\s/:()]+\.mjs/;
 const FRAME = new RegExp(`(${MODULE.source}):(\\d+):(\\d+)`, "g");
 
 /** Such as `server.ts:12`, of the innermost frame in the plugin's own files, or else in its packages; undefined where none is. */
 export function placeOf(error: unknown): string | undefined {
-  const places = stackOf(error).map(({ url, line, column }) => placeAt(url, line, column));
+  return nearest(stackOf(error).map(({ url, line, column }) => placeAt(url, line, column)));
+}
+
+/** The same of frames of a halted thread. */
+export function innermost(frames: readonly Frame[]): string | undefined {
+  return nearest(frames.map(({ url, line, column }) => placeAt(url, line + 1, column + 1)));
+}
+
+function nearest(places: readonly (string | undefined)[]): string | undefined {
   return places.find(place => place && !place.includes("node_modules/")) ?? places.find(place => place);
 }
 

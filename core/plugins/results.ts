@@ -8,7 +8,8 @@ export function plain<Result>(result: Result): Result {
     Promise.prototype.then.call(result, undefined, () => {});
     throw new Error("it returned a promise");
   }
-  if (isObject(result) && typeof result.then === "function") throw new Error("it returned an object with a then()");
+  if (isObject(result) && typeof result.then === "function")
+    throw new Error("it returned an object with a then() that is no promise: await it in an async hook");
   return result;
 }
 

@@ -1,10 +1,13 @@
-/** What can be said of a plugin without running its hooks: names, hooks that nobody calls, texts that are missing. */
+/** The form of what a plugin's halves export: names, hooks that nobody calls, texts that are missing. */
 import { closest, distance } from "fastest-levenshtein";
 import { Reject } from "../errors.ts";
 import { type AnyClientPlugin, type AnyServerPlugin, CONTRACT } from "../plugin.ts";
 import { Registry } from "../registry.ts";
-import { escaped, type Finding, placeIn } from "./findings.ts";
+import type { Calls } from "./calls.ts";
+import { escaped, type Finding, type Place, placeAs, placeIn, whereOf } from "./findings.ts";
 import { fileOf, type PluginFolder } from "./folders.ts";
+import { placeOf } from "./places.ts";
+import { messageOf, oneLine, Unloadable } from "./unloadable.ts";
 
 const MESSAGE = "type contract version kind role parse check pack unpack summary blobs key merge".split(" ");
 const SERVER = "receive joined left tick request".split(" ");
@@ -12,44 +15,94 @@ const CLIENT = "Row fold Composer tool command panel Dock Badge Hint action here
 /** Further apart, two words have nothing to do with each other. */
 const MAX_TYPOS = 3;
 
-/** A half's default export as a list; undefined where it is neither a plugin nor a list of them. */
-export function pluginsIn<Plugin>(exported: unknown): Plugin[] | undefined {
-  const plugins = Array.isArray(exported) ? exported : [exported];
-  const sound = plugins.length > 0 && plugins.every(plugin => plugin?.message && plugin.hooks);
-  return sound ? plugins : undefined;
+/** What the server half exports by default, as a list. Throws `Unloadable` where it is neither a plugin nor a list of them. */
+export function serversIn(folder: PluginFolder, exported: unknown): AnyServerPlugin[] {
+  return pluginsIn<AnyServerPlugin>(folder, "server", exported);
 }
 
-export function faultsOfServer(folder: PluginFolder, plugins: readonly AnyServerPlugin[]): Finding[] {
+/** The same of the client half. */
+export function clientsIn(folder: PluginFolder, exported: unknown): AnyClientPlugin[] {
+  return pluginsIn<AnyClientPlugin>(folder, "client", exported);
+}
+
+function pluginsIn<Plugin>(folder: PluginFolder, half: "server" | "client", exported: unknown): Plugin[] {
+  const plugins = Array.isArray(exported) ? exported : [exported];
+  const isPlugin = (plugin: { message?: unknown; hooks?: unknown } | undefined | null) =>
+    typeof plugin?.message === "object" &&
+    plugin.message !== null &&
+    typeof plugin.hooks === (half === "server" ? "function" : "object");
+  if (plugins.length > 0 && plugins.every(isPlugin)) return plugins;
+  const define = half === "server" ? "defineServer" : "defineClient";
+  throw new Unloadable(`its ${half} half exports no plugin by default`, {
+    where: whereOf(placeIn(folder.path, filesOf(folder, half), /export\s+default/)),
+    mend: `export default ${define}(message, { … }), or a list of those`,
+  });
+}
+
+/** Throws `Unloadable` where a type has not the name of its folder. */
+export function assertNamed(folder: PluginFolder, plugin: AnyServerPlugin): void {
+  const type = String(plugin.message.type);
+  if (type === folder.name || type.startsWith(`${folder.name}.`)) return;
+  throw new Unloadable(`the type “${oneLine(type)}” is not named after its folder`, {
+    where: whereOf(typeAt(folder, plugin)),
+    mend: `call it “${folder.name}”, or “${folder.name}.” and more`,
+  });
+}
+
+/** Where a type is named. */
+export function typeAt(folder: PluginFolder, plugin: AnyServerPlugin | undefined): Place {
+  const name = new RegExp(`(?<=type:\\s*)["'\`]${escaped(String(plugin?.message.type))}["'\`]`);
+  return placeIn(folder.path, filesOf(folder, "message", "server"), name, /defineMessage\s*[<(]|export\s+default/);
+}
+
+/** What a node would refuse of them, and what it would never call. */
+export function faultsOfServer(
+  folder: PluginFolder,
+  plugins: readonly AnyServerPlugin[],
+  settings: unknown,
+  calls: Calls,
+): Finding[] {
+  const registry = new Registry([], calls);
   return plugins.flatMap(plugin => {
     const { message } = plugin;
-    const type = String(message.type);
-    const at = (pattern: RegExp) => placeIn(folder.path, filesOf(folder, "message", "server"), pattern);
-    const typeAt = at(new RegExp(`(?<=type:\\s*)["'\`]${escaped(type)}["'\`]`));
+    const at = typeAt(folder, plugin);
     const found = unknownIn(folder, message, MESSAGE, "message");
-    if (type !== folder.name && !type.startsWith(`${folder.name}.`)) {
-      const mend = `types are named after their folder: call it “${folder.name}”, or “${folder.name}.” and more`;
-      return [...found, { ...typeAt, what: `the type “${type}” is in the folder “${folder.name}”`, mend }];
-    }
-    const contract = message.contract ?? 1;
-    if (contract !== CONTRACT) {
-      const mend =
-        contract > CONTRACT ? "take a newer web-chat" : "see what changed in web-chat.d.ts, then say the new version";
-      found.push({
-        ...at(/contract:/),
-        what: `it is written for version ${contract} of the contract, and this is ${CONTRACT}`,
-        mend,
-      });
-      return found;
-    }
     try {
-      new Registry([plugin]);
-      found.push(...unknownIn(folder, plugin.hooks(), SERVER, "server"));
+      assertNamed(folder, plugin);
+      const outdated = faultOfContract(folder, plugin);
+      if (outdated) return [...found, outdated];
+      registry.admit([plugin], settings);
+      return [...found, ...unknownIn(folder, plugin.hooks(settings), SERVER, "server")];
     } catch (error) {
-      if (!(error instanceof Reject)) throw error;
-      found.push({ ...typeAt, what: error.message, mend: "web-chat.d.ts says of each field what it has to be" });
+      return [...found, findingBy(error, at)];
     }
-    return found;
   });
+}
+
+/** What keeps a plugin from being loaded, as a finding. */
+export function findingBy(error: unknown, otherwise: Place): Finding {
+  if (error instanceof Unloadable)
+    return { ...placeAs(error.where, otherwise), what: error.message, mend: error.mend ?? mendOf(error.cause) };
+  const what = messageOf(error);
+  if (error instanceof Reject && error.cause === undefined)
+    return { ...otherwise, what, mend: "web-chat.d.ts says of each field what it has to be" };
+  return { ...placeAs(placeOf(error), otherwise), what, mend: mendOf(error instanceof Reject ? error.cause : error) };
+}
+
+function mendOf(thrown: unknown): string {
+  if (thrown instanceof ReferenceError) return "import it, or look how it is written";
+  if (thrown instanceof Reject) return "do what it says, or mend what throws it";
+  return "mend what throws there; what stands outside of functions runs when a node starts";
+}
+
+function faultOfContract(folder: PluginFolder, { message }: AnyServerPlugin): Finding | undefined {
+  const { contract = 1 } = message;
+  if (contract === CONTRACT) return undefined;
+  return {
+    ...placeIn(folder.path, filesOf(folder, "message", "server"), /contract:/),
+    what: `it is written for version ${contract} of the contract, and this is ${CONTRACT}`,
+    mend: contract > CONTRACT ? "take a newer web-chat" : "see what changed in web-chat.d.ts, then say the new version",
+  };
 }
 
 export function faultsOfClient(

@@ -30,7 +30,8 @@ export type Watching = Required<Watched> & {
   terminal: boolean;
 };
 
-const STUCK_MS = 5_000;
+/** Everybody waits meanwhile, and nobody does anything useful for that long. */
+export const STUCK_MS = 5_000;
 const BEAT_MS = 1_000;
 const HEAP_MB = 16;
 

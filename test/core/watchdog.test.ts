@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import test, { type TestContext } from "node:test";
@@ -185,6 +185,22 @@ test("a process that was stopped for longer than a hook may take goes on as if n
   assert.equal(said.filter(({ started }) => started).length, 1);
 });
 
+test("where markers cannot be read that is told, and nothing is off but what the environment says", t => {
+  const dataDir = temporaryDirectory(t);
+  // It leads to itself, whoever runs this.
+  symlinkSync(OFF_FOLDER, join(dataDir, OFF_FOLDER));
+  const told: string[] = [];
+  const unread = (error: Error) => void told.push((error as NodeJS.ErrnoException).code ?? "");
+  const handed = offInEnvironment("board", { why: "it hung" }, {});
+  assert.equal(offFor(dataDir, "poll", "", unread, handed), undefined);
+  assert.deepEqual(offFor(dataDir, "board", "", unread, handed), { why: "it hung" });
+  assert.deepEqual(told, ["ELOOP", "ELOOP"]);
+  // Where a file is in the place of their folder there are none.
+  rmSync(join(dataDir, OFF_FOLDER));
+  writeFileSync(join(dataDir, OFF_FOLDER), "");
+  assert.equal(offFor(dataDir, "poll", "", assert.fail, handed), undefined);
+});
+
 test("a marker says why and where, a damaged one switches off as well, and what the environment says goes with them", t => {
   const dataDir = temporaryDirectory(t);
   switchOff(dataDir, "poll", { why: "it hung", where: "server.ts:3" });
@@ -195,7 +211,7 @@ test("a marker says why and where, a damaged one switches off as well, and what 
     { why: "it hung too" },
     offInEnvironment("github", { why: "so did this" }, {}),
   );
-  const off = (folder: string) => offFor(dataDir, folder, "", handed);
+  const off = (folder: string) => offFor(dataDir, folder, "", assert.fail, handed);
   assert.deepEqual(["poll", "dice", "board", "github", "text"].map(off), [
     { why: "it hung", where: "server.ts:3" },
     { why: "it was switched off" },

@@ -15,7 +15,7 @@ const tell = (said: object) => console.log(JSON.stringify({ pid: process.pid, ..
 const HOOKS = ["hooks", "tick"];
 
 await predecessorGone();
-const off = offFor(dataDir, "poll", "");
+const off = offFor(dataDir, "poll", "", error => tell({ failed: error.message }));
 tell({ started: true, off, restartedAt: process.env.WEB_CHAT_RESTARTED_AT });
 // It ends with the test, as a successor that nobody knows has to.
 process.stdin.on("end", () => process.exit()).resume();

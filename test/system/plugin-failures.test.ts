@@ -53,7 +53,7 @@ const OFF: readonly Row[] = [
   ["a parse that is no function", "parse", "message.ts:3", /needs parse\(\)/, withMessage("input => input", "1")],
   ["a hook that is no function", "hook", "message.ts:3", /has a tick that is no function/, withServer(SERVER.replace("receive: body => body", "tick: 1"))],
   ["hooks that cannot be made", "hooks", "server.ts:4", /could not make its hooks: no word is set/, withServer(SERVER.replace("{ receive: body => body }", '() => {\n  throw new Error("no word is set");\n}'))],
-  ["settings that are no JSON", "settings", "settings.json:2", /settings\.json is no JSON$/, { ...NOTE, "settings.json": '{\n  "word": swordfish\n}' }],
+  ["settings that are no JSON", "settings", "settings.json:2", /settings\.json is no JSON: there, names and texts stand in double quotes, and no comma before a closing bracket$/, { ...NOTE, "settings.json": '{\n  "word": swordfish\n}' }],
 ];
 
 /** On, and each message of theirs is refused. */

@@ -1,7 +1,7 @@
 /** What a plugin's author has: `web-chat new`, `web-chat check`, and the types, from source and from the executable. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { access, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { access, copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
@@ -91,16 +91,21 @@ test("TypeScript knows all that a new plugin imports, where nothing is installed
 
 test("check says what TypeScript says, where there is one beside the plugin", async t => {
   const folder = await newPoll(t);
-  const bin = join(folder, "node_modules/.bin");
-  await mkdir(bin, { recursive: true });
-  await writeFile(join(bin, "tsc"), `#!/bin/sh\nexec "${process.execPath}" "${tsc}" "$@"\n`, { mode: 0o755 });
   if (process.platform === "win32") return t.skip("the compiler is started by a shell script");
+  await addCompiler(folder);
   assert.equal((await call(folder, source, "check", "poll")).out, "poll is sound (contract, tests, types)\n");
   await edit(folder, "server.ts", "async receive(body, { ref, find })", "async receive(body, { ref, fnd })");
   const { code, out } = await call(folder, source, "check", "poll");
   assert.equal(code, 1);
   assert.match(out, /^server\.ts:8:32 {2}Property 'fnd' does not exist on type 'Receiving'\.\n {4}mend the type/m);
 });
+
+/** TypeScript, as if it were installed there. */
+async function addCompiler(folder: string): Promise<void> {
+  const bin = join(folder, "node_modules/.bin");
+  await mkdir(bin, { recursive: true });
+  await writeFile(join(bin, "tsc"), `#!/bin/sh\nexec "${process.execPath}" "${tsc}" "$@"\n`, { mode: 0o755 });
+}
 
 async function edit(folder: string, file: string, before: string, after: string): Promise<void> {
   const path = join(folder, "poll", file);
@@ -123,8 +128,8 @@ const BROKEN: readonly [what: string, file: string, before: string, after: strin
   ["the client half imports a module of Node", "client.tsx", 'import "./style.css"', 'import "node:fs"', /^client\.tsx:5:8 {2}Could not resolve "node:fs"\n {4}what is Node's own is there for server\.ts only/m],
   ["the server half throws when it is loaded", "server.ts", "export default [", 'throw new Error("no luck");\nexport default [', /^server\.ts:5 {2}threw when it was loaded: no luck\n/m],
   ["a name is nowhere", "server.ts", "{ answer, question }", "{ question }", /^server\.ts:7 {2}threw when it was loaded: answer is not defined\n {4}import it, or look how it is written/m],
-  ["nothing is exported by default", "server.ts", "export default [", "export const plugins = [", /^server\.ts {2}it exports no plugin by default\n {4}export default defineServer/m],
-  ["a type has another folder's name", "message.ts", '"poll.answer"', '"vote.answer"', /^message\.ts:26:9 {2}the type “vote\.answer” is in the folder “poll”\n {4}.*“poll\.” and more/m],
+  ["nothing is exported by default", "server.ts", "export default [", "export const plugins = [", /^server\.ts:1 {2}its server half exports no plugin by default\n {4}export default defineServer/m],
+  ["a type has another folder's name", "message.ts", '"poll.answer"', '"vote.answer"', /^message\.ts:26 {2}the type “vote\.answer” is not named after its folder\n {4}call it “poll”, or “poll\.” and more/m],
   ["the contract is a later one", "message.ts", "  version: 1,", "  contract: 9,\n  version: 1,", /^message\.ts:11:3 {2}it is written for version 9 of the contract, and this is 1\n {4}take a newer web-chat/m],
   ["the kind is unknown", "message.ts", 'kind: "log"', 'kind: "logg" as "log"', /^message\.ts:10:9 {2}the message type “poll” needs a kind: log, state or signal\n/m],
   ["a field of the message is misspelt", "message.ts", "summary: ({ text }) => text,", "summary: ({ text }) => text,\n  bolbs: () => [],", /^message\.ts:\d+:3 {2}nothing is called “bolbs” in the message of a plugin\n {4}did you mean “blobs”\?/m],
@@ -133,10 +138,20 @@ const BROKEN: readonly [what: string, file: string, before: string, after: strin
   ["a text is missing in one language", "client.tsx", 'zh: { ask: "提问", ', "zh: { ", /^client\.tsx:\d+:7 {2}the text “ask” is missing in “zh”\n {4}add ask to strings\.zh/m],
   ["a text is in no language", "client.tsx", 'takes: "text"', 'takes: "txt"', /^client\.tsx:\d+:14 {2}command names the text “txt”, which strings does not have\n {4}did you mean “text”\?/m],
   ["a client half has no server half", "server.ts", "  defineServer(question, { receive: body => body }),\n", "", /^client\.tsx:\d+:\d+ {2}“poll” has a client half, and no server half\n {4}list it in server\.ts/m],
-  ["samples are missing", "samples.ts", '"poll.answer"', '"poll.answers"', /^samples\.ts {2}there are no samples of “poll\.answer”\n {4}export default/m],
+  ["samples are missing", "samples.ts", '"poll.answer"', '"poll.answers"', /^samples\.ts:2:1 {2}there are no samples of “poll\.answer”\n {4}export default/m],
   ["parse trusts what it is sent", "message.ts", "const { yes } = fieldsOf(input);", "const { yes } = input as { yes: unknown };", /^message\.ts:31 {2}poll\.answer breaks a promise: whatever a client sends is refused.+undefined: .+\n {4}parse has to throw a Reject/m],
   ["parse lets everything through", "message.ts", "return { yes };", "return input as Answer;", /^message\.ts:26:9 {2}poll\.answer breaks a promise: fields that it does not know are left out/m],
   ["a summary is empty", "message.ts", "summary: ({ text }) => text", 'summary: () => ""', /^message\.ts:10:9 {2}poll breaks a promise: a summary is one line that is not empty\. It had .+the summary is empty\n {4}summary has to return some words/m],
+  ["the hooks cannot be made", "server.ts", "{ receive: body => body }", "() => { throw new Reject('invalid', 'settings.json needs a word'); }", /^server\.ts:6 {2}the message type “poll” could not make its hooks: settings\.json needs a word\n {4}do what it says/m],
+  ["a promise never comes while it is loaded", "server.ts", "export default [", "await new Promise(() => {});\nexport default [", /^server\.ts {2}has not finished loading within 10 s\n {4}something is awaited/m],
+  ["it never ends to be loaded", "server.ts", "export default [", "for (;;);\nexport default [", /^server\.ts:5 {2}loading server\.ts never returned\n {4}look at the loop/m],
+  ["parse never returns", "message.ts", "const { yes } = fieldsOf(input);", "for (;;) fieldsOf(input);", /^message\.ts:\d+ {2}parse of “poll\.answer” never returned\n {4}look at the loop/m],
+  ["a regular expression never ends", "message.ts", "const { yes } = fieldsOf(input);", 'const { yes } = fieldsOf(input); /^(a+)+$/.test("a".repeat(60) + "b");', /^message\.ts:31 {2}parse of “poll\.answer” never returned/m],
+  ["parse takes all memory", "message.ts", "const { yes } = fieldsOf(input);", "const { yes } = fieldsOf(input); for (const all: unknown[] = []; ; ) all.push(new Array(100_000).fill(0));", /^message\.ts:31 {2}parse of “poll\.answer” took more than 1024 MB of memory\n {4}what it collects/m],
+  ["parse ends the process", "message.ts", "const { yes } = fieldsOf(input);", "process.exit(0);", /^message\.ts:31 {2}parse of “poll\.answer” ended the whole process \(exit code 0\)\n {4}throw a Reject, or return/m],
+  ["it is killed by its own hand", "server.ts", "export default [", 'process.kill(process.pid, "SIGKILL");\nexport default [', /^server\.ts {2}loading server\.ts ended the whole process \((SIGKILL|exit code \d+)\)\n {4}it has to leave the process alone/m],
+  ["it fails when nobody waits", "server.ts", "export default [", 'setTimeout(() => { throw new Error("late"); });\nawait new Promise(done => setTimeout(done, 1_000));\nexport default [', /^server\.ts:5 {2}threw where nobody catches it: late\n {4}catch it there/m],
+  ["a test never ends", "poll.test.ts", "assert.deepEqual(", "for (;;);\n  assert.deepEqual(", /^poll\.test\.ts:7 {2}a test never returned/m],
   ["a test fails", "poll.test.ts", '{ text: "Lunch?" }', '{ text: "Dinner?" }', /^poll\.test\.ts:7 {2}the test “a question is kept without the spaces around it” fails: .+\n {4}mend the code, or the test/m],
 ];
 
@@ -149,6 +164,88 @@ for (const [what, file, before, after, said] of BROKEN)
     assert.match(out, /^poll: \d+ to mend\n$/m);
     assert.equal(code, 1);
   });
+
+test("check gives the server half its settings, as a node does, and says where they are no JSON", async t => {
+  const folder = await newPoll(t);
+  const needs = `settings => {
+    if (Object(settings).word !== "swordfish") throw new Reject("invalid", "settings.json needs the word");
+    return { receive: body => body };
+  }`;
+  await edit(folder, "server.ts", "{ receive: body => body }", needs);
+  const check = () => call(folder, source, "check", "poll");
+  assert.match((await check()).out, /^server\.ts:7 {2}.+ settings\.json needs the word$/m);
+  await writeFile(join(folder, "poll/settings.json"), '{ "word": "swordfish" }');
+  assert.equal((await check()).out, "poll is sound (contract, tests, types not: there is no TypeScript)\n");
+  await writeFile(join(folder, "poll/settings.json"), '{\n  "word": swordfish\n}');
+  const { out } = await check();
+  assert.match(
+    out,
+    /^settings\.json:2 {2}its settings\.json is no JSON\n {4}there, names and texts stand in double quotes/m,
+  );
+  assert.doesNotMatch(out, /swordfish/);
+});
+
+test("check ends though a plugin keeps something open, and what the plugin prints is not among what was found", async t => {
+  const folder = await newPoll(t);
+  await edit(
+    folder,
+    "server.ts",
+    "export default [",
+    'setInterval(() => {}, 1_000);\nconsole.log("loaded");\nexport default [',
+  );
+  const { code, out } = await call(folder, source, "check", "poll");
+  assert.deepEqual(
+    { code, out },
+    { code: 0, out: "poll is sound (contract, tests, types not: there is no TypeScript)\nloaded\n" },
+  );
+});
+
+test("what comes from Node is not checked by TypeScript until its types are installed, and no fault", async t => {
+  if (process.platform === "win32") return t.skip("the compiler is started by a shell script");
+  const folder = await newPoll(t);
+  await addCompiler(folder);
+  const uses = `import { createHash } from "node:crypto";
+import { createServer } from "node:http";
+console.error(createHash("sha1").update(Buffer.from("")).digest("hex").length, createServer((_, to) => to.end()).listening);
+`;
+  await edit(folder, "server.ts", "export default [", `${uses}export default [`);
+  const untyped = await call(folder, source, "check", "poll");
+  assert.match(
+    untyped.out,
+    /^server\.ts:5:\d+ {2}the types of Node are not installed: .+\n {4}to check it, too: npm install @types\/node/m,
+  );
+  assert.match(untyped.out, /^poll is sound \(contract, tests, types but for those of Node\)$/m);
+  assert.equal(untyped.code, 0);
+  for (const name of ["@types/node", "undici-types"])
+    await cp(join(root, "node_modules", name), join(folder, "poll/node_modules", name), {
+      recursive: true,
+      dereference: true,
+    });
+  await edit(folder, "tsconfig.json", '"types": []', '"types": ["node"]');
+  assert.match((await call(folder, source, "check", "poll")).out, /^poll is sound \(contract, tests, types\)$/m);
+  await edit(folder, "server.ts", '.digest("hex")', ".digest(7)");
+  const { code, out } = await call(folder, source, "check", "poll");
+  assert.match(out, /^server\.ts:7:\d+ {2}.+\n {4}mend the type/m);
+  assert.equal(code, 1);
+});
+
+test("check finds nothing in the examples", async t => {
+  const folder = await emptyFolder(t);
+  const examples = join(root, "plugins/examples");
+  for (const name of await readdir(examples)) {
+    if (!(await stat(join(examples, name))).isDirectory()) continue;
+    await cp(join(examples, name), join(folder, name), { recursive: true });
+    const settings = join(folder, name, "settings.example.json");
+    await copyFile(settings, join(folder, name, "settings.json")).catch(() => {});
+    const { code, out } = await call(folder, source, "check", name);
+    assert.equal(
+      out.trimEnd().split("\n").at(-1),
+      `${name} is sound (contract, tests, types not: there is no TypeScript)`,
+      out,
+    );
+    assert.equal(code, 0);
+  }
+});
 
 test("check says that a folder has a built-in type's name, or no message.ts", async t => {
   const folder = await newPoll(t);

@@ -181,6 +181,26 @@ test("a row that throws shows the line that stands for it, and the console names
   await failed;
 });
 
+test("a tool and a panel that throw say so where they were opened, and the dialog can be closed", async t => {
+  const node = await newNode(t, {}, withNotes);
+  const hooks = `{ Row, tool: { label: "jot", icon: "M0 0h16v16H0Z", Form() { throw new Error("no form"); } },
+    panel: { title: "notes", Component() { throw new Error("no panel"); } }, strings: { en: { jot: "Jot", notes: "Notes" } } }`;
+  const script = half("note", "return null;").replace(/\{ Row, Badge.*\}\);/, `${hooks});`);
+  const page = await joined(t, node, { "note-1A2B3C4D.js": script }, [/^console: note: Error: no (form|panel)/]);
+  const said = (where: "dialog" | "region", name: string) =>
+    page.getByRole(where, { name }).getByRole("alert").getByText("The plugin note failed.").waitFor();
+  await said("region", "Notes");
+  const opener = page.getByRole("button", { name: "Jot" });
+  await opener.click();
+  const dialog = page.getByRole("dialog", { name: "Jot" });
+  await said("dialog", "Jot");
+  await dialog.getByRole("button", { name: "Close" }).click();
+  await dialog.waitFor({ state: "detached" });
+  assert.ok(await opener.evaluate(opener => opener === document.activeElement), "it has the focus again");
+  await say(page, "as ever");
+  await row(page, "as ever").waitFor();
+});
+
 test("a message of a type that the server does not know shows its line, and says why", async t => {
   const there = await newNode(t, { NODE_NAME: "there" }, withNotes);
   const here = await newNode(t, { NODE_NAME: "here", ...peer(there) });

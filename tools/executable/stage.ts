@@ -43,7 +43,10 @@ const embeddedWorkers: Plugin = {
   name: "embedded-workers",
   setup: ({ onLoad }) =>
     onLoad(
-      { filter: /(core[\\/]log[\\/]thread|core[\\/]plugins[\\/]watchdog|plugins[\\/]voice[\\/]process)\.ts$/ },
+      {
+        filter:
+          /(core[\\/]log[\\/]thread|core[\\/]plugins[\\/]watchdog|core[\\/]check[\\/]overseer|plugins[\\/]voice[\\/]process)\.ts$/,
+      },
       async ({ path }) => {
         const source = await readFile(path, "utf8");
         const [start, name] = /new Worker\(new URL\("\.\/(\w+)\.ts", import\.meta\.url\), \{/.exec(source) ?? [];
