@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join, relative, sep } from "node:path";
 import { brotliCompressSync, brotliDecompressSync, gzipSync } from "node:zlib";
-import { CLIENT_ASSETS } from "./plugins/compile.ts";
+import { CLIENT_ASSETS } from "./plugins/imports.ts";
 import type { LoadedPlugins } from "./plugins/load.ts";
 import { MEDIA } from "./plugins/media.ts";
 

@@ -1,7 +1,8 @@
 /** Which clients of a node hear what. Clients that want the same bytes share a dialect: a message is encoded once for each. */
 import { Reject } from "./errors.ts";
 import type { Message } from "./plugin.ts";
-import type { SignalMessage, SignalTarget } from "./router.ts";
+import type { Target } from "./plugins/delivery.ts";
+import type { SignalMessage } from "./signals.ts";
 
 type Emitter = { emit(event: string, payload: unknown): unknown };
 /** As much of a Socket.IO socket as is needed here. */
@@ -117,7 +118,7 @@ export class Audience {
     return delivered;
   }
 
-  signal(to: SignalTarget, signal: SignalMessage, except?: string): void {
+  signal(to: Target, signal: SignalMessage, except?: string): void {
     if (to === "all") this.#hall.emit(signal.type, signal);
     else if ("session" in to) this.#hall.to(to.session).emit(signal.type, signal);
     else {

@@ -10,10 +10,12 @@ import { Bucket, type Rate } from "./limits.ts";
 import type { Log } from "./log/log.ts";
 import { hashToken, ticketOf } from "./people.ts";
 import type { Message, Person, Session } from "./plugin.ts";
+import type { Target } from "./plugins/delivery.ts";
 import { HistoryRequest, JoinRequest, type Reading } from "./reading.ts";
 import type { Registry } from "./registry.ts";
 import type { Room, Rooms } from "./rooms.ts";
-import type { Input, Outlet, Router, SignalMessage, SignalTarget } from "./router.ts";
+import type { Input, Outlet, Router } from "./router.ts";
+import type { SignalMessage } from "./signals.ts";
 import { Auth, type SignedIn, type SignIn } from "./signin.ts";
 import type { ReachableNode, Visitor } from "./urls.ts";
 import type { StateValue } from "./values.ts";
@@ -174,9 +176,9 @@ export class Gateway implements Outlet {
       others?.delete(client);
       if (others?.size === 0) this.#byPerson.delete(person.id);
       this.#audience.leave(client);
-      this.#parts.router.left(client.session);
+      this.#parts.router.deliveries.left(client.session);
     });
-    this.#parts.router.joined(client.session);
+    this.#parts.router.deliveries.joined(client.session);
     this.#welcome(client);
   }
 
@@ -335,7 +337,7 @@ export class Gateway implements Outlet {
     this.#parts.count("delivered", this.#audience.messages(room, messages));
   }
 
-  signal(to: SignalTarget, signal: SignalMessage, except?: string): void {
+  signal(to: Target, signal: SignalMessage, except?: string): void {
     this.#audience.signal(to, signal, except);
   }
 
@@ -376,7 +378,7 @@ export class Gateway implements Outlet {
     for (const client of this.#byPerson.get(person.id) ?? []) {
       client.session = { ...client.session, person };
       client.socket.emit("renamed", { name: person.name });
-      this.#parts.router.joined(client.session);
+      this.#parts.router.deliveries.joined(client.session);
     }
   }
 

@@ -34,6 +34,7 @@ import { assertFolder, pluginFolders } from "./plugins/folders.ts";
 import { loadPlugins } from "./plugins/load.ts";
 import { builtInPlace } from "./plugins/place.ts";
 import { placeOf } from "./plugins/places.ts";
+import { catchStrays } from "./plugins/strays.ts";
 import { Watchdog } from "./plugins/watchdog.ts";
 import { Proxies } from "./proxies.ts";
 import { Reading } from "./reading.ts";
@@ -235,7 +236,10 @@ async function addPlugins(
   const folders = pluginFolders(directory).map(({ name }) => name);
   const watchdog = restarts && folders.length > 0 ? watch(folders, dataDir, logger) : undefined;
   open.defer(() => watchdog?.close());
-  if (watchdog) calls.seenBy(watchdog);
+  if (watchdog) {
+    calls.seenBy(watchdog);
+    open.defer(catchStrays((folder, error) => calls.stray(folder, error)));
+  }
   const loaded = await loadPlugins({ directory, dataDir, ui, registry, faults, logger, watchdog });
   return withPlugins(loadAssets(ui), loaded);
 }
@@ -288,10 +292,10 @@ async function openCluster(
     forgotten,
     logger,
     events: {
-      signal: signal => router.signalled(signal),
+      signal: signal => router.signals.received(signal),
       stateChanged: (type, key) => router.stateChanged(type, key),
-      held: (peer, seq) => router.held(peer, seq),
-      blobsHeld: hashes => router.blobsHeld(hashes),
+      held: (peer, seq) => router.holders.held(peer, seq),
+      blobsHeld: hashes => router.holders.blobsHeld(hashes),
       giveUp: fork => writeFact(FORK, self, fork, { log, clock }),
       refused,
       nodesChanged: () => router.nodesChanged(),
@@ -323,7 +327,7 @@ function makeListener(
       failed,
     }),
     webhooks: new Webhooks({
-      route: type => router.route(type),
+      route: type => router.deliveries.route(type),
       addressOf: request => proxies.addressOf(request),
       time,
       failed,
@@ -358,7 +362,7 @@ function makeGateway(
     isFromOwnPage: ownPages(config, cluster),
     visitorOf: request => proxies.visitorOf(request),
     router,
-    reading: new Reading({ log, rooms, registry, time, router, cluster }),
+    reading: new Reading({ log, rooms, registry, time, holders: router.holders, cluster }),
     signIn: new SignIn({ people, rooms, log, clock, claims, isReady: () => cluster.isReady }),
     registry,
     rooms,
@@ -389,10 +393,10 @@ function followCommits({ log, report, collector, failed }: Ground, router: Route
 
 /** The first time at once. */
 function startTicking({ report, time }: Ground, router: Router): Cancel {
-  router.tick();
+  router.deliveries.tick();
   return time.every(TICK_MS, () => {
     report.tick();
-    router.tick();
+    router.deliveries.tick();
   });
 }
 
@@ -418,7 +422,7 @@ async function stop(
   // What was accepted is committed and acked before the sockets close; a flood of more would only delay that.
   gateway.pause();
   await log.drain();
-  router.stopWaiting();
+  router.holders.stopWaiting();
   await new Promise(resolve => setImmediate(resolve));
   await open.disposeAsync();
 }

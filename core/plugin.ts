@@ -158,8 +158,11 @@ export type NodeFigures = {
   busOpen: boolean;
   /** Message types with their versions. */
   types: Record<string, number>;
-  /** Plugins that are switched off or failed, with the place in their sources where that is known: `server.ts:12`. */
-  faults: { plugin: string; why: string; where?: string }[];
+  /**
+   * Plugins that are switched off or failed, with the place in their sources where that is known: `server.ts:12`. Those that
+   * did nothing but keep the node waiting have `slowMs`.
+   */
+  faults: { plugin: string; why: string; where?: string; slowMs?: number }[];
   /** `behind` counts the envelopes that a peer lacks, `clockMs` is how far its clock is ahead. */
   peers: {
     id: string;

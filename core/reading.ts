@@ -3,12 +3,12 @@ import * as v from "valibot";
 import type { Cluster } from "./cluster/cluster.ts";
 import { ORIGIN, placeOf } from "./envelope.ts";
 import { Reject } from "./errors.ts";
+import type { Holders } from "./holders.ts";
 import type { Cursor, LastIds, Log, Stored } from "./log/log.ts";
 import { toMessage } from "./messages.ts";
 import type { Message, Person } from "./plugin.ts";
 import type { Registry } from "./registry.ts";
 import type { Rooms } from "./rooms.ts";
-import type { Router } from "./router.ts";
 import type { Time } from "./time.ts";
 
 const PAGE_ROWS = 50;
@@ -53,7 +53,7 @@ export type ReadingParts = {
   rooms: Rooms;
   registry: Registry;
   time: Time;
-  router: Pick<Router, "copiesOf" | "shown">;
+  holders: Pick<Holders, "copiesOf" | "shown">;
   cluster: Pick<Cluster, "lags">;
 };
 
@@ -118,10 +118,10 @@ export class Reading {
   }
 
   #present(person: Person, envelopes: readonly Stored[]): Message[] {
-    this.#parts.router.shown(envelopes.filter(({ author }) => author === person.id));
+    this.#parts.holders.shown(envelopes.filter(({ author }) => author === person.id));
     return envelopes.map(envelope => {
       const message = toMessage(envelope, this.#registry);
-      return envelope.author === person.id ? { ...message, copies: this.#parts.router.copiesOf(envelope) } : message;
+      return envelope.author === person.id ? { ...message, copies: this.#parts.holders.copiesOf(envelope) } : message;
     });
   }
 }

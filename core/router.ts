@@ -2,30 +2,26 @@
 import { validate as isUuid, v7 as uuid, v5 as uuidOf } from "uuid";
 import type { BlobFiles } from "./blobs/files.ts";
 import { type Clock, millisecondsOf } from "./clock.ts";
-import type { Cluster, Signal } from "./cluster/cluster.ts";
+import type { Cluster } from "./cluster/cluster.ts";
 import type { AckMode } from "./config.ts";
-import { Confirmations } from "./confirmations.ts";
-import { Copies, type News } from "./copies.ts";
+import { Deliveries } from "./deliveries.ts";
+import { Drafts } from "./drafts.ts";
 import { type Draft, type Envelope, FACT, FACTS, keyOf } from "./envelope.ts";
 import { asReject, Reject } from "./errors.ts";
 import { readFact } from "./facts.ts";
 import type { Forgotten } from "./forgotten.ts";
 import { FORK } from "./forks.ts";
+import { Holders } from "./holders.ts";
 import type { Committed, Log, Stored } from "./log/log.ts";
 import { toMessage } from "./messages.ts";
 import type { People } from "./people.ts";
 import type { Message, NodeFigures, Person, Receiving, ServerContext, Session, StoredBlob } from "./plugin.ts";
-import type { Hook } from "./plugins/calls.ts";
-import { readDelivery, type Target } from "./plugins/delivery.ts";
-import type { Answer } from "./plugins/hooks.ts";
+import type { Target } from "./plugins/delivery.ts";
 import type { Registry, Type } from "./registry.ts";
 import type { Room, Rooms } from "./rooms.ts";
+import { type SignalMessage, Signals } from "./signals.ts";
 import type { Time } from "./time.ts";
 import { type StateValue, Values } from "./values.ts";
-import type { Route } from "./webhooks.ts";
-
-export type SignalMessage = { type: string; room: string; author: Person; at: number; body: unknown };
-export type SignalTarget = Target;
 
 /** Where the router hands over what browsers shall see. */
 export type Outlet = {
@@ -33,7 +29,7 @@ export type Outlet = {
   hears(room: string): boolean;
   /** Committed messages of a room, in commit order. */
   messages(room: string, messages: Message[]): void;
-  signal(to: SignalTarget, signal: SignalMessage, except?: string): void;
+  signal(to: Target, signal: SignalMessage, except?: string): void;
   state(values: StateValue[]): void;
   /** More nodes hold messages of that author, who is told at every session here: the sending one may be gone. */
   stored(author: string, messages: { id: string; copies: number }[]): void;
@@ -72,29 +68,20 @@ const ASK_AGAIN_MS = 1_000;
 const SEEDED = "3ddb63b6-8e48-5d1c-9d61-3bd87a6a1f5e";
 
 type Place = Pick<Envelope, "origin" | "seq" | "n" | "hlc">;
-/** An envelope, as far as it has to be known for saying who holds all of it. */
-type Held = Pick<Stored, "origin" | "seq" | "blobs">;
 
 export class Router {
+  readonly holders: Holders;
+  readonly signals: Signals;
+  readonly deliveries: Deliveries;
   readonly #parts: RouterParts;
   readonly #context: ServerContext;
-  #copies: Copies;
-  readonly #confirmations: Confirmations;
-  /** The stream that the copies are counted of. */
-  #origin: string | undefined;
-  /** Streams that this node wrote before that one. */
-  readonly #former = new Set<string>();
-  /** Last hlc of authors that are ahead of this node's clock: they wrote on a node whose clock is. */
-  readonly #ahead = new Map<string, number>();
+  readonly #drafts: Drafts;
   #values: Values | undefined;
   #cluster: Cluster | undefined;
   #outlet: Outlet | undefined;
 
   constructor(parts: RouterParts) {
     this.#parts = parts;
-    this.#origin = parts.log.origin;
-    this.#copies = this.#noCopies();
-    this.#confirmations = new Confirmations(parts.time);
     this.#context = {
       now: () => parts.clock.now(),
       find: (id, author) => this.#forPlugin("find", this.find(id, author)),
@@ -102,6 +89,17 @@ export class Router {
       idFor: seed => uuidOf(seed, SEEDED),
       node: parts.figures,
     };
+    this.holders = new Holders({ ...parts, stored: (author, messages) => this.#outlet?.stored(author, messages) });
+    this.signals = new Signals(parts);
+    this.#drafts = new Drafts(parts);
+    this.deliveries = new Deliveries({
+      ...parts,
+      context: this.#context,
+      drafts: this.#drafts,
+      signals: this.signals,
+      values: () => this.#values,
+      append: drafts => this.#append(drafts),
+    });
   }
 
   /** Connects both ends; before this nothing is delivered. */
@@ -109,6 +107,8 @@ export class Router {
     const { registry, time, failed } = this.#parts;
     this.#cluster = cluster;
     this.#outlet = outlet;
+    this.holders.connect(cluster);
+    this.signals.connect(cluster, (to, signal, except) => outlet.signal(to, signal, except));
     this.#values = new Values({
       registry,
       cluster,
@@ -181,55 +181,10 @@ export class Router {
       return { ok: true };
     }
     if (type.kind === "signal") {
-      this.#signalling(type, from.person, body, { room: to.room }, from.id)();
+      this.signals.prepare(type, from.person, body, { room: to.room }, from.id)();
       return { ok: true };
     }
-    return this.#keep(this.#draft(type, from.person, body, to));
-  }
-
-  #draft(type: Type, author: Person, body: unknown, to: { id: string; room: string; ref: string | null }): Draft {
-    // First, as it looks at what the plugin made.
-    const packed = type.pack(body);
-    return {
-      ...to,
-      hlc: this.#stamp(author.id),
-      type: type.name,
-      version: type.version,
-      role: type.role,
-      author: author.id,
-      authorName: author.name,
-      alt: type.summary(body),
-      body: packed,
-      blobs: this.#blobsOf(type, body),
-      extra: null,
-    };
-  }
-
-  /** What a body refers to; throws `Reject` where this node does not hold all of it. */
-  #blobsOf(type: Type, body: unknown): string[] {
-    const hashes = type.blobs(body);
-    for (const hash of hashes)
-      if (!this.#parts.blobs.touch(hash)) throw new Reject("not-found", `this node does not hold the blob ${hash}`);
-    return hashes;
-  }
-
-  /** Later than everything of this node, and than everything of this author elsewhere. */
-  #stamp(author: string): number {
-    const tick = this.#parts.clock.tick();
-    const ahead = this.#ahead.get(author);
-    if (ahead === undefined) return tick;
-    if (ahead >= tick) {
-      this.#ahead.set(author, ahead + 1);
-      return ahead + 1;
-    }
-    this.#ahead.delete(author);
-    return tick;
-  }
-
-  /** The author has written up to that time, on whichever node. */
-  authorWasAt(author: string, hlc: number): void {
-    const believed = this.#parts.clock.believable(hlc);
-    if (believed > this.#parts.clock.last) this.#ahead.set(author, Math.max(believed, this.#ahead.get(author) ?? 0));
+    return this.#keep(this.#drafts.make(type, from.person, body, to));
   }
 
   /**
@@ -238,40 +193,25 @@ export class Router {
    */
   async #keep(draft: Draft): Promise<Ack> {
     const waits = this.#parts.ack === "peer";
-    if (waits && this.#confirmations.isFull)
+    if (waits && this.holders.areFull)
       throw new Reject("overloaded", "no other node keeps up", { retryAfterMs: ASK_AGAIN_MS });
-    const place = await this.#append(draft);
-    const isOwn = place.origin === this.#currentOrigin();
-    if (isOwn) this.#copies.sent(place.seq, draft.author, draft.id, draft.blobs);
+    const [place] = (await this.#append([draft])) as [Place];
     const held = { ...place, blobs: draft.blobs };
-    if (waits && !(await this.#isConfirmed(held)))
+    this.holders.sent(held, draft.author, draft.id);
+    if (waits && !(await this.holders.confirmed(held)))
       throw new Reject("unconfirmed", undefined, { retryAfterMs: ASK_AGAIN_MS });
-    const copies = this.copiesOf(held);
+    const copies = this.holders.copiesOf(held);
     return { ok: true, id: draft.id, at: millisecondsOf(place.hlc), key: keyOf(place), copies };
   }
 
-  /** Resolves with whether, in time, one other node has committed an envelope and holds its blobs. */
-  async #isConfirmed(held: Held): Promise<boolean> {
-    const isSafe = () => this.copiesOf(held) >= 2;
-    if (isSafe()) return true;
-    if (held.blobs.length === 0) return held.origin === this.#currentOrigin() && this.#confirmations.wait(held.seq);
-    // What peers said of them may have been lost, or said to the run before this one.
-    this.#cluster?.askForBlobs(held.blobs);
-    return this.#confirmations.waitUntil(isSafe);
-  }
-
-  async #append(draft: Draft): Promise<Place> {
-    return (await this.#appendAll([draft]))[0] as Place;
-  }
-
   /** Where they were put, in one commit; of those whose author wrote that id before, the first one's place. */
-  async #appendAll(drafts: readonly Draft[]): Promise<Place[]> {
+  async #append(drafts: readonly Draft[]): Promise<Place[]> {
     const outcomes = await this.#parts.log.append(drafts);
     return drafts.map(({ author }, index) => {
       const outcome = outcomes[index];
       if (outcome?.status === "stored") return outcome.envelope;
       if (outcome?.status === "known") {
-        this.authorWasAt(author, outcome.place.hlc);
+        this.#drafts.authorWasAt(author, outcome.place.hlc);
         return outcome.place;
       }
       if (outcome?.status === "refused") throw new Reject(outcome.code, outcome.message);
@@ -279,53 +219,10 @@ export class Router {
     });
   }
 
-  /**
-   * How many nodes are known to hold an envelope and its blobs: of another node's stream that node and this one, at least. Which
-   * blobs peers hold is not known any more after a start, until they are asked.
-   */
-  copiesOf({ origin, seq, blobs }: Held): number {
-    if (origin === this.#currentOrigin()) return this.#copies.of(seq, blobs);
-    const place = { origin, seq };
-    if (this.#former.has(origin))
-      return 1 + (this.#cluster?.holders(origin, seq) ?? []).filter(peer => this.#holds(peer, blobs, place)).length;
-    // That node took it only with its blobs; here they may be on their way.
-    return blobs.every(hash => this.#parts.blobs.has(hash)) ? 2 : 1;
-  }
-
-  #noCopies(): Copies {
-    const origin = this.#origin ?? "";
-    return new Copies((peer, blobs, seq) => this.#holds(peer, blobs, { origin, seq }));
-  }
-
-  #holds(peer: string, blobs: readonly string[], place: { origin: string; seq: number }): boolean {
-    return blobs.length === 0 || this.#cluster?.holdsBlobs(peer, blobs, place) === true;
-  }
-
-  /** People see these messages of theirs: where no peer is known to hold the blobs all are asked, and the author hears of it. */
-  shown(own: readonly Stored[]): void {
-    const origin = this.#currentOrigin();
-    const unsure = own.filter(
-      stored => stored.blobs.length > 0 && stored.origin === origin && this.copiesOf(stored) < 2,
-    );
-    for (const { seq, author, id, blobs } of unsure) this.#copies.sent(seq, author, id, blobs);
-    this.#cluster?.askForBlobs([...new Set(unsure.flatMap(({ blobs }) => blobs))]);
-  }
-
-  /** The stream that this node writes; where it is another one than before, all that was counted begins anew. */
-  #currentOrigin(): string | undefined {
-    const { origin } = this.#parts.log;
-    if (origin === this.#origin) return origin;
-    if (this.#origin !== undefined) this.#former.add(this.#origin);
-    this.#origin = origin;
-    this.#copies = this.#noCopies();
-    this.#confirmations.giveUp();
-    return origin;
-  }
-
   /** A commit, of own messages or of peers'. */
   committed(commit: Committed): void {
     const { clock, registry } = this.#parts;
-    const own = this.#currentOrigin();
+    const own = this.holders.currentOrigin();
     const rooms = new Map<string, Message[]>();
     const heard = new Map<string, boolean>();
     const hears = (room: string) => {
@@ -372,138 +269,9 @@ export class Router {
     if (rooms.length > 0) this.#outlet?.rooms(rooms);
   }
 
-  /** A peer has committed this node's own stream up to `seq`. */
-  held(peer: string, seq: number): void {
-    this.#currentOrigin();
-    this.#tell(this.#copies.held(peer, seq));
-    this.#confirmations.held(seq);
-    this.#confirmations.changed();
-  }
-
-  /** A peer said that it holds these blobs. */
-  blobsHeld(hashes: readonly string[]): void {
-    this.#tell(this.#copies.blobsHeld(hashes));
-    this.#confirmations.changed();
-  }
-
-  #tell(news: News): void {
-    for (const [author, messages] of news) this.#outlet?.stored(author, messages);
-  }
-
-  /** Acks wait for no other node any more: this one is about to end. */
-  stopWaiting(): void {
-    this.#confirmations.end();
-  }
-
-  /** A session connected to this node. */
-  joined(session: Session): void {
-    for (const type of this.#parts.registry.all())
-      this.#deliver(type, "joined", () => type.hooks.joined?.(session, this.#context));
-  }
-
-  left(session: Session): void {
-    for (const type of this.#parts.registry.all())
-      this.#deliver(type, "left", () => type.hooks.left?.(session, this.#context));
-  }
-
-  tick(): void {
-    for (const type of this.#parts.registry.all()) this.#deliver(type, "tick", () => type.hooks.tick?.(this.#context));
-  }
-
-  /**
-   * What answers for a type over HTTP, when all that the plugin sends is committed: nothing of that is sent, or all. It
-   * rejects with `Reject`. Undefined where the type has no such hook.
-   */
-  route(name: string): Route | undefined {
-    const type = this.#parts.registry.get(name);
-    const request = type?.hooks.request;
-    if (!type || !request) return undefined;
-    return async (asked, withinMs) => this.#sendBefore(type, await request(asked, this.#context, withinMs));
-  }
-
-  async #sendBefore(type: Type, answer: Answer): Promise<Answer> {
-    const prepared = answer.send.map(delivery => {
-      try {
-        return this.#prepare(type, delivery);
-      } catch (error) {
-        throw type.fault("request", error);
-      }
-    });
-    const drafts = prepared.flatMap(({ draft }) => draft ?? []);
-    if (drafts.length > 0) await this.#appendAll(drafts);
-    for (const { send } of prepared) send?.();
-    return answer;
-  }
-
-  /** Each for itself: what is wrong with one delivery costs no other. */
-  #deliver(type: Type, hook: Hook, call: () => readonly unknown[] | undefined): void {
-    try {
-      for (const delivery of call() ?? []) this.#deliverOne(type, hook, delivery);
-    } catch (error) {
-      // A refusal as well: nobody asked for anything that could be refused.
-      type.fault(hook, error);
-    }
-  }
-
-  #deliverOne(type: Type, hook: Hook, delivery: unknown): void {
-    try {
-      const { draft, send } = this.#prepare(type, delivery);
-      send?.();
-      if (draft) this.#append(draft).catch(error => this.#parts.failed(type.name, error));
-    } catch (error) {
-      type.fault(hook, error);
-    }
-  }
-
-  /** What a delivery comes to: an envelope to be kept, or something that is sent. Throws where it comes to nothing. */
-  #prepare(type: Type, delivery: unknown): { draft?: Draft; send?: () => void } {
-    const { body, to, key, id = uuid(), ref } = readDelivery(delivery);
-    if (key !== undefined) {
-      if (type.kind !== "state") throw new Error("it ends a value, and is no state");
-      return { send: () => this.#values?.end(type, key) };
-    }
-    if (type.kind === "state") {
-      const set = this.#values?.prepare(type, body);
-      return set ? { send: set } : {};
-    }
-    if (to === undefined) throw new Error("it does not say to whom it goes");
-    if (typeof to === "object" && "room" in to && !this.#parts.rooms.get(to.room))
-      throw new Error(`there is no room ${JSON.stringify(to.room)}`);
-    if (type.kind === "signal") return { send: this.#signalling(type, itself(type), body, to) };
-    if (typeof to !== "object" || !("room" in to))
-      throw new Error("a log message is delivered to a room, and to nothing else");
-    if (ref === undefined && type.role !== "row")
-      throw new Error("it has no ref, and its type refers to another message");
-    return { draft: this.#draft(type, itself(type), body, { id, room: to.room, ref: ref ?? null }) };
-  }
-
-  /** What sends a signal. Throws `Reject` where the plugin cannot pack it. */
-  #signalling(type: Type, author: Person, body: unknown, to: SignalTarget, except?: string): () => void {
-    const at = this.#parts.clock.now();
-    const room = typeof to === "object" && "room" in to ? to.room : "";
-    const { name, version } = type;
-    const packed = type.pack(body);
-    return () => {
-      this.#outlet?.signal(to, { type: name, room, author, at, body }, except);
-      if (typeof to === "object" && "session" in to) return;
-      this.#cluster?.publishSignal({
-        type: name,
-        version,
-        room,
-        author: author.id,
-        authorName: author.name,
-        at,
-        body: packed,
-      });
-    };
-  }
-
-  /** A peer's signal. */
-  signalled({ type: name, version, room, author, authorName, at, body }: Signal): void {
-    const type = this.#parts.registry.get(name);
-    if (type?.kind !== "signal") return;
-    const signal = { type: name, room, author: { id: author, name: authorName }, at, body: type.unpack(body, version) };
-    this.#outlet?.signal(room === "" ? "all" : { room }, signal);
+  /** The author has written up to that time, on whichever node. */
+  authorWasAt(author: string, hlc: number): void {
+    this.#drafts.authorWasAt(author, hlc);
   }
 
   nodesChanged(): void {
@@ -522,11 +290,7 @@ export class Router {
 
   close(): void {
     this.#values?.close();
+    this.signals.close();
     this.#outlet = undefined;
   }
-}
-
-/** The author of what a plugin sends of its own accord. */
-function itself(type: Type): Person {
-  return { id: `plugin:${type.name}`, name: type.name };
 }

@@ -40,7 +40,7 @@ const RULES: readonly Rule[] = [
   { rule: "nothing in core/ pulls Preact in", files: "core/**", pullsNo: PREACT },
   { rule: "only core/gateway.ts imports socket.io", files: SHIPPED, except: "core/gateway.ts", never: ["npm/socket.io{,/**}"] },
   { rule: "only the bus imports zeromq", files: SHIPPED, except: "core/cluster/{bus,doorkeeper}.ts", never: ["npm/zeromq{,/**}"] },
-  { rule: "only core/plugins/compile.ts imports esbuild", files: SHIPPED, except: "core/plugins/compile.ts", never: ["npm/esbuild{,/**}"] },
+  { rule: "only core/plugins/compile.ts imports esbuild", files: SHIPPED, except: "core/plugins/compile.ts", never: ["npm/esbuild{,/**}"], typesFree: true },
   { rule: "only core/plugins/sheet.ts imports postcss", files: SHIPPED, except: "core/plugins/sheet.ts", never: ["npm/postcss{,/**}"] },
   { rule: "only core/log/ imports node:sqlite", files: SHIPPED, except: "core/log/**", never: ["node/sqlite"] },
   { rule: "only core/tls/authority.ts knows ASN.1", files: SHIPPED, except: "core/tls/authority.ts", never: ["npm/@peculiar/**", "npm/reflect-metadata"] },

@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import * as contract from "../plugin.ts";
 import { Calls } from "../plugins/calls.ts";
-import { CONTRACT_KEY } from "../plugins/compile.ts";
 import { type Finding, placeAs } from "../plugins/findings.ts";
 import { fileOf, type PluginFolder } from "../plugins/folders.ts";
+import { CONTRACT_KEY } from "../plugins/imports.ts";
 import { exportOf } from "../plugins/module.ts";
 import { placeOf } from "../plugins/places.ts";
 import { settingsOf } from "../plugins/settings.ts";

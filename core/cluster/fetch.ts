@@ -76,6 +76,11 @@ export class Fetch {
     return undefined;
   }
 
+  /** Whether what came waits for a part before it that nobody is asked for. */
+  get isStuck(): boolean {
+    return this.#asked.size === 0 && this.#came.size > 0 && !this.#came.has(this.#written);
+  }
+
   asked(offset: number, now: number): void {
     this.#asked.set(offset, now);
   }

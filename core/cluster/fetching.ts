@@ -147,7 +147,8 @@ export class Fetching {
     // What people wait for takes no place of what the log refers to, nor the other way.
     const alike = this.#alike(fetch.isAwaited).filter(({ peer }) => peer === fetch.peer);
     let underWay = alike.reduce((sum, { underWay }) => sum + underWay, 0);
-    for (let next = fetch.next; next !== undefined && underWay < parts; next = fetch.next) {
+    // What came of its end from a peer before takes all places of this one, and can only go with its beginning.
+    for (let next = fetch.next; next !== undefined && (underWay < parts || fetch.isStuck); next = fetch.next) {
       fetch.asked(next, now);
       fetch.lastAsked = ++this.#asked;
       underWay++;

@@ -9,9 +9,10 @@ import { TEST } from "../check/tests.ts";
 import { type Typed, typesOf } from "../check/types.ts";
 import { Reject } from "../errors.ts";
 import type { AnyServerPlugin } from "../plugin.ts";
-import { CONTRACT_KEY, compileClient, compileForCheck, compileServer, stopCompiling } from "../plugins/compile.ts";
+import { compileClient, compileForCheck, compileServer, stopCompiling } from "../plugins/compile.ts";
 import { type Finding, findingOf, told } from "../plugins/findings.ts";
 import { fileOf, type PluginFolder } from "../plugins/folders.ts";
+import { CONTRACT_KEY } from "../plugins/imports.ts";
 import { faultOfName } from "../plugins/names.ts";
 
 /** Where the page has them does not matter here. */

@@ -26,6 +26,9 @@ export const COLUMNS = FIELDS.join(", ");
 const COUNTS = `NOT EXISTS (SELECT 1 FROM log d INDEXED BY log_id WHERE d.id = log.id AND d.author = log.author AND d.room = log.room
   AND d.role = 'row' AND d.pos <> log.pos AND (d.hlc, d.origin, d.n) < (log.hlc, log.origin, log.n))`;
 
+/** A page that has so much ends with the row that it has come to, and that row's marks. */
+export const MAX_PAGE_BYTES = 1 << 20;
+
 const STREAM = `SELECT ${COLUMNS} FROM log WHERE origin = ? AND seq > ? ORDER BY seq LIMIT ?`;
 const [ALT, BODY, BLOBS] = (["alt", "body", "blobs"] as const).map(field => FIELDS.indexOf(field)) as [
   number,
@@ -276,8 +279,17 @@ export class Reads {
     );
     const beyond = rows.length > limit;
     if (beyond) rows.pop();
-    const marks = rows.flatMap(row => this.referring(room, row.id));
-    return { envelopes: [...rows, ...marks].sort(byKey), older: back ? beyond : true };
+    const envelopes: Stored[] = [];
+    let bytes = 0;
+    let taken = 0;
+    // A poll that a thousand people voted in, or a drawing, would make a page of fifty of them unbearable.
+    for (; taken < rows.length && bytes < MAX_PAGE_BYTES; taken++) {
+      const row = rows[taken] as Stored;
+      const more = [row, ...this.referring(room, row.id)];
+      envelopes.push(...more);
+      bytes += more.reduce((sum, envelope) => sum + frameBytes(envelope), 0);
+    }
+    return { envelopes: envelopes.sort(byKey), older: back ? beyond || taken < rows.length : true };
   }
 
   /** What refers to a message, other than rows that answer it. */

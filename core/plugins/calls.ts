@@ -3,13 +3,14 @@
  * agreed, becomes a refusal of that one message; how long they take is measured; and what runs now can be seen from outside
  * of the thread.
  */
-import { types } from "node:util";
 import { dropFirst } from "../bounded.ts";
-import { CODES, Reject } from "../errors.ts";
+import { Reject } from "../errors.ts";
 import { realTime, type Time } from "../time.ts";
 import { Faults } from "./faults.ts";
 import { CALL, CALLS } from "./marks.ts";
 import { builtInPlace } from "./place.ts";
+import { plain } from "./results.ts";
+import { isRefusal, stackOf, whyOf } from "./thrown.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 /** All that a plugin can be called for; the index of each stands in what `Calls` marks. */
@@ -51,7 +52,6 @@ export const SLOW_MS = 50;
 export const GIVE_UP_MS = 10_000;
 const TELL_AGAIN_MS = 60_000;
 const MAX_TOLD = 256;
-const MAX_WHY_CHARACTERS = 300;
 
 const ALONE: Omit<CallsParts, "faults"> = {
   time: realTime,
@@ -130,11 +130,24 @@ export class Calls {
     return failed(type);
   }
 
+  /** Tells of what a plugin threw when no call of it was running any more. */
+  stray(plugin: string, error: unknown): void {
+    const why = whyOf(error);
+    const where = this.#parts.placeOf(plugin, error);
+    const fault = { plugin, ...(where !== undefined && { where }) };
+    this.#parts.faults.add({ ...fault, hook: "stray", why: `outside of its hooks: ${why}` });
+    if (this.#mayTell(`${plugin} stray ${where}`))
+      this.#parts.warn(
+        { ...fault, stack: stackOf(error) },
+        `“${plugin}” failed outside of its hooks${where === undefined ? "" : ` (${where})`}: ${why}`,
+      );
+  }
+
   slow(type: string, hook: Hook, ms: number): void {
     const tookMs = Math.round(ms);
     const plugin = pluginOf(type);
     this.#parts.slow(type, hook, ms);
-    this.#parts.faults.slow({ plugin, hook: `${type} ${hook}`, why: `${hook} of “${type}” took ${tookMs} ms`, tookMs });
+    this.#parts.faults.slow({ plugin, hook: `${hook} of “${type}”`, tookMs });
     if (this.#mayTell(`${type} ${hook} slow`))
       this.#parts.warn({ plugin, type, hook, tookMs }, `“${type}” kept this node waiting for ${tookMs} ms in ${hook}`);
   }
@@ -228,40 +241,6 @@ export class Caller {
   }
 }
 
-/** What a synchronous call returned; throws where it is something to wait for. */
-export function plain<Result>(result: Result): Result {
-  if (types.isPromise(result)) {
-    // Nobody is there to hear of it.
-    Promise.prototype.then.call(result, undefined, () => {});
-    throw new Error("it returned a promise");
-  }
-  if (isObject(result) && typeof result.then === "function")
-    throw new Error("it returned an object with a then() that is no promise: await it in an async hook");
-  return result;
-}
-
-export function something<Result>(result: Result): Result {
-  if (result === undefined) throw new Error("it returned nothing");
-  return result;
-}
-
-/** Deeper than what MessagePack may bring. */
-const MAX_DEPTH = 64;
-
-/** A body as browsers can be told it; throws where it would take what else they are told at that moment along. */
-export function tellable<Body>(body: Body, depth = 0): Body {
-  if (typeof body === "bigint") throw new Error("a body has a BigInt in it, which no browser can be told");
-  if (typeof body !== "object" || body === null || ArrayBuffer.isView(body)) return body;
-  if (depth > MAX_DEPTH) throw new Error("a body is too deep, or refers to itself");
-  if (Array.isArray(body)) for (const part of body) tellable(part, depth + 1);
-  else for (const name in body) tellable(body[name], depth + 1);
-  return body;
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return (typeof value === "object" && value !== null) || typeof value === "function";
-}
-
 /** The folder that a type comes from. */
 function pluginOf(type: string): string {
   return type.split(".", 1)[0] as string;
@@ -269,34 +248,4 @@ function pluginOf(type: string): string {
 
 function failed(type: string): Reject {
   return new Reject("plugin-failed", `“${type}” failed on this node; nothing was stored`);
-}
-
-/** A refusal as it was agreed: what else rides in one made by JavaScript could keep it from being told. */
-function isRefusal(error: unknown): error is Reject {
-  try {
-    if (!(error instanceof Reject) || !Object.hasOwn(CODES, error.code) || typeof error.message !== "string")
-      return false;
-    return Object.values(error.details).every(detail => ["string", "number", "undefined"].includes(typeof detail));
-  } catch {
-    return false;
-  }
-}
-
-/** One line for people, of whatever was thrown. */
-function whyOf(error: unknown): string {
-  try {
-    const text = isObject(error) && "message" in error ? error.message : error;
-    return String(text).replace(/\s+/g, " ").trim().slice(0, MAX_WHY_CHARACTERS).toWellFormed();
-  } catch {
-    return "something that cannot be shown was thrown";
-  }
-}
-
-function stackOf(error: unknown): string | undefined {
-  try {
-    const stack = isObject(error) ? error.stack : undefined;
-    return typeof stack === "string" ? stack : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,6 @@
 /** What a hook returned to have something sent, read as what anybody may have written. */
 import { validate as isUuid } from "uuid";
-import { isObject } from "./calls.ts";
+import { isObject } from "./results.ts";
 
 export type Target = "all" | { room: string } | { session: string };
 /** What a plugin wants to have sent: something, or the end of the value that has `key`. */

@@ -1,5 +1,6 @@
 /** What plugins of this node did wrong, as its panel shows it: the newest of each plugin and hook, and only so many. */
 import { dropFirst } from "../bounded.ts";
+import type { NodeFigures } from "../plugin.ts";
 
 export type Fault = {
   /** The name of its folder. */
@@ -9,14 +10,18 @@ export type Fault = {
   readonly why: string;
   /** The place in its sources: `server.ts:12`. */
   readonly where?: string | undefined;
+  /** It did nothing wrong but keep the node waiting, at most for so long. */
+  readonly slowMs?: number;
 };
 
 const MAX_FAULTS = 64;
+/** A machine that stalls now and then makes whatever runs at that moment look slow: not the first times. */
+const SLOW_TIMES = 3;
 
 export class Faults {
   readonly #faults = new Map<string, Fault>();
-  /** Longest time of what took too long. */
-  readonly #longest = new Map<string, number>();
+  /** How often something took too long, and for how long at most. */
+  readonly #slow = new Map<string, { times: number; longestMs: number }>();
 
   add(fault: Fault): void {
     const key = `${fault.plugin}\n${fault.hook ?? ""}`;
@@ -25,22 +30,25 @@ export class Faults {
     dropFirst(this.#faults, MAX_FAULTS);
   }
 
-  /** Something took long; what took longest stays. */
-  slow({ tookMs, ...fault }: Fault & { readonly tookMs: number }): void {
-    const key = `${fault.plugin}\n${fault.hook} slow`;
-    const longest = this.#longest.get(key);
-    if (longest !== undefined && longest >= tookMs && this.#faults.has(key)) return;
-    this.#longest.set(key, tookMs);
-    dropFirst(this.#longest, MAX_FAULTS);
-    this.add({ ...fault, hook: `${fault.hook} slow` });
+  /** A call took too long, of a hook that may have done so before. */
+  slow({ plugin, hook, tookMs }: { plugin: string; hook: string; tookMs: number }): void {
+    const known = this.#slow.get(hook) ?? { times: 0, longestMs: 0 };
+    const slow = { times: known.times + 1, longestMs: Math.max(known.longestMs, tookMs) };
+    this.#slow.delete(hook);
+    this.#slow.set(hook, slow);
+    dropFirst(this.#slow, MAX_FAULTS);
+    if (slow.times < SLOW_TIMES || (slow.times > SLOW_TIMES && slow.longestMs === known.longestMs)) return;
+    const why = `${hook} kept the node waiting, for ${slow.longestMs} ms at most`;
+    this.add({ plugin, hook: `${hook} slow`, why, slowMs: slow.longestMs });
   }
 
   /** Newest last. */
-  list(): { plugin: string; why: string; where?: string }[] {
-    return [...this.#faults.values()].map(({ plugin, why, where }) => ({
+  list(): NodeFigures["faults"] {
+    return [...this.#faults.values()].map(({ plugin, why, where, slowMs }) => ({
       plugin,
       why,
       ...(where !== undefined && { where }),
+      ...(slowMs !== undefined && { slowMs }),
     }));
   }
 }

@@ -10,7 +10,8 @@ import type {
   WebAnswer,
   WebRequest,
 } from "../plugin.ts";
-import { type Caller, isObject, plain, something } from "./calls.ts";
+import type { Caller } from "./calls.ts";
+import { isObject, plain, something } from "./results.ts";
 
 /** What a type does on the server. These throw, and reject with, `Reject` and nothing else. */
 export type Hooks = {

@@ -6,17 +6,11 @@ import type { Logger } from "../node.ts";
 import * as contract from "../plugin.ts";
 import type { Registry } from "../registry.ts";
 import { Cache, type CompiledFolder } from "./cache.ts";
-import {
-  CONTRACT_KEY,
-  type Compiled,
-  compileClient,
-  compileServer,
-  type PageModules,
-  stopCompiling,
-} from "./compile.ts";
+import { type Compiled, compileClient, compileServer, stopCompiling } from "./compile.ts";
 import type { Fault, Faults } from "./faults.ts";
 import { whereOf } from "./findings.ts";
 import { contentsOf, fileOf, type PluginFolder, pluginFolders } from "./folders.ts";
+import { CONTRACT_KEY, type PageModules } from "./imports.ts";
 import { exportOf } from "./module.ts";
 import { isFolderName } from "./names.ts";
 import { markerPath, offFor } from "./off.ts";

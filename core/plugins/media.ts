@@ -15,3 +15,6 @@ export const MEDIA: Readonly<Record<string, string>> = {
   ".webm": "video/webm",
   ".woff2": "font/woff2",
 };
+
+/** Whether a path is that of one of them. */
+export const isMedia = new RegExp(`(${Object.keys(MEDIA).join("|").replaceAll(".", "\\.")})$`, "i");

@@ -17,6 +17,7 @@ const fault = v.object({
   plugin: name,
   why: v.pipe(v.string(), v.maxLength(1_024)),
   where: v.exactOptional(v.pipe(v.string(), v.maxLength(256))),
+  slowMs: v.exactOptional(amount),
 });
 
 const figures = v.object({

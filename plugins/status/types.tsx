@@ -50,8 +50,8 @@ export function Faults({ shell: { t }, faults }: { shell: StatusShell; faults: N
     <div class="status-faults">
       <h4>{t("faults")}</h4>
       <ul>
-        {faults.map(({ plugin, why, where = "" }) => (
-          <li key={`${plugin} ${where} ${why}`}>
+        {faults.map(({ plugin, why, where = "", slowMs }) => (
+          <li key={`${plugin} ${where} ${why}`} class={slowMs === undefined ? undefined : "is-slow"}>
             <strong>{plugin}</strong>: {why} {where !== "" && <code>{where}</code>}
           </li>
         ))}

@@ -578,6 +578,29 @@ test("more than is kept in mind at a time is found again in the log", async () =
   assert.equal(b.files.kept.size, hashes.length);
 });
 
+test("what came of a blob's end does not keep its beginning from being asked of another peer", async () => {
+  const network = new Network();
+  const [a, b, c] = network.add("a", "b", "c") as [Node, Node, Node];
+  c.isUp = false;
+  // After these two parts at a time are asked of it.
+  b.refer(...Array.from({ length: 8 }, () => a.files.keep(blob(10))));
+  await network.run();
+  const bytes = blob(3 * PART);
+  const hash = a.files.keep(bytes);
+  b.refer(hash);
+  await network.run(() => network.of("blobPart").length === 2);
+  const [first, second] = network.of("blobPart");
+  network.frames = network.frames.filter(frame => frame !== first);
+  await network.deliver(second);
+  await network.run(() => network.of("blobPart").length > 0);
+  network.frames = [];
+  a.files.kept.delete(hash);
+  c.files.keep(bytes);
+  c.isUp = true;
+  await network.pass(60_000);
+  assert.equal(b.files.has(hash), true);
+});
+
 test("what an erased message referred to is given up", async () => {
   const network = new Network();
   const [, b] = network.add("a", "b") as [Node, Node];

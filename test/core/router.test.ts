@@ -71,19 +71,19 @@ test("under ACK=peer a crowd without a peer is refused before it fills the memor
   assert.deepEqual(codes(), { overloaded: 5_000, unconfirmed: 10_000 });
   void send();
   await settled();
-  router.held("peer", written());
+  router.holders.held("peer", written());
   await settled();
   assert.equal(codes()["copies: 2"], 1, "who comes later is served");
 });
 
 test("a peer that had committed a message before its ack was asked for confirms it at once", async () => {
   const { router, send, codes, still } = newRouter();
-  router.held("peer", 3);
-  router.held("other", 2);
+  router.holders.held("peer", 3);
+  router.holders.held("other", 2);
   for (let index = 0; index < 4; index++) void send();
   await settled();
   assert.deepEqual(codes(), { "copies: 3": 2, "copies: 2": 1 });
-  router.stopWaiting();
+  router.holders.stopWaiting();
   await settled();
   assert.equal(codes().unconfirmed, 1);
   assert.equal(still.running(), 0);
@@ -103,12 +103,12 @@ test("a message with blobs is confirmed when one and the same peer has committed
   router.connect(cluster as Cluster, { stored: () => {} } as unknown as Outlet);
   const gets = (peer: string, ...blobs: string[]) => {
     held.set(peer, blobs);
-    router.blobsHeld(blobs);
+    router.holders.blobsHeld(blobs);
   };
   void send("file", { hashes });
   await settled();
   assert.deepEqual(asked, [hashes], "they may have said it before");
-  router.held("committed it", 1);
+  router.holders.held("committed it", 1);
   gets("holds them", ...hashes);
   gets("committed it", hashes[0] as string);
   await settled();
@@ -118,13 +118,13 @@ test("a message with blobs is confirmed when one and the same peer has committed
   assert.deepEqual(codes(), { "copies: 2": 1 });
   void send("file", { hashes });
   await settled();
-  router.held("holds them", 2);
+  router.holders.held("holds them", 2);
   await settled();
   assert.deepEqual(codes(), { "copies: 2": 2 });
   void send("file", { hashes: [] });
   void send("file", { hashes: ["c".repeat(64)] });
   await settled();
-  router.held("committed it", 4);
+  router.holders.held("committed it", 4);
   await settled();
   assert.equal(codes()["copies: 2"], 3, "what has no blobs waits for none");
   still.pass(ACK_WITHIN_MS);
@@ -147,14 +147,14 @@ test("under ACK=local an author is told of another node when it has the message 
   router.connect(cluster as Cluster, { stored } as unknown as Outlet);
   await send("file", { hashes: [hash] });
   assert.deepEqual(codes(), { "copies: 1": 1 });
-  router.held("peer", 1);
+  router.holders.held("peer", 1);
   assert.deepEqual(told, []);
   held.add("peer");
-  router.blobsHeld([hash]);
+  router.holders.blobsHeld([hash]);
   assert.deepEqual(told, ["ana: 2"]);
   held.add("other");
-  router.blobsHeld([hash]);
+  router.holders.blobsHeld([hash]);
   assert.deepEqual(told, ["ana: 2"]);
-  router.held("other", 1);
+  router.holders.held("other", 1);
   assert.deepEqual(told, ["ana: 2", "ana: 3"]);
 });

@@ -6,7 +6,7 @@ import {
   spawn,
 } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -72,15 +72,20 @@ export type NodeProcess = {
   process: ChildProcess;
   /** Everything that it has logged, a line an entry. */
   lines: string[];
-  /** Resolves when it logs a line that has this text. */
-  logged(text: string): Promise<void>;
+  /** Resolves when it has logged a line that has this text, or so many of them. */
+  logged(text: string, times?: number): Promise<void>;
   /** Resolves when `/readyz` answers 200. */
   ready(): Promise<void>;
   kill(signal: NodeJS.Signals): Promise<number | null>;
 };
 
+/** How many the process has open; none where the system does not say. */
+export function openFiles({ process: { pid } }: NodeProcess): number {
+  return process.platform === "linux" ? readdirSync(`/proc/${pid}/fd`).length : 0;
+}
+
 /** Settings, and what else of the environment is to be there. */
-export type Environment = Given & { HOME?: string; XDG_CACHE_HOME?: string };
+export type Environment = Given & { HOME?: string; PATH?: string; XDG_CACHE_HOME?: string };
 
 /** A node as a process of its own, from source unless another program is named. Resolves when it serves. */
 export async function spawnNode(
@@ -169,10 +174,10 @@ export function runNode(
     });
   // Not "exit": what it said last may still be on its way then.
   const ended = once(child, "close") as Promise<[number | null]>;
-  const logged = (text: string) =>
+  const logged = (text: string, times = 1) =>
     new Promise<void>(resolve => {
       const check = () => {
-        if (!lines.some(line => line.includes(text))) return;
+        if (lines.filter(line => line.includes(text)).length < times) return;
         waiting.delete(check);
         resolve();
       };

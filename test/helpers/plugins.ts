@@ -45,7 +45,15 @@ export function moveOut(directory: string, name: string, packages: readonly stri
     const source = readFileSync(join(own, file), "utf8");
     writeFileSync(join(path, file), source.replaceAll('"../../core/plugin.ts"', '"web-chat/plugin"'));
   }
-  for (const name of packages)
-    cpSync(join(ROOT, "node_modules", name), join(path, "node_modules", name), { recursive: true, dereference: true });
+  packagesInto(path, ...packages);
   return path;
+}
+
+/** Installs packages beside a plugin, as npm would: those that this project has. */
+export function packagesInto(folder: string, ...packages: readonly string[]): void {
+  for (const name of packages)
+    cpSync(join(ROOT, "node_modules", name), join(folder, "node_modules", name), {
+      recursive: true,
+      dereference: true,
+    });
 }

@@ -2,12 +2,19 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { AnyServerPlugin } from "../../core/plugin.ts";
+import diceSamples from "../../plugins/examples/dice/samples.ts";
 import dice from "../../plugins/examples/dice/server.ts";
+import githubSamples from "../../plugins/examples/github/samples.ts";
+import github from "../../plugins/examples/github/server.ts";
+import pollSamples from "../../plugins/examples/poll/samples.ts";
 import poll from "../../plugins/examples/poll/server.ts";
+import whiteboardSamples from "../../plugins/examples/whiteboard/samples.ts";
+import whiteboard from "../../plugins/examples/whiteboard/server.ts";
 import builtIn from "../../plugins/server.ts";
 import { contractSuite, type Samples } from "../suites/contract.ts";
 
-const plugins: AnyServerPlugin[] = [...builtIn, ...poll, dice];
+const listening = { ...github, hooks: () => github.hooks({ secret: "a secret of the test" }) };
+const plugins: AnyServerPlugin[] = [...builtIn, ...poll, ...whiteboard, dice, listening];
 
 const presence = { person: "0190-ana", name: "Ana", status: "online", since: 1_800_000_000_000 };
 const status = {
@@ -21,7 +28,7 @@ const status = {
   lagMs: 1.5,
   busOpen: true,
   types: { text: 1, poll: 2 },
-  faults: [{ plugin: "poll", why: "it does not compile", where: "server.ts:3" }],
+  faults: [{ plugin: "poll", why: "it does not compile", where: "server.ts:3", slowMs: 80 }],
   peers: [
     { id: "node-2", name: "hall", up: true, rttMs: 0.4, clockMs: 120_000, behind: 0 },
     { id: "node-3", name: "cellar", up: false, rttMs: null, clockMs: null, behind: 12 },
@@ -36,6 +43,13 @@ const voice = {
 };
 
 const alike = (...values: unknown[]): Samples => ({ inputs: values, bodies: values });
+
+/** As `web-chat check` takes them: a list, where what is kept is what was sent. */
+function samplesOf(...files: Record<string, unknown[] | Samples>[]): Record<string, Samples> {
+  return Object.fromEntries(
+    files.flatMap(Object.entries).map(([type, given]) => [type, Array.isArray(given) ? alike(...given) : given]),
+  );
+}
 
 const SAMPLES: Record<string, Samples> = {
   text: alike(
@@ -52,19 +66,7 @@ const SAMPLES: Record<string, Samples> = {
   typing: alike({ typing: true }, { typing: false }, { typing: true, voice: true }),
   voice: alike(voice, { ...voice, mime: "audio/mp4", durationMs: 900_000, peaks: Array(128).fill(255) }),
   redact: alike({}),
-  poll: alike(
-    { question: "Lunch?", answers: ["soup", "rice"] },
-    { question: "", answers: Array.from("abcdefghij") },
-    { question: "？".repeat(200), answers: ["面", "x".repeat(200)] },
-  ),
-  "poll.vote": alike({ choice: 0 }, { choice: 9 }, { choice: null }),
-  dice: {
-    inputs: [{ dice: "1d6" }, { dice: "20d100" }],
-    bodies: [
-      { dice: "2d6", rolls: [1, 6] },
-      { dice: "1d100", rolls: [100] },
-    ],
-  },
+  ...samplesOf(diceSamples, githubSamples, pollSamples, whiteboardSamples),
 };
 
 for (const plugin of plugins) {

@@ -6,6 +6,7 @@ import test, { type TestContext } from "node:test";
 import type { Bus, BusEvents, Received } from "../../core/cluster/bus.ts";
 import type { Address } from "../../core/cluster/membership.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
+import { freePort } from "../helpers/port.ts";
 
 /** The functions of a bus that the cluster calls. */
 export type Subject = Pick<
@@ -377,15 +378,6 @@ export function busSuite(name: string, open: Open, { maxFrameBytes }: { maxFrame
 }
 
 /** A port that nobody listens on now. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, HOST);
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
 /** Tries again while a port is in use: sockets are closed on ZeroMQ's own thread, a moment later. */
 async function opened<Result>(open: () => Promise<Result>): Promise<Result> {
   const deadline = performance.now() + PATIENCE_MS;

@@ -6,6 +6,7 @@ import test, { type TestContext } from "node:test";
 import fc from "fast-check";
 import { type Draft, type Envelope, encode, FACT, FACTS, keyOf, toWire } from "../../core/envelope.ts";
 import type { Cursor, Log, Outcome, Stored } from "../../core/log/log.ts";
+import { MAX_PAGE_BYTES } from "../../core/log/reads.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { temporaryDirectory } from "../helpers/node.ts";
 import { at, draft, holds, packed, unpacked, withoutPos, written } from "./samples.ts";
@@ -549,6 +550,24 @@ export function logSuite(name: string, open: Open, { runs }: { runs: number }): 
       }),
       { numRuns: runs },
     );
+  });
+
+  test(`${name}: a page of rows with much that belongs to them ends early, and says that there is more`, async t => {
+    const { log } = await newLog(t);
+    const rows = [draft(), draft(), draft()];
+    const marks = (ref: string) => Array.from({ length: 20 }, () => draft({ role: "mark", ref, body: large }));
+    const large = encode("x".repeat(MAX_PAGE_BYTES / 30));
+    stored(await log.append(rows));
+    for (const { id } of rows) stored(await log.append(marks(id)));
+    const [first, second, third] = rows.map(({ id }) => id) as [string, string, string];
+    const page = async (from: { before?: string; after?: string }) => {
+      const { envelopes, older } = await log.page("lobby", from, 10, ALL);
+      const marked = envelopes.filter(({ role }) => role === "mark");
+      return { rows: ids(envelopes.filter(({ role }) => role === "row")), marks: marked.length, older };
+    };
+    assert.deepEqual(await page({}), { rows: [second, third], marks: 40, older: true });
+    assert.deepEqual(await page({ before: second }), { rows: [first], marks: 20, older: false });
+    assert.deepEqual((await page({ after: first })).rows, [second, third]);
   });
 
   test(`${name}: a page begins at a key or at an id, and what neither means is not found`, async t => {

@@ -53,6 +53,9 @@ export function at<Item>(items: readonly Item[], index: number): Item {
   return item;
 }
 
+/** Before the runner ends the test: what was found is told, as small as it was made by then. */
+const MAX_PROPERTY_MS = 90_000;
+
 /** Holds for random input. The seed stands in the test's output; `SEED=…` repeats a run. */
 export async function holds<Values>(
   t: TestContext,
@@ -61,7 +64,7 @@ export async function holds<Values>(
 ): Promise<void> {
   const seed = process.env.SEED === undefined ? (Math.random() * 0x7fff_ffff) | 0 : Number(process.env.SEED);
   t.diagnostic(`SEED=${seed}`);
-  await fc.assert(property, { seed, ...parameters });
+  await fc.assert(property, { seed, interruptAfterTimeLimit: MAX_PROPERTY_MS, ...parameters });
 }
 
 /** Records as object literals are: fast-check likes to leave the prototype out. */

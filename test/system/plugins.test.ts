@@ -4,12 +4,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Logger } from "../../core/node.ts";
-import type { NodeFigures } from "../../core/plugin.ts";
 import { switchOff } from "../../core/plugins/off.ts";
 import builtIn from "../../plugins/server.ts";
 import { connect } from "../helpers/client.ts";
-import { executable, noExecutable } from "../helpers/executable.ts";
-import { newNode, runNode, spawnNode, temporaryDirectory } from "../helpers/node.ts";
+import { newNode, runNode, temporaryDirectory } from "../helpers/node.ts";
 import { CLIENT, type Files, MESSAGE, moveOut, NOTE, SERVER, writePlugin } from "../helpers/plugins.ts";
 
 type Line = { plugin?: string; where?: string; text: string };
@@ -29,15 +27,6 @@ async function nodeWith(t: TestContext, directory: string, dataDir = temporaryDi
 let people = 0;
 /** Somebody new. */
 const connectTo = (t: TestContext, node: { port: number }) => connect(t, node, { name: `Person ${++people}` });
-
-/** What a node tells its clients that is wrong with its plugins. */
-async function faultsOf(t: TestContext, node: { port: number; id: string }): Promise<NodeFigures["faults"]> {
-  const ana = await connectTo(t, node);
-  const status = await ana.until(
-    () => ana.state.get(`status ${node.id}`) ?? [...ana.state.values()].find(value => value.type === "status"),
-  );
-  return (status.body as unknown as NodeFigures).faults;
-}
 
 test("a built-in type that is moved out into a folder works as it did", async t => {
   const directory = temporaryDirectory(t);
@@ -118,42 +107,15 @@ export default defineServer(note, { receive(body) { throw new Reject("not-allowe
   "node_modules/loud/node_modules/ending/index.js": 'module.exports = "!";',
 };
 
-async function isLoud(t: TestContext, node: { port: number }): Promise<void> {
-  const ana = await connectTo(t, node);
-  await ana.join("lobby");
-  const { code, message } = await ana.ask("note", { room: "lobby", body: "a/hey" });
-  assert.deepEqual({ code, message }, { code: "not-allowed", message: "HEY!" });
-}
-
 test("a package beside a plugin is bundled, with a dependency of its own", async t => {
   const directory = temporaryDirectory(t);
   writePlugin(directory, "note", LOUD);
   const { node, lines } = await nodeWith(t, directory);
   assert.deepEqual(lines, []);
-  await isLoud(t, node);
-});
-
-test("the executable does all that, too, and unpacks its compiler only where there is something to compile", {
-  skip: noExecutable() ?? false,
-}, async t => {
-  const directory = temporaryDirectory(t);
-  const dataDir = temporaryDirectory(t);
-  const start = () => spawnNode(t, { PLUGINS: directory, DATA_DIR: dataDir }, [], [], [executable]);
-  const compilers = () => readdirSync(join(dataDir, "native")).filter(name => name.startsWith("esbuild-"));
-  const plain = await start();
-  assert.deepEqual(compilers(), []);
-  await plain.kill("SIGTERM");
-  writePlugin(directory, "note", { ...LOUD, "client.tsx": `import "./note.css";\n${CLIENT}`, "note.css": ".a{}" });
-  for (const _ of ["compiled", "cached"]) {
-    const node = await start();
-    await node.ready();
-    await isLoud(t, node);
-    const [, module = ""] = /<meta name="plugins" content="([^"]+)">/.exec(await (await fetch(node.url)).text()) ?? [];
-    const { status, headers } = await fetch(`${node.url}/${module}`);
-    assert.deepEqual([status, headers.get("content-type")], [200, "text/javascript; charset=utf-8"]);
-    assert.equal(compilers().length, 1);
-    await node.kill("SIGTERM");
-  }
+  const ana = await connectTo(t, node);
+  await ana.join("lobby");
+  const { code, message } = await ana.ask("note", { room: "lobby", body: "a/hey" });
+  assert.deepEqual({ code, message }, { code: "not-allowed", message: "HEY!" });
 });
 
 test("the hooks get what stands in settings.json", async t => {
@@ -170,163 +132,6 @@ export default defineServer(note, settings => ({ receive() { throw new Reject("n
   const ana = await connectTo(t, node);
   await ana.join("lobby");
   assert.equal((await ana.ask("note", { room: "lobby", body: 1 })).message, "swordfish");
-});
-
-/** What is in the folder `note`, where the fault is, and what is said of it. */
-const BROKEN: [what: string, where: string | undefined, why: RegExp, files: Files][] = [
-  [
-    "a server half that does not compile",
-    "server.ts:2",
-    /does not compile: Unexpected ";"/,
-    { ...NOTE, "server.ts": "const a = 1;\nconst b = (;\n" },
-  ],
-  [
-    "a client half that does not compile",
-    "client.tsx:3",
-    /does not compile: /,
-    { ...NOTE, "client.tsx": CLIENT.replace("<p>", "<p") },
-  ],
-  [
-    "a sheet that is not there",
-    "client.tsx:1",
-    /Could not resolve "\.\/none\.css"/,
-    { ...NOTE, "client.tsx": `import "./none.css";\n${CLIENT}` },
-  ],
-  [
-    "a package that is not there",
-    "server.ts:1",
-    /Could not resolve "nowhere"/,
-    { ...NOTE, "server.ts": `import "nowhere";\n${SERVER}` },
-  ],
-  [
-    "an import that the contract does not have",
-    "message.ts:1",
-    /No matching export .* for import "defineMassage"/,
-    { ...NOTE, "message.ts": MESSAGE.replaceAll("defineMessage", "defineMassage") },
-  ],
-  [
-    "a client half that imports the settings",
-    "client.tsx:1",
-    /settings\.json stays on the server/,
-    {
-      ...NOTE,
-      "settings.json": "{}",
-      "client.tsx": `import secret from "./settings.json";\n${CLIENT}console.log(secret);\n`,
-    },
-  ],
-  [
-    "a client half that imports the server half",
-    "client.tsx:1",
-    /server\.ts stays on the server/,
-    { ...NOTE, "client.tsx": `import "./server.ts";\n${CLIENT}` },
-  ],
-  ["no server half", undefined, /there is no server\.ts/, { "message.ts": MESSAGE, "client.tsx": CLIENT }],
-  [
-    "a server half that throws when it is loaded",
-    "server.ts:4",
-    /threw when it was loaded: no luck/,
-    { ...NOTE, "server.ts": `${SERVER}throw new Error("no luck");\n` },
-  ],
-  [
-    "one that throws what is no error",
-    "server.ts",
-    /threw when it was loaded: no luck/,
-    { ...NOTE, "server.ts": `${SERVER}throw "no luck";\n` },
-  ],
-  [
-    "a server half that exports no plugin",
-    "server.ts:2",
-    /exports no plugin/,
-    { ...NOTE, "server.ts": "\nexport default 1;\n" },
-  ],
-  [
-    "a server half that exports nothing",
-    "server.ts:1",
-    /exports no plugin/,
-    { ...NOTE, "server.ts": "console.log;\n" },
-  ],
-  ["an empty list", "server.ts:1", /exports no plugin/, { ...NOTE, "server.ts": "export default [];\n" }],
-  [
-    "a name that is not the folder's",
-    "message.ts:3",
-    /“memo” is not named after its folder/,
-    { ...NOTE, "message.ts": MESSAGE.replace('"note"', '"memo"') },
-  ],
-  [
-    "another contract",
-    "message.ts:3",
-    /was written for version 2 of the contract, and this node speaks version 1/,
-    { ...NOTE, "message.ts": MESSAGE.replace("version: 1", "contract: 2, version: 1") },
-  ],
-  [
-    "a type without a kind",
-    "message.ts:3",
-    /needs a kind: log, state or signal/,
-    { ...NOTE, "message.ts": MESSAGE.replace('"log"', "null") },
-  ],
-  [
-    "a parse that is no function",
-    "message.ts:3",
-    /needs parse\(\)/,
-    { ...NOTE, "message.ts": MESSAGE.replace("input => input", "1") },
-  ],
-  [
-    "a hook that is no function",
-    "message.ts:3",
-    /has a tick that is no function/,
-    { ...NOTE, "server.ts": SERVER.replace("receive: body => body", "tick: 1") },
-  ],
-  [
-    "hooks that cannot be made",
-    "server.ts:4",
-    /could not make its hooks: no word is set/,
-    {
-      ...NOTE,
-      "server.ts": SERVER.replace("{ receive: body => body }", '() => {\n  throw new Error("no word is set");\n}'),
-    },
-  ],
-  [
-    "settings that are no JSON",
-    "settings.json:2",
-    /settings\.json is no JSON: there, names and texts stand in double quotes, and no comma before a closing bracket$/,
-    { ...NOTE, "settings.json": '{\n  "word": swordfish\n}' },
-  ],
-];
-
-for (const [what, where, why, files] of BROKEN) {
-  test(`a plugin with ${what} is off, and the node starts`, async t => {
-    const directory = temporaryDirectory(t);
-    writePlugin(directory, "note", files);
-    const { node, lines } = await nodeWith(t, directory);
-    assert.equal(lines.length, 1, JSON.stringify(lines));
-    const [line] = lines;
-    assert.deepEqual({ plugin: line?.plugin, where: line?.where }, { plugin: "note", where });
-    assert.match(line?.text ?? "", why);
-    assert.ok(!/[\n\r]/.test(line?.text ?? ""), "it is one line");
-    const [fault, ...others] = await faultsOf(t, node);
-    assert.deepEqual({ plugin: fault?.plugin, where: fault?.where, others }, { plugin: "note", where, others: [] });
-    assert.match(fault?.why ?? "", why);
-    assert.ok(!(await (await fetch(`${node.url}/`)).text()).includes('name="plugins"'), "no browser loads it");
-    const ana = await connectTo(t, node);
-    assert.equal(ana.welcome.types.note, undefined);
-    await ana.join("lobby");
-    await ana.say("all the same");
-  });
-}
-
-test("a name that is taken or reserved keeps a plugin off, and the others on", async t => {
-  const directory = temporaryDirectory(t);
-  const named = (type: string) => ({ ...NOTE, "message.ts": MESSAGE.replace('"note"', `"${type}"`) });
-  for (const type of ["note", "text", "history"]) writePlugin(directory, type, named(type));
-  writePlugin(directory, "Big_Note", named("Big_Note"));
-  const { node, lines } = await nodeWith(t, directory);
-  assert.deepEqual(lines.map(({ plugin, where }) => `${plugin} ${where}`).sort(), [
-    "Big_Note undefined",
-    "history message.ts:3",
-    "text message.ts:3",
-  ]);
-  const { types } = (await connectTo(t, node)).welcome;
-  assert.equal(types.note, 1);
 });
 
 test("types that belong together come in together, or not at all", async t => {

@@ -1,12 +1,14 @@
-/** What a plugin brings into the page, by two examples: rows that marks are folded into, a tool, a command, a shortcut. */
+/** What a plugin brings into the page, by the examples: rows that marks are folded into, a tool, a command, a shortcut. */
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { cpSync, writeFileSync } from "node:fs";
 import { join as joinPaths } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Page } from "playwright-core";
 import { inspect } from "../helpers/axe.ts";
 import { composer, join, row, say } from "../helpers/chat.ts";
 import { type Client, connect } from "../helpers/client.ts";
-import { newNode } from "../helpers/node.ts";
+import { newNode, temporaryDirectory } from "../helpers/node.ts";
 
 const EXAMPLES = joinPaths(import.meta.dirname, "../../plugins/examples");
 
@@ -234,4 +236,36 @@ test("polls and dice speak Chinese, and pass the checks for accessibility in bot
   await dark.getByRole("button", { name: "发起投票" }).waitFor();
   await dark.getByRole("img", { name: /^掷 2d6/ }).waitFor();
   await inspect(dark, t.name);
+});
+
+test("news of GitHub are told in each reader's language, with a link, and pass the checks for accessibility", async t => {
+  const plugins = temporaryDirectory(t);
+  const secret = "a secret of the test";
+  cpSync(joinPaths(EXAMPLES, "github"), joinPaths(plugins, "github"), { recursive: true });
+  writeFileSync(joinPaths(plugins, "github/settings.json"), JSON.stringify({ secret }));
+  const node = await newNode(t, { PLUGINS: plugins });
+  const light = await join(t, node.url, "Ana");
+  const dark = await join(t, node.url, "大明", { language: "zh-CN", colorScheme: "dark" });
+  const html_url = "https://github.com/ana/chat/issues/7";
+  const body = JSON.stringify({
+    action: "opened",
+    issue: { number: 7, title: "<b>It</b> breaks", html_url },
+    repository: { full_name: "ana/chat" },
+    sender: { login: "zoe" },
+  });
+  const headers = {
+    "X-GitHub-Event": "issues",
+    "X-GitHub-Delivery": "1",
+    "X-Hub-Signature-256": `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`,
+  };
+  const answer = await fetch(`${node.url}/x/github`, { method: "POST", headers, body });
+  assert.equal(answer.status, 202);
+  await row(light, "zoe opened issue #7").waitFor();
+  await row(dark, "zoe 新建了议题 #7").waitFor();
+  for (const page of [light, dark]) {
+    const link = page.getByRole("link", { name: "<b>It</b> breaks" });
+    assert.equal(await link.getAttribute("href"), html_url);
+    assert.equal(await link.getAttribute("rel"), "noopener noreferrer");
+    await inspect(page, t.name);
+  }
 });

@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chownSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { io, type Socket } from "socket.io-client";
 import { parse } from "yaml";
@@ -19,6 +19,8 @@ const MAX_BYTES = 220e6;
 const PATIENCE_MS = 30_000;
 const IMAGE = "web-chat";
 const USER = 10001;
+/** One of two halves, so that both are compiled in the container. */
+const PLUGIN = "plugins/examples/poll";
 
 const lacking = missing();
 if (lacking) {
@@ -70,16 +72,19 @@ function inspect(root: string): string {
   return `${Math.round(bytes / 1e6)} MB unpacked`;
 }
 
-/** The commands of the README, with two of the three named before they are there. */
+/** The commands of the README, with two of the three named before they are there, and a plugin in the first. */
 async function threeByName(root: string): Promise<string> {
   const { network, names } = newNetwork("three");
   const hosts = ["chat-a", "chat-b", "chat-c"].map(name => network.add(name));
   await names.serve();
   const containers = hosts.map(host => {
     const others = hosts.flatMap(({ name }) => (name === host.name ? [] : name)).join(",");
-    return start(names, root, host, { ZMQ_HOST: others }, newVolume(host.name));
+    const volume = newVolume(host.name);
+    if (host === hosts[0]) cpSync(join(ROOT, PLUGIN), join(volume, "plugins", basename(PLUGIN)), { recursive: true });
+    return start(names, root, host, { ZMQ_HOST: others }, volume);
   });
-  await Promise.all(containers.map(container => met(container, 2)));
+  const [healthOfFirst] = await Promise.all(containers.map(container => met(container, 2)));
+  assert.equal(healthOfFirst?.types[basename(PLUGIN)], 1, containers[0]?.lines.join("\n"));
   const heard = await crossed(containers[0] as Container, containers[2] as Container);
   for (const container of containers) {
     const health = await container.exec("web-chat", "health");
@@ -89,7 +94,7 @@ async function threeByName(root: string): Promise<string> {
   assert.equal(new Set(digests.map(({ output }) => output)).size, 1, JSON.stringify(digests));
   const codes = await Promise.all(containers.map(container => container.stop()));
   assert.deepEqual(codes, [0, 0, 0]);
-  return `${heard}, equal digests, exit code 0`;
+  return `${heard}, a plugin in /data/plugins is on, equal digests, exit code 0`;
 }
 
 async function fiveReplicas(root: string): Promise<string> {
@@ -134,13 +139,15 @@ function start(names: Names, root: string, host: Run["host"], environment: Run["
   return container;
 }
 
-/** Resolves when a container is ready and has that many peers. */
-async function met(container: Container, peers: number): Promise<void> {
+type Health = { ready: boolean; types: Record<string, number>; peers: { up: boolean }[] };
+
+/** Resolves with what it says of itself when a container is ready and has that many peers. */
+async function met(container: Container, peers: number): Promise<Health> {
   const until = performance.now() + PATIENCE_MS;
   for (;;) {
     const answer = await fetch(`http://${container.host.address}:5002/healthz`).catch(() => undefined);
-    const health = (await answer?.json()) as { ready: boolean; peers: { up: boolean }[] } | undefined;
-    if (health?.ready && health.peers.filter(({ up }) => up).length === peers) return;
+    const health = (await answer?.json()) as Health | undefined;
+    if (health?.ready && health.peers.filter(({ up }) => up).length === peers) return health;
     if (performance.now() > until)
       throw new Error(`${container.host.name}: ${JSON.stringify(health)}\n${container.lines.join("\n")}`);
     await sleep(50);

@@ -136,20 +136,20 @@ export class Node {
         warn: (details, message) => world.trace(() => `${host} warns: ${message} ${JSON.stringify(details)}`),
       },
       events: {
-        signal: signal => router.signalled(signal),
+        signal: signal => router.signals.received(signal),
         stateChanged: (type, key) => router.stateChanged(type, key),
         refused: reason => failed("going on", reason),
-        held: (peer, seq) => router.held(peer, seq),
-        blobsHeld: hashes => router.blobsHeld(hashes),
+        held: (peer, seq) => router.holders.held(peer, seq),
+        blobsHeld: hashes => router.holders.blobsHeld(hashes),
         nodesChanged: () => {},
         giveUp: fork => writeFact(FORK, self, fork, { log, clock }),
       },
     });
     log.failed = error => failed("telling of a commit", error);
     log.committed = commit => router.committed(commit);
-    const reading = new Reading({ log, rooms, registry, time, router, cluster });
+    const reading = new Reading({ log, rooms, registry, time, holders: router.holders, cluster });
     router.connect(cluster, outletTo(audience, guests));
-    time.every(TICK_MS, () => router.tick());
+    time.every(TICK_MS, () => router.deliveries.tick());
     return new Node(host, { life, log, cluster, router, reading, audience, guests, files: disk.files });
   }
 
@@ -174,7 +174,7 @@ export class Node {
       },
     };
     this.#guests.add(guest);
-    this.#router.joined(guest.session);
+    this.#router.deliveries.joined(guest.session);
     return guest;
   }
 
@@ -182,7 +182,7 @@ export class Node {
     guest.socket.connected = false;
     this.#guests.delete(guest);
     this.#audience.leave(guest);
-    this.#router.left(guest.session);
+    this.#router.deliveries.left(guest.session);
   }
 
   /** A request of a connection, as the gateway takes it: what comes after a join waits for that. */

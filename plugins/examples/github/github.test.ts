@@ -25,8 +25,8 @@ const html_url = "https://github.com/ana/chat/1";
 
 // biome-ignore format: a table
 const TOLD: [event: string, payload: object, summary: string][] = [
-  ["push", { ref: "refs/heads/main", compare: html_url, commits: [{}], head_commit: { message: "Mend it\n\nAll" } }, "ana/chat: ana pushed a commit to main: Mend it"],
-  ["push", { ref: "refs/heads/a/b", compare: html_url, commits: [{}, {}] }, "ana/chat: ana pushed 2 commits to a/b"],
+  ["push", { ref: "refs/heads/main", compare: html_url, commits: [{}], head_commit: { message: "Mend it\n\nAll" } }, "ana/chat: ana pushed to main: Mend it"],
+  ["push", { ref: "refs/heads/a/b", compare: html_url, commits: [{}, {}, {}], head_commit: { message: "Mend it" } }, "ana/chat: ana pushed to a/b: Mend it (+2)"],
   ["issues", { action: "opened", issue: { number: 7, title: "It\nbreaks", html_url } }, "ana/chat: ana opened issue #7: It breaks"],
   ["pull_request", { action: "closed", pull_request: { number: 8, title: "Mend", merged: true, html_url } }, "ana/chat: ana merged pull request #8: Mend"],
   ["pull_request", { action: "closed", pull_request: { number: 8, title: "Mend", html_url } }, "ana/chat: ana closed pull request #8: Mend"],

@@ -1,4 +1,4 @@
-/** What happened in a repository, in words. */
+/** What happened in a repository. */
 import { defineMessage, Reject } from "web-chat/plugin";
 
 export type News = {
@@ -6,31 +6,44 @@ export type News = {
   repository: string;
   /** Who did it. */
   by: string;
-  /** What was done: `opened issue #7`. */
+  did: keyof typeof DEEDS;
+  /** With what: a branch, a number, a version. */
   what: string;
-  /** What it is called; may be empty. */
+  /** What that is called; may be empty. */
   title: string;
   url: string;
 };
 
 export const MAX_CHARACTERS = 300;
+/** By GitHub's name of the event, and of the action where it has several. */
+export const DEEDS = {
+  push: "pushed to {what}",
+  "issues opened": "opened issue {what}",
+  "issues closed": "closed issue {what}",
+  "issues reopened": "reopened issue {what}",
+  "pull_request opened": "opened pull request {what}",
+  "pull_request closed": "closed pull request {what}",
+  "pull_request merged": "merged pull request {what}",
+  "pull_request reopened": "reopened pull request {what}",
+  "release published": "released {what}",
+};
 
 export const github = defineMessage<News>({
   type: "github",
   version: 1,
   kind: "log",
   parse(input) {
-    const { repository, by, what, title, url } = Object(input);
-    return {
-      repository: line(repository),
-      by: line(by),
-      what: line(what),
-      title: line(title),
-      url: link(url),
-    };
+    const { repository, by, did, what, title, url } = Object(input);
+    if (!isDeed(did)) throw new Reject("invalid", "nobody wants to hear of that");
+    return { repository: line(repository), by: line(by), did, what: line(what), title: line(title), url: link(url) };
   },
-  summary: ({ repository, by, what, title }) => `${repository}: ${by} ${what}${title && `: ${title}`}`,
+  summary: ({ repository, by, did, what, title }) =>
+    `${repository}: ${by} ${DEEDS[did].replace("{what}", () => what)}${title && `: ${title}`}`,
 });
+
+export function isDeed(name: unknown): name is News["did"] {
+  return typeof name === "string" && Object.hasOwn(DEEDS, name);
+}
 
 /** One line, cut where it is too long. */
 function line(text: unknown): string {

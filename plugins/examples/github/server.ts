@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { defineServer, Reject } from "web-chat/plugin";
-import { github, type News } from "./message.ts";
+import { github, isDeed, type News } from "./message.ts";
 
 /** There is no `receive`: only GitHub writes these. */
 export default defineServer(github, settings => {
@@ -51,29 +51,27 @@ function read(body: Uint8Array): Payload {
 function newsOf(event: string, payload: Payload): News | undefined {
   const told = Object.hasOwn(EVENTS, event) ? EVENTS[event]?.(payload) : undefined;
   const { repository, sender } = payload;
-  return told && github.parse({ repository: repository?.full_name, by: sender?.login, ...told });
+  if (!told || !isDeed(told.did)) return undefined;
+  return github.parse({ repository: repository?.full_name, by: sender?.login, ...told });
 }
 
-type Told = Pick<News, "what" | "title" | "url">;
+type Told = { did: string; what: string; title: unknown; url: unknown };
 const EVENTS: Record<string, (payload: Payload) => Told | undefined> = {
   push({ ref, commits, compare, head_commit: head }) {
     const count = Array.isArray(commits) ? commits.length : 0;
     if (count === 0 || !String(ref).startsWith("refs/heads/")) return undefined;
-    const branch = String(ref).slice("refs/heads/".length);
-    const title = String(head?.message ?? "").split("\n", 1)[0] as string;
-    return { what: `pushed ${count === 1 ? "a commit" : `${count} commits`} to ${branch}`, title, url: compare };
+    const [first] = String(head?.message ?? "").split("\n", 1);
+    const title = count > 1 ? `${first} (+${count - 1})` : first;
+    return { did: "push", what: String(ref).slice("refs/heads/".length), title, url: compare };
   },
   issues({ action, issue }) {
-    if (!["opened", "closed", "reopened"].includes(action)) return undefined;
-    return { what: `${action} issue #${issue?.number}`, title: issue?.title, url: issue?.html_url };
+    return { did: `issues ${action}`, what: `#${issue?.number}`, title: issue?.title, url: issue?.html_url };
   },
   pull_request({ action, pull_request: pull }) {
-    if (!["opened", "closed", "reopened"].includes(action)) return undefined;
-    const what = action === "closed" && pull?.merged ? "merged" : action;
-    return { what: `${what} pull request #${pull?.number}`, title: pull?.title, url: pull?.html_url };
+    const did = action === "closed" && pull?.merged ? "merged" : action;
+    return { did: `pull_request ${did}`, what: `#${pull?.number}`, title: pull?.title, url: pull?.html_url };
   },
   release({ action, release }) {
-    if (action !== "published") return undefined;
-    return { what: `released ${release?.tag_name}`, title: release?.name ?? "", url: release?.html_url };
+    return { did: `release ${action}`, what: release?.tag_name, title: release?.name ?? "", url: release?.html_url };
   },
 };

@@ -1,0 +1,73 @@
+/** What a plugin's imports come to that are no files of its own: the contract, and what the page has. */
+import { basename, join, posix, resolve } from "node:path";
+import type { Plugin } from "esbuild";
+import * as contract from "../plugin.ts";
+import { SETTINGS_FILE } from "./folders.ts";
+import { isMedia } from "./media.ts";
+
+/** The page's own modules, by what a plugin imports: `preact` is at `assets/preact-HASH.js`. */
+export type PageModules = Readonly<Record<string, string>>;
+
+/** Below the page, where everything lies that client halves are made of. */
+export const CLIENT_ASSETS = "assets/plugins";
+/** Where server halves find the contract: the very one that the node itself uses. */
+export const CONTRACT_KEY = "web-chat/plugin";
+
+/** The server half gets the node's own contract, so that a `Reject` is one on both sides. */
+export const ownContract: Plugin = {
+  name: "own-contract",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^web-chat\/plugin$/ }, () => ({ path: CONTRACT_KEY, namespace: "contract" }));
+    onLoad({ filter: /.*/, namespace: "contract" }, () => ({
+      contents: `export const { ${Object.keys(contract).join(", ")} } = globalThis[Symbol.for("${CONTRACT_KEY}")];`,
+    }));
+  },
+};
+
+/** Anything that is asked of it is itself: enough for what a client half does before it is drawn. */
+const NOTHING = `module.exports = new Proxy(function () {}, {
+  get: (_, key) => key === "__esModule" || key === Symbol.toPrimitive ? undefined : module.exports,
+  apply: () => module.exports, construct: () => module.exports, has: () => true,
+});`;
+export const withoutPage: Plugin = {
+  name: "without-page",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^(preact|@preact\/signals)(\/|$)/ }, ({ path }) => ({ path, namespace: "nothing" }));
+    onLoad({ filter: /.*/, namespace: "nothing" }, () => ({ contents: NOTHING }));
+    onLoad({ filter: /\.css$/ }, () => ({ contents: "" }));
+    onLoad({ filter: isMedia }, () => ({ contents: 'export default "";' }));
+  },
+};
+
+/** What the page has already is not bundled again: there is one instance of each, and hooks and signals rely on it. */
+export function pageModules(modules: PageModules): Plugin {
+  return {
+    name: "page-modules",
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /^(preact|@preact\/signals|web-chat)(\/|$)/ }, ({ path }) => {
+        const own = Object.hasOwn(modules, path) ? modules[path] : undefined;
+        if (own !== undefined) return { path: relativeUrl(own), external: true };
+        return path === CONTRACT_KEY ? { errors: [{ text: `the page has no module ${path}: build it anew` }] } : null;
+      }),
+  };
+}
+
+function relativeUrl(module: string): string {
+  const path = posix.relative(CLIENT_ASSETS, module);
+  return path.startsWith(".") ? path : `./${path}`;
+}
+
+/** Settings hold secrets, and whoever opens the page can read all that its modules hold. */
+export function serverOnly(folder: string): Plugin {
+  return {
+    name: "server-only",
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /^\.{1,2}\// }, ({ path, resolveDir }) => {
+        const name = resolve(resolveDir, path) === join(folder, SETTINGS_FILE) ? SETTINGS_FILE : undefined;
+        const half = resolve(resolveDir, path).replace(/\.[jt]sx?$/, "") === join(folder, "server");
+        if (name === undefined && !half) return null;
+        const what = name ?? basename(path);
+        return { errors: [{ text: `${what} stays on the server: a client half cannot import it` }] };
+      }),
+  };
+}
