@@ -34,6 +34,7 @@ import { assertFolder, pluginFolders } from "./plugins/folders.ts";
 import { loadPlugins } from "./plugins/load.ts";
 import { builtInPlace } from "./plugins/place.ts";
 import { placeOf } from "./plugins/places.ts";
+import { catchUncaught } from "./plugins/uncaught.ts";
 import { Watchdog } from "./plugins/watchdog.ts";
 import { Proxies } from "./proxies.ts";
 import { Reading } from "./reading.ts";
@@ -235,7 +236,10 @@ async function addPlugins(
   const folders = pluginFolders(directory).map(({ name }) => name);
   const watchdog = restarts && folders.length > 0 ? watch(folders, dataDir, logger) : undefined;
   open.defer(() => watchdog?.close());
-  if (watchdog) calls.seenBy(watchdog);
+  if (watchdog) {
+    calls.seenBy(watchdog);
+    open.defer(catchUncaught(folders, (folder, error) => calls.uncaught(folder, error)));
+  }
   const loaded = await loadPlugins({ directory, dataDir, ui, registry, faults, logger, watchdog });
   return withPlugins(loadAssets(ui), loaded);
 }

@@ -120,10 +120,13 @@ export class Router {
 
   /** What fails of this node is not a plugin's fault. */
   #forPlugin<Result>(what: string, found: Promise<Result>): Promise<Result> {
-    return found.catch(error => {
+    const told = found.catch(error => {
       if (!(error instanceof Reject)) this.#parts.failed(what, error);
       throw asReject(error);
     });
+    // A plugin that does not wait for it leaves nothing uncaught.
+    told.catch(() => {});
+    return told;
   }
 
   /** A message of the log that this node holds. */

@@ -11,6 +11,7 @@ import { CALL, CALLS } from "./marks.ts";
 import { builtInPlace } from "./place.ts";
 import { plain } from "./results.ts";
 import { isRefusal, stackOf, whyOf } from "./thrown.ts";
+import { runIn } from "./uncaught.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 /** All that a plugin can be called for; the index of each stands in what `Calls` marks. */
@@ -73,11 +74,17 @@ export class Calls {
     this.#parts = { ...ALONE, faults: new Faults(), ...parts };
   }
 
-  /** Calls of one more type. */
+  /** Calls of one more type, or of another version of one. */
   of(type: string): Caller {
-    const index = this.types.push(type) - 1;
+    const known = this.types.indexOf(type);
+    const index = known >= 0 ? known : this.types.push(type) - 1;
     this.#watchdog?.types(this.types);
     return new Caller(this, type, index);
+  }
+
+  /** Whether there are plugins here that were dropped in, in a process of the node's own. */
+  get isWatched(): boolean {
+    return this.#watchdog !== undefined;
   }
 
   /** From now on that one sees what runs. */
@@ -130,6 +137,18 @@ export class Calls {
     return failed(type);
   }
 
+  /** Tells of what a plugin left uncaught where no hook of it ran. */
+  uncaught(plugin: string, error: unknown): void {
+    const why = `outside of its hooks: ${whyOf(error)}`;
+    const where = this.#parts.placeOf(plugin, error);
+    this.#parts.faults.add({ plugin, hook: "uncaught", why, where });
+    if (this.#mayTell(`${plugin} uncaught ${where}`))
+      this.#parts.warn(
+        { plugin, ...(where !== undefined && { where }), stack: stackOf(error) },
+        `“${plugin}” failed${where === undefined ? "" : ` (${where})`} ${why}`,
+      );
+  }
+
   slow(type: string, hook: Hook, ms: number): void {
     const tookMs = Math.round(ms);
     const plugin = pluginOf(type);
@@ -177,7 +196,7 @@ export class Caller {
     const outer = calls.enter(this.#index, INDEX[hook]);
     const began = calls.now();
     try {
-      return call();
+      return calls.isWatched ? runIn(pluginOf(this.#type), call) : call();
     } finally {
       calls.leave(outer);
       const tookMs = calls.now() - began;

@@ -13,6 +13,7 @@ import { contentsOf, fileOf, type Half, type PluginFolder, pluginFolders, SETTIN
 import { CONTRACT_KEY, type PageModules } from "./imports.ts";
 import { markerPath, offFor } from "./off.ts";
 import { placeOf } from "./places.ts";
+import { runIn } from "./uncaught.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 export type LoadParts = {
@@ -135,7 +136,7 @@ async function register(
   { registry, watchdog }: LoadParts,
 ): Promise<void> {
   const settings = await readSettings(path);
-  const load = () => importWithin(server);
+  const load = () => runIn(name, () => importWithin(server));
   const exported = await (watchdog ? watchdog.loading(name, load) : load());
   const plugins = (Array.isArray(exported) ? exported : [exported]) as contract.AnyServerPlugin[];
   if (plugins.length === 0 || !plugins.every(isPlugin))
