@@ -164,7 +164,10 @@ export class Router {
     let fetching = 0;
     const blob = (hash: string) => {
       fetching++;
-      return this.#forPlugin("blob", this.blob(hash, from.person.id)).finally(() => fetching--);
+      const found = this.#forPlugin("blob", this.blob(hash, from.person.id));
+      const done = () => void fetching--;
+      found.then(done, done);
+      return found;
     };
     const context: Receiving = { ...this.#context, blob, from, room, ...(ref !== undefined && { ref }) };
     const parsed = type.parse(input.body);

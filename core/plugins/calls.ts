@@ -158,6 +158,11 @@ export class Calls {
       this.#parts.warn({ plugin, type, hook, tookMs }, `“${type}” kept this node waiting for ${tookMs} ms in ${hook}`);
   }
 
+  /** A plugin begins anew: what fails is told at once, though it was told of before. */
+  forget(plugin: string): void {
+    for (const what of this.#toldAt.keys()) if (/^[^ .]*/.exec(what)?.[0] === plugin) this.#toldAt.delete(what);
+  }
+
   /** Once a minute: what fails at each message would fill the log. */
   #mayTell(what: string): boolean {
     const now = this.now();

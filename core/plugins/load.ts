@@ -9,7 +9,7 @@ import type { Registry } from "../registry.ts";
 import { Cache, type CompiledFolder } from "./cache.ts";
 import { type Compiled, compileClient, compileServer, type Problem, placeInJson, stopCompiling } from "./compile.ts";
 import type { Fault, Faults } from "./faults.ts";
-import { contentsOf, fileOf, type Half, type PluginFolder, pluginFolders, SETTINGS_FILE } from "./folders.ts";
+import { contentsOf, fileOf, type Half, type PluginFolder, SETTINGS_FILE } from "./folders.ts";
 import { CONTRACT_KEY, type PageModules } from "./imports.ts";
 import { markerPath, offFor } from "./off.ts";
 import { placeOf } from "./places.ts";
@@ -17,8 +17,6 @@ import { runIn } from "./uncaught.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 export type LoadParts = {
-  /** Where the plugin folders lie. */
-  directory: string;
   /** Where they are compiled to. */
   dataDir: string;
   /** Directory of the built page. */
@@ -37,6 +35,8 @@ export type LoadedPlugins = {
   readonly assets: ReadonlyMap<string, Buffer>;
   /** The names of the client halves among them. */
   readonly clients: readonly string[];
+  /** What the folders that are on were compiled to, by their names. */
+  readonly made: ReadonlyMap<string, CompiledFolder>;
 };
 
 const FOLDER_NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
@@ -52,32 +52,52 @@ class Unloadable extends Error {
   }
 }
 
-/** Registers what can be loaded; the others are off, each with a fault that says why. */
-export async function loadPlugins(parts: LoadParts): Promise<LoadedPlugins> {
-  const folders = pluginFolders(parts.directory);
-  if (folders.length === 0) return { folders: [], assets: new Map(), clients: [] };
+/** Registers what of these folders can be loaded; the others are off, each with a fault that says why. */
+export async function loadPlugins(folders: readonly PluginFolder[], parts: LoadParts): Promise<LoadedPlugins> {
+  if (folders.length === 0) return loadedOf(new Map());
   Object.assign(globalThis, { [Symbol.for(CONTRACT_KEY)]: contract });
   const modules = readModules(parts.ui);
   const cache = new Cache(parts.dataDir, modules ?? {});
   const compiled = await Promise.all(folders.map(folder => settled(compile(folder, parts.dataDir, modules, cache))));
   await stopCompiling();
-  const loaded: { name: string; made: CompiledFolder }[] = [];
+  const loaded = new Map<string, CompiledFolder>();
   for (const [index, folder] of folders.entries()) {
     const { made, error } = compiled[index] as Settled;
     try {
       if (!made) throw error;
       await register(folder, made, parts);
-      loaded.push({ name: folder.name, made });
+      loaded.set(folder.name, made);
     } catch (error) {
       tell(parts, faultOf(folder, error));
     }
   }
   cache.keep(folders);
+  return loadedOf(loaded);
+}
+
+export function loadedOf(made: ReadonlyMap<string, CompiledFolder>): LoadedPlugins {
+  const all = [...made.values()];
   return {
-    folders: loaded.map(({ name }) => name),
-    assets: new Map(loaded.flatMap(({ made }) => [...made.assets])),
-    clients: loaded.flatMap(({ made }) => made.client ?? []),
+    folders: [...made.keys()],
+    assets: new Map(all.flatMap(({ assets }) => [...assets])),
+    clients: all.flatMap(({ client }) => client ?? []),
+    made,
   };
+}
+
+/** Compiles a folder as it is now, or takes that from the cache. Rejects with why it cannot be done, which is for `faultOf`. */
+export function recompile(folder: PluginFolder, { dataDir, ui }: LoadParts): Promise<CompiledFolder> {
+  const modules = readModules(ui);
+  return compile(folder, dataDir, modules, new Cache(dataDir, modules ?? {}));
+}
+
+/** Puts the version of a folder whose server half is at that path in the place of the one before; rejects as `recompile` does. */
+export async function reload(
+  folder: PluginFolder,
+  server: string,
+  parts: LoadParts,
+): Promise<ReturnType<Registry["replace"]>> {
+  return admitted(folder, server, parts, (plugins, settings) => parts.registry.replace(folder.name, plugins, settings));
 }
 
 type Settled = { made?: CompiledFolder; error?: unknown };
@@ -130,11 +150,17 @@ function placeIn({ file, line }: Problem): string | undefined {
   return file === undefined || line === undefined ? file : `${file}:${line}`;
 }
 
-async function register(
+function register(folder: PluginFolder, { server }: CompiledFolder, parts: LoadParts): Promise<void> {
+  return admitted(folder, server, parts, (plugins, settings) => parts.registry.admit(plugins, settings));
+}
+
+/** What `admit` makes of the plugins that the module exports. */
+async function admitted<Result>(
   { name, path }: PluginFolder,
-  { server }: CompiledFolder,
-  { registry, watchdog }: LoadParts,
-): Promise<void> {
+  server: string,
+  { watchdog }: LoadParts,
+  admit: (plugins: readonly contract.AnyServerPlugin[], settings: unknown) => Result,
+): Promise<Result> {
   const settings = await readSettings(path);
   const load = () => runIn(name, () => importWithin(server));
   const exported = await (watchdog ? watchdog.loading(name, load) : load());
@@ -152,7 +178,7 @@ async function register(
       inMessage,
     );
   try {
-    registry.admit(plugins, settings);
+    return runIn(name, () => admit(plugins, settings));
   } catch (error) {
     if (!(error instanceof Reject)) throw error;
     throw new Unloadable(oneLine(error.message), placeOf(error) ?? inMessage);
@@ -227,7 +253,8 @@ function tell({ faults, logger }: LoadParts, fault: Fault): void {
   logger.error({ plugin, ...(where !== undefined && { where }) }, `the plugin “${plugin}” is off: ${why}`);
 }
 
-function faultOf({ name }: PluginFolder, error: unknown): Fault {
+/** What is told of that. */
+export function faultOf({ name }: PluginFolder, error: unknown): Fault {
   const why = error instanceof Unloadable ? error.message : `could not be loaded: ${messageOf(error)}`;
   const where = error instanceof Unloadable ? error.where : undefined;
   return { plugin: name, why, ...(where !== undefined && { where }) };
@@ -237,6 +264,7 @@ function messageOf(error: unknown): string {
   return oneLine(error instanceof Error ? error.message : String(error));
 }
 
-function oneLine(text: string): string {
+/** As much of a text as is told to people. */
+export function oneLine(text: string): string {
   return text.replace(/[\s\p{Cc}]+/gu, " ").slice(0, 500);
 }
