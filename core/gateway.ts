@@ -133,11 +133,12 @@ export class Gateway implements Outlet {
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
   }
 
-  /** Sessions that are connected. */
+  /** How many sessions are connected. */
   get size(): number {
     return this.#clients.size;
   }
 
+  /** The sessions that are connected. */
   get sessions(): Session[] {
     return [...this.#clients.values()].map(({ session }) => session);
   }
