@@ -60,10 +60,14 @@ function once<Result>(make: () => Result): () => Result {
   };
 }
 
-/** The page with what its plugins load, and a fingerprint of it, which is another where the page is; none where no UI is built. */
+/**
+ * The page with what its plugins load, and a fingerprint of it, which is another where the page is; none where no UI is built.
+ * `dev` is the version of the plugin that is being written.
+ */
 export function withPlugins(
   ui: Assets,
   { assets, clients }: Pick<LoadedPlugins, "assets" | "clients">,
+  dev?: string,
 ): { assets: Assets; page: string | undefined } {
   const all = new Map(ui);
   for (const [name, bytes] of assets) {
@@ -75,8 +79,10 @@ export function withPlugins(
   const modules = clients.map(name => `${CLIENT_ASSETS}/${name}`).join(" ");
   const list = modules && `<meta name="plugins" content="${modules}">`;
   const template = index.plain.toString();
-  const page = hash("sha256", template + list).slice(0, 16);
-  const own = [`<meta name="page" content="${page}">`, list].filter(Boolean).join("\n    ");
+  const page = hash("sha256", template + list + (dev ?? "")).slice(0, 16);
+  const own = [`<meta name="page" content="${page}">`, dev !== undefined && '<meta name="dev">', list]
+    .filter(Boolean)
+    .join("\n    ");
   const plain = Buffer.from(template.replace("<!-- plugins -->", own));
   all.set("/index.html", { ...makeAsset(index.type, plain), br: brotliCompressSync(plain), gzip: gzipSync(plain) });
   return { assets: all, page };

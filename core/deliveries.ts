@@ -47,6 +47,18 @@ export class Deliveries {
       this.#deliver(type, "tick", () => type.hooks.tick?.(this.#parts.context));
   }
 
+  /** Other types took the place of these: for the old ones this node stops, and for the new ones it starts. */
+  replaced({ before, after }: ReturnType<Registry["replace"]>, sessions: readonly Session[]): void {
+    const { context, values } = this.#parts;
+    for (const type of before)
+      for (const session of sessions) this.#deliver(type, "left", () => type.hooks.left?.(session, context));
+    values()?.endAll(before);
+    for (const type of after) {
+      this.#deliver(type, "tick", () => type.hooks.tick?.(context));
+      for (const session of sessions) this.#deliver(type, "joined", () => type.hooks.joined?.(session, context));
+    }
+  }
+
   /**
    * What answers for a type over HTTP, when all that the plugin sends is committed: nothing of that is sent, or all. It
    * rejects with `Reject`. Undefined where the type has no such hook.

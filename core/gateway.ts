@@ -101,6 +101,9 @@ export class Gateway implements Outlet {
   readonly #told = new Map<string, Told>();
   #telling: NodeJS.Immediate | undefined;
   #paused = false;
+  /** What pages are told of the plugin that is being written. */
+  #development: object | undefined;
+  #pageFailed: ((failure: Failure) => void) | undefined;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -130,9 +133,24 @@ export class Gateway implements Outlet {
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
   }
 
-  /** Sessions that are connected. */
+  /** How many sessions are connected. */
   get size(): number {
     return this.#clients.size;
+  }
+
+  /** The sessions that are connected. */
+  get sessions(): Session[] {
+    return [...this.#clients.values()].map(({ session }) => session);
+  }
+
+  /**
+   * Tells every page how it stands with the plugin that is being written, also those that come later; `failed` is told what
+   * of it fails in a page.
+   */
+  develop(development: object, failed: (failure: Failure) => void): void {
+    this.#development = development;
+    this.#pageFailed = failed;
+    this.#io.emit("chat:dev", development);
   }
 
   async #signIn(socket: Socket): Promise<Entered> {
@@ -180,6 +198,7 @@ export class Gateway implements Outlet {
     });
     this.#parts.router.deliveries.joined(client.session);
     this.#welcome(client);
+    if (this.#development) socket.emit("chat:dev", this.#development);
   }
 
   #welcome(client: Client): void {
@@ -329,6 +348,12 @@ export class Gateway implements Outlet {
     reply({ ok: true });
   }
 
+  async pluginFailed(_client: Client, input: object, reply: Reply): Promise<void> {
+    if (!this.#pageFailed) throw new Reject("unknown-type");
+    this.#pageFailed(parse(Failure, input));
+    reply({ ok: true });
+  }
+
   hears(room: string): boolean {
     return this.#audience.hears(room);
   }
@@ -443,7 +468,12 @@ const REQUESTS = new Map([
   ["chat:room", "makeRoom"],
   ["chat:link", "link"],
   ["chat:logout", "logOut"],
-] as const) as ReadonlyMap<string, "join" | "leave" | "history" | "makeRoom" | "link" | "logOut">;
+  ["chat:dev", "pluginFailed"],
+] as const) as ReadonlyMap<string, "join" | "leave" | "history" | "makeRoom" | "link" | "logOut" | "pluginFailed">;
+
+/** What a page says of a plugin that is being written, and failed there. */
+const Failure = v.object({ why: v.pipe(v.string(), v.maxLength(300)), stack: v.pipe(v.string(), v.maxLength(8_192)) });
+export type Failure = v.InferOutput<typeof Failure>;
 
 function parse<Schema extends v.GenericSchema>(schema: Schema, input: object): v.InferOutput<Schema> {
   const parsed = v.safeParse(schema, input);

@@ -6,6 +6,7 @@ import about from "../package.json" with { type: "json" };
 import { type Config, readConfig } from "./config.ts";
 import { Reject } from "./errors.ts";
 import { asFileError } from "./files.ts";
+import type { PluginFolder } from "./plugins/folders.ts";
 import { type Flags, gather, nearMisses, SETTINGS } from "./settings.ts";
 
 const { version } = about;
@@ -131,6 +132,17 @@ program
     console.log(text);
     if (!sound) process.exitCode = 1;
   });
+program
+  .command("dev")
+  .argument("<folder>", "folder of a plugin")
+  .description("start a node with a plugin that is being written: what is saved is loaded at once, open pages follow")
+  .action(async (folder: string) => {
+    const [{ default: plugins }, { devFolder }] = await Promise.all([
+      import("../plugins/server.ts"),
+      import("./commands/dev.ts"),
+    ]);
+    await start(devFolder(folder, plugins));
+  });
 // What serve is given beyond its options is taken for a command that is misspelt.
 for (const command of program.commands) command.allowExcessArguments(command.name() === "serve");
 program.addOption(new Option("--config <file>", "JSON file with settings").helpGroup("Settings:"));
@@ -175,6 +187,11 @@ async function serve(_options: object, command: Command): Promise<void> {
     );
     throw new Reject("config-invalid", `there is no command “${unknown}”; the nearest is “${nearest}”`);
   }
+  await start();
+}
+
+/** Serves, with a plugin that is being written where one is given. */
+async function start(dev?: PluginFolder): Promise<void> {
   const config = configured();
   const { predecessorGone } = await import("./plugins/restart.ts");
   await predecessorGone();
@@ -186,6 +203,7 @@ async function serve(_options: object, command: Command): Promise<void> {
     plugins,
     version,
     ui: join(import.meta.dirname, "../dist/ui"),
+    dev,
     misspelt: nearMisses(process.env),
     open: program.opts<{ open?: true }>().open ?? false,
   });

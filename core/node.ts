@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { v4 as uuid } from "uuid";
 import { LogAdministration } from "./administration.ts";
-import { type Assets, loadAssets, withPlugins } from "./assets.ts";
+import { loadAssets, withPlugins } from "./assets.ts";
 import { Collector } from "./blobs/collector.ts";
 import { BlobFiles } from "./blobs/files.ts";
 import { BlobHttp } from "./blobs/http.ts";
@@ -29,12 +29,14 @@ import { People } from "./people.ts";
 import type { AnyServerPlugin } from "./plugin.ts";
 import { cacheIn } from "./plugins/cache.ts";
 import { Calls, type CallsParts, HOOKS } from "./plugins/calls.ts";
+import type { DevParts } from "./plugins/dev.ts";
+import { offerTimers } from "./plugins/dev-timers.ts";
 import { Faults } from "./plugins/faults.ts";
-import { assertFolder, pluginFolders } from "./plugins/folders.ts";
+import { assertFolder, type PluginFolder, pluginFolders } from "./plugins/folders.ts";
 import { loadPlugins } from "./plugins/load.ts";
 import { builtInPlace } from "./plugins/place.ts";
 import { placeOf } from "./plugins/places.ts";
-import { catchStrays } from "./plugins/strays.ts";
+import { catchUncaught } from "./plugins/uncaught.ts";
 import { Watchdog } from "./plugins/watchdog.ts";
 import { Proxies } from "./proxies.ts";
 import { Reading } from "./reading.ts";
@@ -62,6 +64,8 @@ export type NodeOptions = {
   time?: Time;
   /** This process is the node's own, and is restarted where a plugin keeps it for good. */
   restarts?: boolean;
+  /** The folder of a plugin that is being written; in place of one of that name among those that were dropped in. */
+  dev?: PluginFolder | undefined;
 };
 
 export type Logger = {
@@ -114,10 +118,13 @@ type Ground = Omit<RouterParts, "ack" | "figures" | "blobs"> & {
   blobs: BlobFiles;
   uploads: Uploads;
   collector: Collector;
-  /** What browsers load. */
-  assets: Assets;
-  page: string | undefined;
+  served: Served;
+  /** From then on what is saved of the plugin that is being written is loaded; where there is one. */
+  develop(late: Pick<DevParts, "deliveries" | "gateway">, authority: PublicAuthority | undefined): Promise<void>;
 };
+
+/** What browsers load, and a fingerprint of it: another one after a plugin that is being written was saved. */
+type Served = ReturnType<typeof withPlugins>;
 
 /** `open` is told how to close whatever has been opened, in the order of opening. */
 async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<RunningNode> {
@@ -142,6 +149,7 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
   });
   followCommits(ground, router, logger);
   router.connect(cluster, gateway);
+  await ground.develop({ deliveries: router.deliveries, gateway }, certificates?.authority);
   open.defer(() => router.close());
   open.defer(startTicking(ground, router));
 
@@ -194,7 +202,7 @@ async function layGround(
   if (config.plugins !== undefined) assertFolder(config.plugins);
   const log = await Log.open(config.dataDir);
   open.defer(() => log.close());
-  const { assets, page } = await addPlugins(options, log.directory, { registry, faults, calls }, open);
+  const { served, develop } = await addPlugins(options, log.directory, { registry, faults, calls }, open);
   const { blobs, uploads, collector } = await openBlobs(config, { log, time, failed }, open);
   const self = { id: await ownId(log), name: config.name, version };
   const isBusOpen = config.secrets.length === 0;
@@ -213,8 +221,8 @@ async function layGround(
     uploads,
     collector,
     report,
-    assets,
-    page,
+    served,
+    develop,
     failed,
   };
 }
@@ -226,22 +234,40 @@ function newCalls({ logger }: NodeOptions, parts: Pick<CallsParts, "faults" | "t
 
 /** Those of the plugins' folder, after the built-in ones. Resolves with what browsers get. */
 async function addPlugins(
-  { config, ui, logger, restarts }: NodeOptions,
+  { config, ui, logger, restarts, dev }: NodeOptions,
   dataDir: string,
   { registry, faults, calls }: { registry: Registry; faults: Faults; calls: Calls },
   open: AsyncDisposableStack,
-): Promise<ReturnType<typeof withPlugins>> {
+): Promise<Pick<Ground, "served" | "develop">> {
   // Nodes that share out a folder share what was dropped into it.
   const directory = config.plugins ?? join(sharedFolder(config.dataDir) ?? dataDir, "plugins");
-  const folders = pluginFolders(directory).map(({ name }) => name);
+  const found = pluginFolders(directory);
+  const all = dev ? [...found.filter(({ name }) => name !== dev.name), dev] : found;
+  const folders = all.map(({ name }) => name);
   const watchdog = restarts && folders.length > 0 ? watch(folders, dataDir, logger) : undefined;
   open.defer(() => watchdog?.close());
   if (watchdog) {
     calls.seenBy(watchdog);
-    open.defer(catchStrays((folder, error) => calls.stray(folder, error)));
+    open.defer(catchUncaught(folders, (folder, error) => calls.uncaught(folder, error)));
   }
-  const loaded = await loadPlugins({ directory, dataDir, ui, registry, faults, logger, watchdog });
-  return withPlugins(loadAssets(ui), loaded);
+  if (dev) offerTimers();
+  const parts = { dataDir, ui, registry, faults, logger, watchdog };
+  const loaded = await loadPlugins(all, parts);
+  const own = loadAssets(ui);
+  const served = withPlugins(own, loaded);
+  const develop: Ground["develop"] = async (late, authority) => {
+    if (!dev) return;
+    const show: DevParts["show"] = (loaded, version) => {
+      const { assets, page } = withPlugins(own, loaded, version);
+      Object.assign(served, { assets: withAuthority(assets, authority), page });
+      return page;
+    };
+    const forget = (plugin: string) => calls.forget(plugin);
+    const { Dev } = await import("./plugins/dev.ts");
+    const started = new Dev({ ...parts, ...late, folder: dev, loaded, show, forget });
+    open.defer(() => started.close());
+  };
+  return { served, develop };
 }
 
 function watch(folders: readonly string[], dataDir: string, logger: Logger): Watchdog {
@@ -306,14 +332,17 @@ async function openCluster(
 /** The port of the page, which nobody can come to yet. */
 function makeListener(
   { config }: NodeOptions,
-  { report, assets, blobs, uploads, people, time, failed }: Ground,
+  { report, served, blobs, uploads, people, time, failed }: Ground,
   { certificates, cluster, router }: { certificates: Certificates | undefined; cluster: Cluster; router: Router },
 ): Listener {
   const { basePath, trustProxy } = config;
   const proxies = new Proxies(trustProxy);
+  served.assets = withAuthority(served.assets, certificates?.authority);
   const answer = answerHttp({
     basePath,
-    assets: withAuthority(assets, certificates?.authority),
+    get assets() {
+      return served.assets;
+    },
     health: () => report.health(),
     isReady: () => report.isReady,
     blobs: new BlobHttp({
@@ -350,7 +379,7 @@ function ownPages({ trustProxy, publicUrl }: Config, cluster: Cluster): (request
 
 function makeGateway(
   config: Config,
-  { self, registry, page, log, clock, time, people, rooms, report, failed }: Ground,
+  { self, registry, served, log, clock, time, people, rooms, report, failed }: Ground,
   { listener, router, cluster }: { listener: Listener; router: Router; cluster: Cluster },
 ): Gateway {
   const proxies = new Proxies(config.trustProxy);
@@ -371,7 +400,9 @@ function makeGateway(
     ack: config.ack,
     blobBytes: config.blobLimit,
     node: () => self,
-    page,
+    get page() {
+      return served.page;
+    },
     nodes: visitor => urlsFor(visitor, cluster.nodes()),
     failed,
     count: (what, amount) => report.count(what, amount),

@@ -63,14 +63,31 @@ export class Registry {
    * where one of them breaks the contract or its name is taken; what the plugin itself threw is the cause.
    */
   admit(plugins: readonly AnyServerPlugin[], settings?: unknown): void {
+    for (const type of this.#make(plugins, settings)) this.#types.set(type.name, type);
+  }
+
+  /**
+   * Puts plugins in the place of all types of a folder. Returns the types that were there, which still do what they did, and
+   * those that are there now; throws as `admit` does, and all stays as it was then.
+   */
+  replace(folder: string, plugins: readonly AnyServerPlugin[], settings?: unknown): { before: Type[]; after: Type[] } {
+    const before = [...this.#types.values()].filter(({ name }) => name === folder || name.startsWith(`${folder}.`));
+    const after = this.#make(plugins, settings, new Set(before.map(({ name }) => name)));
+    for (const { name } of before) this.#types.delete(name);
+    for (const type of after) this.#types.set(type.name, type);
+    return { before, after };
+  }
+
+  /** `free` are names that are there, and may be taken. */
+  #make(plugins: readonly AnyServerPlugin[], settings: unknown, free: ReadonlySet<string> = new Set()): Type[] {
     const byName = new Map<string, Type>();
     for (const plugin of plugins) {
       const type = typeOf(plugin, this.#calls, settings);
-      if (this.#types.has(type.name) || byName.has(type.name))
+      if ((this.#types.has(type.name) && !free.has(type.name)) || byName.has(type.name))
         throw new Reject("plugin-invalid", `two plugins define “${type.name}”`);
       byName.set(type.name, type);
     }
-    for (const [name, type] of byName) this.#types.set(name, type);
+    return [...byName.values()];
   }
 
   get(name: string): Type | undefined {

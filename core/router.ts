@@ -120,10 +120,13 @@ export class Router {
 
   /** What fails of this node is not a plugin's fault. */
   #forPlugin<Result>(what: string, found: Promise<Result>): Promise<Result> {
-    return found.catch(error => {
+    const told = found.catch(error => {
       if (!(error instanceof Reject)) this.#parts.failed(what, error);
       throw asReject(error);
     });
+    // A plugin that does not wait for it leaves nothing uncaught.
+    told.catch(() => {});
+    return told;
   }
 
   /** A message of the log that this node holds. */
@@ -161,7 +164,10 @@ export class Router {
     let fetching = 0;
     const blob = (hash: string) => {
       fetching++;
-      return this.#forPlugin("blob", this.blob(hash, from.person.id)).finally(() => fetching--);
+      const found = this.#forPlugin("blob", this.blob(hash, from.person.id));
+      const done = () => void fetching--;
+      found.then(done, done);
+      return found;
     };
     const context: Receiving = { ...this.#context, blob, from, room, ...(ref !== undefined && { ref }) };
     const parsed = type.parse(input.body);

@@ -38,6 +38,15 @@ export class Values {
     this.#parts.cluster.state.set(type.name, key, type.version, null, this.#parts.time.wall());
   }
 
+  /** Ends all values of this node that are of these types. */
+  endAll(types: readonly Type[]): void {
+    const byName = new Map(types.map(type => [type.name, type]));
+    for (const { type: name, key } of this.#parts.cluster.state.snapshot().entries) {
+      const type = byName.get(name);
+      if (type) this.end(type, key);
+    }
+  }
+
   /** Some node's value is another one now. */
   changed(type: string, key: string): void {
     this.#changed.set(`${type}\n${key}`, { type, key });

@@ -9,6 +9,8 @@ import { fitViewport } from "./viewport.ts";
 listenForKeys();
 fitViewport();
 const spoken = speak();
+if (document.querySelector("meta[name=dev]"))
+  await import("./dev.tsx").then(({ followDevelopment }) => followDevelopment()).catch(console.error);
 const dropped = document.querySelector<HTMLMetaElement>("meta[name=plugins]")?.content.match(/\S+/g);
 if (dropped) await import("./dropped.ts").then(({ dropIn }) => dropIn(dropped, spoken)).catch(console.error);
 start();

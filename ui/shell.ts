@@ -122,7 +122,8 @@ function send(
   else if (connected.peek()) request(type, kind === "state" ? { body: trusted } : { room, body: trusted });
 }
 
-function listen(type: string, heard: Heard): () => void {
+/** To what comes under that name. Returns what ends it. */
+export function listen(type: string, heard: Heard): () => void {
   const all = listeners.get(type) ?? new Set();
   listeners.set(type, all.add(heard));
   return () => all.delete(heard);

@@ -30,6 +30,8 @@ export type CompiledFolder = {
   readonly client: string | undefined;
   /** What browsers load, by name. */
   readonly assets: ReadonlyMap<string, Buffer>;
+  /** Absolute paths of the files outside of the folder that went in. */
+  readonly inputs: readonly string[];
 };
 
 /** The hash of a folder's contents as it was compiled last; undefined where it never was. Can be called in any thread. */
@@ -51,9 +53,9 @@ export class Cache {
   }
 
   /** What was made of a folder with these contents; undefined where it has to be compiled. */
-  get({ name }: PluginFolder, contents: string): CompiledFolder | undefined {
-    const manifest = readManifest(this.#manifestOf(name));
-    if (manifest?.recipe !== this.#recipe || manifest.contents !== contents) return undefined;
+  get(folder: PluginFolder, contents: string): CompiledFolder | undefined {
+    const manifest = readManifest(this.#manifestOf(folder.name));
+    if (manifest?.recipe !== this.#recipeFor(folder) || manifest.contents !== contents) return undefined;
     if (!Object.entries(manifest.inputs).every(([path, hash]) => hashOf(path) === hash)) return undefined;
     // Its disk may have filled up, or lost power.
     if (!Object.entries(manifest.files).every(([file, hash]) => hashOf(join(this.#directory, file)) === hash))
@@ -62,21 +64,21 @@ export class Cache {
   }
 
   /** Throws where the disk does not take it. */
-  put({ name }: PluginFolder, contents: string, server: Compiled, client: Compiled): CompiledFolder {
+  put(folder: PluginFolder, contents: string, server: Compiled, client: Compiled): CompiledFolder {
     const outputs = new Map([...server.outputs, ...client.outputs]);
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     for (const [file, bytes] of outputs) writeFileSync(join(this.#directory, file), bytes, { mode: 0o600 });
     const inputs = [...server.inputs, ...client.inputs].flatMap(path => [path, ...manifestsFor(path)]);
     const [module] = client.outputs.keys();
     const manifest: Manifest = {
-      recipe: this.#recipe,
+      recipe: this.#recipeFor(folder),
       contents,
       inputs: Object.fromEntries([...new Set(inputs)].map(path => [path, hashOf(path) ?? ""])),
       server: server.outputs.keys().next().value as string,
       ...(module !== undefined && { client: module }),
       files: Object.fromEntries([...outputs].map(([file, bytes]) => [file, hash("sha256", bytes)])),
     };
-    const path = this.#manifestOf(name);
+    const path = this.#manifestOf(folder.name);
     writeFileSync(`${path}.partial`, JSON.stringify(manifest), { mode: 0o600 });
     renameSync(`${path}.partial`, path);
     return this.#read(manifest);
@@ -92,15 +94,20 @@ export class Cache {
       if (!needed.has(file)) rmSync(join(this.#directory, file), { recursive: true, force: true });
   }
 
+  #recipeFor({ dev }: PluginFolder): string {
+    return dev ? `${this.#recipe} dev` : this.#recipe;
+  }
+
   #manifestOf(name: string): string {
     return join(this.#directory, `${name}.json`);
   }
 
-  #read({ server, client, files }: Manifest): CompiledFolder {
+  #read({ server, client, files, inputs }: Manifest): CompiledFolder {
     const forBrowsers = Object.keys(files).filter(file => !/\.mjs(\.map)?$/.test(file));
     return {
       server: join(this.#directory, server),
       client,
+      inputs: Object.keys(inputs),
       assets: new Map(forBrowsers.map(file => [file, readFileSync(join(this.#directory, file))])),
     };
   }

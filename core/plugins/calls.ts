@@ -11,6 +11,7 @@ import { CALL, CALLS } from "./marks.ts";
 import { builtInPlace } from "./place.ts";
 import { plain } from "./results.ts";
 import { isRefusal, stackOf, whyOf } from "./thrown.ts";
+import { runIn } from "./uncaught.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 /** All that a plugin can be called for; the index of each stands in what `Calls` marks. */
@@ -73,11 +74,17 @@ export class Calls {
     this.#parts = { ...ALONE, faults: new Faults(), ...parts };
   }
 
-  /** Calls of one more type. */
+  /** Calls of one more type, or of another version of one. */
   of(type: string): Caller {
-    const index = this.types.push(type) - 1;
+    const known = this.types.indexOf(type);
+    const index = known >= 0 ? known : this.types.push(type) - 1;
     this.#watchdog?.types(this.types);
     return new Caller(this, type, index);
+  }
+
+  /** Whether there are plugins here that were dropped in, in a process of the node's own. */
+  get isWatched(): boolean {
+    return this.#watchdog !== undefined;
   }
 
   /** From now on that one sees what runs. */
@@ -130,13 +137,13 @@ export class Calls {
     return failed(type);
   }
 
-  /** Tells of what a plugin threw when no call of it was running any more. */
-  stray(plugin: string, error: unknown): void {
+  /** Tells of what a plugin left uncaught where no hook of it ran. */
+  uncaught(plugin: string, error: unknown): void {
     const why = whyOf(error);
     const where = this.#parts.placeOf(plugin, error);
     const fault = { plugin, ...(where !== undefined && { where }) };
-    this.#parts.faults.add({ ...fault, hook: "stray", why: `outside of its hooks: ${why}` });
-    if (this.#mayTell(`${plugin} stray ${where}`))
+    this.#parts.faults.add({ ...fault, hook: "uncaught", why: `outside of its hooks: ${why}` });
+    if (this.#mayTell(`${plugin} uncaught ${where}`))
       this.#parts.warn(
         { ...fault, stack: stackOf(error) },
         `“${plugin}” failed outside of its hooks${where === undefined ? "" : ` (${where})`}: ${why}`,
@@ -150,6 +157,11 @@ export class Calls {
     this.#parts.faults.slow({ plugin, hook: `${hook} of “${type}”`, tookMs });
     if (this.#mayTell(`${type} ${hook} slow`))
       this.#parts.warn({ plugin, type, hook, tookMs }, `“${type}” kept this node waiting for ${tookMs} ms in ${hook}`);
+  }
+
+  /** A plugin begins anew: what fails is told at once, though it was told of before. */
+  forget(plugin: string): void {
+    for (const what of this.#toldAt.keys()) if (/^[^ .]*/.exec(what)?.[0] === plugin) this.#toldAt.delete(what);
   }
 
   /** Once a minute: what fails at each message would fill the log. */
@@ -190,7 +202,7 @@ export class Caller {
     const outer = calls.enter(this.#index, INDEX[hook]);
     const began = calls.now();
     try {
-      return call();
+      return calls.isWatched ? runIn(pluginOf(this.#type), call) : call();
     } finally {
       calls.leave(outer);
       const tookMs = calls.now() - began;

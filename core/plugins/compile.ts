@@ -3,6 +3,7 @@ import { basename, join, resolve, sep } from "node:path";
 import type { BuildOptions, BuildResult, Message, Metafile, Plugin } from "esbuild";
 import { embeddedCompiler } from "../native.ts";
 import { mediaFiles, scopedSheets } from "./attachments.ts";
+import { BANNER, NAMES } from "./dev-timers.ts";
 import { fileOf, type PluginFolder } from "./folders.ts";
 import { ownContract, type PageModules, pageModules, serverOnly, withoutPage } from "./imports.ts";
 
@@ -45,8 +46,11 @@ const common = {
   tsconfigRaw: TSCONFIG,
 } satisfies BuildOptions;
 
+/** Packages in the older form ask for what is Node's own by calling it. */
+const REQUIRE = 'import{createRequire as $require}from"node:module";const require=$require(import.meta.url);';
+
 /** The server half as one module for Node, packages included. */
-export async function compileServer({ name, path }: PluginFolder): Promise<Compiled> {
+export async function compileServer({ name, path, dev }: PluginFolder): Promise<Compiled> {
   const file = fileOf(path, "server");
   if (file === undefined) return failed([{ text: "there is no server.ts: a plugin needs a server half" }]);
   return run(path, {
@@ -58,8 +62,8 @@ export async function compileServer({ name, path }: PluginFolder): Promise<Compi
     outExtension: { ".js": ".mjs" },
     platform: "node",
     target: "node24",
-    // Packages in the older form ask for what is Node's own by calling it.
-    banner: { js: 'import{createRequire as $require}from"node:module";const require=$require(import.meta.url);' },
+    banner: { js: `${REQUIRE}${dev ? BANNER : ""}` },
+    ...(dev && { define: NAMES }),
     plugins: [ownContract],
   });
 }
@@ -135,7 +139,7 @@ export async function compileForCheck({ path }: PluginFolder, files: readonly st
     splitting: true,
     platform: "node",
     target: "node24",
-    banner: { js: 'import{createRequire as $require}from"node:module";const require=$require(import.meta.url);' },
+    banner: { js: REQUIRE },
     plugins: [ownContract, withoutPage],
   });
 }

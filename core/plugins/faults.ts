@@ -23,11 +23,23 @@ export class Faults {
   /** How often something took too long, and for how long at most. */
   readonly #slow = new Map<string, { times: number; longestMs: number }>();
 
+  /** Told after each change. */
+  changed: () => void = () => {};
+
   add(fault: Fault): void {
     const key = `${fault.plugin}\n${fault.hook ?? ""}`;
     this.#faults.delete(key);
     this.#faults.set(key, fault);
     dropFirst(this.#faults, MAX_FAULTS);
+    this.changed();
+  }
+
+  /** All of a plugin, which begins anew. */
+  forget(plugin: string): void {
+    for (const [key, fault] of this.#faults) if (fault.plugin === plugin) this.#faults.delete(key);
+    for (const hook of this.#slow.keys())
+      if (hook.includes(`“${plugin}”`) || hook.includes(`“${plugin}.`)) this.#slow.delete(hook);
+    this.changed();
   }
 
   /** A call took too long, of a hook that may have done so before. */

@@ -9,6 +9,8 @@ export type PluginFolder = {
   readonly name: string;
   /** Absolute. */
   readonly path: string;
+  /** It is being written: its next version takes the place of this one while the node runs. */
+  readonly dev?: true;
 };
 
 export type Half = "message" | "server" | "client";

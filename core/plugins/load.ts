@@ -9,7 +9,7 @@ import { Cache, type CompiledFolder } from "./cache.ts";
 import { type Compiled, compileClient, compileServer, stopCompiling } from "./compile.ts";
 import type { Fault, Faults } from "./faults.ts";
 import { whereOf } from "./findings.ts";
-import { contentsOf, fileOf, type PluginFolder, pluginFolders } from "./folders.ts";
+import { contentsOf, fileOf, type PluginFolder } from "./folders.ts";
 import { CONTRACT_KEY, type PageModules } from "./imports.ts";
 import { exportOf } from "./module.ts";
 import { isFolderName } from "./names.ts";
@@ -17,12 +17,11 @@ import { markerPath, offFor } from "./off.ts";
 import { placeOf } from "./places.ts";
 import { settingsOf } from "./settings.ts";
 import { assertNamed, serversIn, typeAt } from "./shape.ts";
+import { runIn } from "./uncaught.ts";
 import { messageOf, oneLine, Unloadable } from "./unloadable.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 export type LoadParts = {
-  /** Where the plugin folders lie. */
-  directory: string;
   /** Where they are compiled to. */
   dataDir: string;
   /** Directory of the built page. */
@@ -41,34 +40,56 @@ export type LoadedPlugins = {
   readonly assets: ReadonlyMap<string, Buffer>;
   /** The names of the client halves among them. */
   readonly clients: readonly string[];
+  /** What the folders that are on were compiled to, by their names. */
+  readonly made: ReadonlyMap<string, CompiledFolder>;
 };
 
-/** Registers what can be loaded; the others are off, each with a fault that says why. */
-export async function loadPlugins(parts: LoadParts): Promise<LoadedPlugins> {
-  const folders = pluginFolders(parts.directory);
-  if (folders.length === 0) return { folders: [], assets: new Map(), clients: [] };
+/** Registers what of these folders can be loaded; the others are off, each with a fault that says why. */
+export async function loadPlugins(folders: readonly PluginFolder[], parts: LoadParts): Promise<LoadedPlugins> {
+  if (folders.length === 0) return loadedOf(new Map());
   Object.assign(globalThis, { [Symbol.for(CONTRACT_KEY)]: contract });
   const modules = readModules(parts.ui);
   const cache = new Cache(parts.dataDir, modules ?? {});
   const compiled = await Promise.all(folders.map(folder => settled(compile(folder, parts, modules, cache))));
   await stopCompiling();
-  const loaded: { name: string; made: CompiledFolder }[] = [];
+  const loaded = new Map<string, CompiledFolder>();
   for (const [index, folder] of folders.entries()) {
     const { made, error } = compiled[index] as Settled;
     try {
       if (!made) throw error;
       await register(folder, made, parts);
-      loaded.push({ name: folder.name, made });
+      loaded.set(folder.name, made);
     } catch (error) {
       tell(parts, faultOf(folder, error));
     }
   }
   cache.keep(folders);
+  return loadedOf(loaded);
+}
+
+export function loadedOf(made: ReadonlyMap<string, CompiledFolder>): LoadedPlugins {
+  const all = [...made.values()];
   return {
-    folders: loaded.map(({ name }) => name),
-    assets: new Map(loaded.flatMap(({ made }) => [...made.assets])),
-    clients: loaded.flatMap(({ made }) => made.client ?? []),
+    folders: [...made.keys()],
+    assets: new Map(all.flatMap(({ assets }) => [...assets])),
+    clients: all.flatMap(({ client }) => client ?? []),
+    made,
   };
+}
+
+/** Compiles a folder as it is now, or takes that from the cache. Rejects with why it cannot be done, which is for `faultOf`. */
+export function recompile(folder: PluginFolder, parts: LoadParts): Promise<CompiledFolder> {
+  const modules = readModules(parts.ui);
+  return compile(folder, parts, modules, new Cache(parts.dataDir, modules ?? {}));
+}
+
+/** Puts the version of a folder whose server half is at that path in the place of the one before; rejects as `recompile` does. */
+export async function reload(
+  folder: PluginFolder,
+  server: string,
+  parts: LoadParts,
+): Promise<ReturnType<Registry["replace"]>> {
+  return admitted(folder, server, parts, (plugins, settings) => parts.registry.replace(folder.name, plugins, settings));
 }
 
 type Settled = { made?: CompiledFolder; error?: unknown };
@@ -121,17 +142,24 @@ function assertCompiled(...halves: Compiled[]): void {
   throw new Unloadable(`does not compile: ${oneLine(first.text)}${more}`, { where: whereOf(first) });
 }
 
-async function register(
+function register(folder: PluginFolder, { server }: CompiledFolder, parts: LoadParts): Promise<void> {
+  return admitted(folder, server, parts, (plugins, settings) => parts.registry.admit(plugins, settings));
+}
+
+/** What `admit` makes of the plugins that the module exports. */
+async function admitted<Result>(
   folder: PluginFolder,
-  { server }: CompiledFolder,
-  { registry, watchdog }: LoadParts,
-): Promise<void> {
-  const settings = await settingsOf(folder.path);
-  const load = () => exportOf(server, fileOf(folder.path, "server") ?? "server.ts");
-  const plugins = serversIn(folder, await (watchdog ? watchdog.loading(folder.name, load) : load()));
+  server: string,
+  { watchdog }: LoadParts,
+  admit: (plugins: readonly contract.AnyServerPlugin[], settings: unknown) => Result,
+): Promise<Result> {
+  const { name, path } = folder;
+  const settings = await settingsOf(path);
+  const load = () => runIn(name, () => exportOf(server, fileOf(path, "server") ?? "server.ts"));
+  const plugins = serversIn(folder, await (watchdog ? watchdog.loading(name, load) : load()));
   for (const plugin of plugins) assertNamed(folder, plugin);
   try {
-    registry.admit(plugins, settings);
+    return runIn(name, () => admit(plugins, settings));
   } catch (error) {
     if (!(error instanceof Reject)) throw error;
     const where = placeOf(error) ?? whereOf(typeAt(folder, plugins[0]));
@@ -153,7 +181,8 @@ function tell({ faults, logger }: LoadParts, fault: Fault): void {
   logger.error({ plugin, ...(where !== undefined && { where }) }, `the plugin “${plugin}” is off: ${why}`);
 }
 
-function faultOf({ name }: PluginFolder, error: unknown): Fault {
+/** What is told of that. */
+export function faultOf({ name }: PluginFolder, error: unknown): Fault {
   if (!(error instanceof Unloadable)) return { plugin: name, why: `could not be loaded: ${messageOf(error)}` };
   const { message, mend, where } = error;
   const why = mend === undefined ? message : `${message}: ${mend}`;

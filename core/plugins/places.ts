@@ -26,8 +26,16 @@ function nearest(places: readonly (string | undefined)[]): string | undefined {
 export function placeAt(url: string, line: number, column: number): string | undefined {
   if (!MODULE.test(url)) return undefined;
   try {
-    const map = JSON.parse(readFileSync(`${fileURLToPath(url)}.map`, "utf8")) as SourceMapPayload;
-    const entry = new SourceMap(map).findEntry(line - 1, column - 1);
+    return placeByMap(readFileSync(`${fileURLToPath(url)}.map`, "utf8"), line, column);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same by a source map, as its text. */
+export function placeByMap(map: string, line: number, column: number): string | undefined {
+  try {
+    const entry = new SourceMap(JSON.parse(map) as SourceMapPayload).findEntry(line - 1, column - 1);
     if (!("originalSource" in entry) || entry.originalSource.startsWith("contract:")) return undefined;
     return `${entry.originalSource}:${entry.originalLine + 1}`;
   } catch {
