@@ -1,0 +1,11 @@
+/** A plugin failed in this page: its console says so, and so does the node. */
+
+export function failed(type: string, error: unknown): void {
+  console.error(`${type}:`, error);
+  tellNode(type, error);
+}
+
+/** What the console has said already. */
+export function tellNode(plugin: string, error: unknown): void {
+  import("./failures.ts").then(({ report }) => report(plugin, error)).catch(() => {});
+}
