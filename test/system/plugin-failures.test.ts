@@ -45,7 +45,7 @@ const OFF: readonly Row[] = [
   ["a server half that exports nothing", "nothing", "server.ts:1", /exports no plugin/, withServer("console.log;\n")],
   ["an empty list", "empty", "server.ts:1", /exports no plugin/, withServer("export default [];\n")],
   ["a name that is not the folder's", "other", "message.ts:3", /“memo” is not named after its folder/, withMessage('"note"', '"memo"')],
-  ["a name that is taken", "text", "message.ts:3", /two plugins define “text”$/, NOTE],
+  ["a name that is taken", "text", "message.ts:3", /: “text” is built in: the folder needs another name$/, NOTE],
   ["a reserved name", "history", "message.ts:3", /has a reserved name/, NOTE],
   ["a folder that no type can be named after", "Big_Note", undefined, /needs a name of small letters, digits and dashes/, NOTE],
   ["another contract", "contract", "message.ts:3", /was written for version 2 of the contract, and this node speaks version 1/, withMessage("version: 1", "contract: 2, version: 1")],
