@@ -30,8 +30,8 @@ export type PageFailuresParts = {
 };
 
 /** A page tells of each place once; what more comes is no page. */
-const OF_ONE: Rate = { perSecond: 1 / 60, burst: 10 };
-const OF_ALL: Rate = { perSecond: 1 / 6, burst: 30 };
+const OF_ONE: Rate = { perSecond: 1 / 60, burst: 20 };
+const OF_ALL: Rate = { perSecond: 1 / 6, burst: 60 };
 const MAX_FRAMES = 50;
 const FRAME = /\/assets\/((?:plugins\/)?[^/\s:()]+\.js):(\d{1,9}):(\d{1,9})/g;
 
