@@ -1,6 +1,6 @@
 /** The client halves of plugins that were dropped in: loaded before the first render, each for itself. */
 import { type AnyClientPlugin, CONTRACT } from "../core/plugin.ts";
-import { failed, tellNode } from "./failed.ts";
+import { failed, loadReporter, tellNode } from "./failed.ts";
 import { translate } from "./i18n.ts";
 import { pluginOf, register } from "./registry.ts";
 import { toast } from "./toasts.tsx";
@@ -16,6 +16,7 @@ const strings = {
 /** Loads them from addresses relative to the page, and registers them in that order; `spoken` ends when texts can be shown. */
 export async function dropIn(urls: readonly string[], spoken: Promise<void>): Promise<void> {
   followUncaught(urls.map(nameOf));
+  loadReporter().catch(() => {});
   const loads = urls.map(url => ({ name: nameOf(url), loaded: load(url) }));
   for (const { name, loaded } of loads)
     try {

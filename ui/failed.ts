@@ -7,5 +7,10 @@ export function failed(type: string, error: unknown): void {
 
 /** What the console has said already. */
 export function tellNode(plugin: string, error: unknown): void {
-  import("./failures.ts").then(({ report }) => report(plugin, error)).catch(() => {});
+  loadReporter()
+    .then(({ report }) => report(plugin, error))
+    .catch(() => {});
 }
+
+/** Where it was not loaded before, it cannot be while the node that the page came from is away. */
+export const loadReporter = () => import("./failures.ts");
