@@ -210,6 +210,7 @@ async function layGround(
     types: () => Object.keys(registry.versions()),
     assets: () => served.assets,
     dev: options.dev?.name,
+    now: () => time.elapsed(),
   });
   const { blobs, uploads, collector } = await openBlobs(config, { log, time, failed }, open);
   const self = { id: await ownId(log), name: config.name, version };

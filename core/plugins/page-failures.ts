@@ -27,6 +27,8 @@ export type PageFailuresParts = {
   assets: () => Assets;
   /** The plugin that is being written: what is said of it is for whoever writes it, and only of the version that runs. */
   dev: string | undefined;
+  /** Milliseconds. */
+  now: () => number;
 };
 
 /** A page tells of each place once; what more comes is no page. */
@@ -39,11 +41,13 @@ type Frame = { name: string; line: number; column: number };
 
 export class PageFailures {
   readonly #parts: PageFailuresParts;
-  readonly #ofOne = new AddressLimit(OF_ONE);
-  readonly #ofAll = new Bucket(OF_ALL);
+  readonly #ofOne: AddressLimit;
+  readonly #ofAll: Bucket;
 
   constructor(parts: PageFailuresParts) {
     this.#parts = parts;
+    this.#ofOne = new AddressLimit(OF_ONE, parts.now);
+    this.#ofAll = new Bucket(OF_ALL, parts.now);
   }
 
   /** Throws `Reject` where no such plugin is here, and where there is too much of it. */
