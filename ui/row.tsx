@@ -6,10 +6,11 @@ import { Avatar } from "./avatar.tsx";
 import { acksLate, served } from "./connection.ts";
 import { copiesOf } from "./copies.ts";
 import { moment, time } from "./dates.ts";
-import { NONE, useView } from "./fold.ts";
+import { useView } from "./fold.ts";
 import { language, t } from "./i18n.ts";
 import { memo } from "./memo.ts";
-import { items } from "./outbox.ts";
+import { type Item, items } from "./outbox.ts";
+import { isStuck, Pending } from "./pending.tsx";
 import { folderOf, lineOf, pluginOf, plugins, roleOf } from "./registry.ts";
 import { me } from "./session.ts";
 import { guard, shellOf } from "./shell.ts";
@@ -24,16 +25,24 @@ const erasing = computed(
     ),
 );
 
-type Props = { message: Message; late: boolean; head: boolean; marks: readonly Message[] };
+/** `item` is what waits to be committed, of which `message` is a picture. */
+type Props = { message: Message; late: boolean; head: boolean; marks: readonly Message[]; item: Item | undefined };
 
-export const RowView = memo<Props>(({ message, late, head, marks }) => {
+export const RowView = memo<Props>(({ message, late, head, marks, item }) => {
   language.value;
   const own = message.author.id === me.value.id;
-  const state = own && erasing.value.has(message.id) ? "waiting" : "";
+  const copies = own ? copiesOf(message.id).value : 0;
+  const waits = item ? copies === 0 : own && erasing.value.has(message.id);
   return (
-    <Frame message={message} head={head} late={late} marks={marks} state={state}>
-      {own && !message.erased && <Mark copies={copiesOf(message.id).value} />}
-      {!message.erased && <Actions message={message} />}
+    <Frame
+      message={message}
+      head={head}
+      late={late}
+      marks={marks}
+      state={item?.failed ? "failed" : waits ? "waiting" : ""}
+    >
+      {item && (waits || isStuck(item)) ? <Pending item={item} /> : own && !message.erased && <Mark copies={copies} />}
+      {!item && !message.erased && <Actions message={message} />}
     </Frame>
   );
 });
@@ -41,14 +50,14 @@ export const RowView = memo<Props>(({ message, late, head, marks }) => {
 type FrameProps = {
   message: Message;
   head: boolean;
-  late?: boolean;
-  marks?: readonly Message[];
+  late: boolean;
+  marks: readonly Message[];
   state: string;
   children: ComponentChildren;
 };
 
 /** The author where a group begins, the time, the body, and whatever stands beside it. */
-export function Frame({ message, head, late = false, marks = NONE, state, children }: FrameProps) {
+function Frame({ message, head, late, marks, state, children }: FrameProps) {
   const { author, at } = message;
   return (
     <article class={`row ${head ? "head" : ""} ${state}`} tabIndex={-1}>
@@ -112,7 +121,7 @@ function Drawn({ plugin, message, marks, line }: Marked & { plugin: AnyClientPlu
   return <Row shell={shellOf(plugin)} message={message as Message & { body: unknown }} {...made} />;
 }
 
-export function Mark({ copies }: { copies: number }) {
+function Mark({ copies }: { copies: number }) {
   const word = t(copies >= 2 ? "stored" : acksLate.value ? "kept" : "sent");
   return (
     <span class="mark" title={word}>

@@ -1,5 +1,5 @@
 /** The timeline of a room, as people scroll through it. */
-import { computed } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { anchor } from "./anchor.ts";
 import { ChunkView } from "./chunk.tsx";
@@ -7,7 +7,6 @@ import { t } from "./i18n.ts";
 import { Icon } from "./icon.tsx";
 import { useLong } from "./long.ts";
 import { items } from "./outbox.ts";
-import { Pending } from "./pending.tsx";
 import { roleOf } from "./registry.ts";
 import { loadOlder } from "./resume.ts";
 import type { Room } from "./room.ts";
@@ -19,6 +18,9 @@ import { refocus } from "./view.ts";
 const AHEAD_PX = 2_500;
 /** Chunks that are drawn at a time: a room opens as fast with thousands of rows as with few. */
 const DRAWN = 2;
+
+/** In place of the first chunk, whose id it has, as long as there is nothing but what waits. */
+const EMPTY: Chunk = { id: 0, entries: signal([]) };
 
 export function Scroller({ room }: { room: Room }) {
   const box = useRef<HTMLDivElement>(null);
@@ -62,10 +64,15 @@ export function Scroller({ room }: { room: Room }) {
       >
         <div ref={content} class="scroller-content">
           {hidden === 0 && <Top room={room} empty={chunks.length === 0 && written === 0} failed={failed} />}
-          {chunks.slice(hidden).map((chunk, at) => (
-            <ChunkView key={chunk.id} chunk={chunk} above={chunks[hidden + at - 1]} room={room} />
+          {(chunks.length === 0 && written > 0 ? [EMPTY] : chunks.slice(hidden)).map((chunk, at, { length }) => (
+            <ChunkView
+              key={chunk.id}
+              chunk={chunk}
+              above={chunks[hidden + at - 1]}
+              room={room}
+              waiting={at === length - 1 ? waiting.value : undefined}
+            />
           ))}
-          <Pending room={room} items={waiting.value} last={chunks.at(-1)} />
         </div>
       </div>
       <Pill

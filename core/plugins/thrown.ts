@@ -19,10 +19,19 @@ export function isRefusal(error: unknown): error is Reject {
 export function whyOf(error: unknown): string {
   try {
     const text = isObject(error) && "message" in error ? error.message : error;
-    return String(text).replace(/\s+/g, " ").trim().slice(0, MAX_WHY_CHARACTERS).toWellFormed();
+    return oneLineOf(String(text));
   } catch {
     return "something that cannot be shown was thrown";
   }
+}
+
+/** Without what a terminal obeys, and without what turns the direction of writing. */
+export function oneLineOf(text: string): string {
+  return text
+    .replace(/[\s\p{C}]+/gu, " ")
+    .trim()
+    .slice(0, MAX_WHY_CHARACTERS)
+    .toWellFormed();
 }
 
 export function stackOf(error: unknown): string | undefined {

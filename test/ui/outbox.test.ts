@@ -1,12 +1,14 @@
 /** What a person has written is sent once, in order, whatever happens to page, connection and node. */
 import assert from "node:assert/strict";
+import { join as pathOf } from "node:path";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
 import plugins from "../../plugins/server.ts";
 import { newPage } from "../helpers/browser.ts";
 import { join, row, rows, say } from "../helpers/chat.ts";
 import { connect } from "../helpers/client.ts";
-import { newNode, peer, spawnNode } from "../helpers/node.ts";
+import { newNode, peer, spawnNode, temporaryDirectory } from "../helpers/node.ts";
+import { NOTE, writePlugin } from "../helpers/plugins.ts";
 
 const AWAY = [/net::ERR_/, /WebSocket connection/];
 
@@ -33,6 +35,44 @@ test("messages written while the node is away wait, survive a reload, and are se
   assert.deepEqual(
     (await rows(page)).filter(text => text.startsWith("waiting")),
     texts,
+  );
+});
+
+test("a row that waits is the same row when the node has it, with what a person did in it", async t => {
+  const dataDir = temporaryDirectory(t);
+  const client = `import { useState } from "preact/hooks";
+import { defineClient } from "web-chat/plugin";
+import note from "./message.ts";
+function Row({ message }) {
+  const [presses, setPresses] = useState(0);
+  return <button type="button" onClick={() => setPresses(presses + 1)}>{message.body.text + " pressed " + presses}</button>;
+}
+const send = (text, _, shell) => shell.send({ text });
+export default defineClient(note, { Row, command: { takes: "t", label: "l", run: send }, strings: { en: { t: "a text", l: "a note" } } });
+`;
+  writePlugin(pathOf(dataDir, "plugins"), "note", { ...NOTE, "client.tsx": client });
+  const node = await spawnNode(t, { DATA_DIR: dataDir });
+  const page = await join(t, node.url, "Ana", { ignore: AWAY });
+  // The first of a room, and one after it.
+  for (const text of ["one", "two"]) {
+    process.kill(node.process.pid as number, "SIGSTOP");
+    await say(page, `/note ${text}`);
+    await page.getByRole("button", { name: `${text} pressed 0` }).click();
+    const pressed = row(page, `${text} pressed 1`);
+    await pressed.getByText("Waiting to be sent").waitFor({ state: "attached" });
+    const before = await pressed.elementHandle();
+    process.kill(node.process.pid as number, "SIGCONT");
+    await pressed.getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+    assert.ok(await pressed.evaluate((now, before) => now === before, before));
+  }
+  await say(page, "as ever");
+  await row(page, "as ever").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+  assert.deepEqual(
+    await page
+      .getByRole("log")
+      .getByRole("button", { name: /pressed/ })
+      .allInnerTexts(),
+    ["one pressed 1", "two pressed 1"],
   );
 });
 

@@ -13,8 +13,7 @@ const PLUGINS = joinPaths(import.meta.dirname, "../../plugins/examples");
 const BLUE = "59,130,246";
 const RED = "229,72,77";
 
-/** Once the node has it: until then it stands elsewhere. */
-const board = (page: Page) => page.getByRole("log").locator(".chunk canvas");
+const board = (page: Page) => page.getByRole("log").locator("canvas");
 const told = (page: Page, text: string) =>
   page.getByRole("log").getByRole("img", { name: text, exact: true }).waitFor();
 
