@@ -9,7 +9,7 @@ import { exportOf } from "../plugins/module.ts";
 import { placeOf } from "../plugins/places.ts";
 import { settingsOf } from "../plugins/settings.ts";
 import { clientsIn, faultsOfClient, faultsOfServer, findingBy, serversIn } from "../plugins/shape.ts";
-import { messageOf } from "../plugins/unloadable.ts";
+import { whyOf } from "../plugins/thrown.ts";
 import { type Report, writeReport } from "./examiner.ts";
 import { Overseer } from "./overseer.ts";
 import { faultsOfPromises, SAMPLES } from "./samples.ts";
@@ -113,7 +113,7 @@ export class Examination {
   #uncaught(error: unknown): void {
     this.#findings.push({
       ...placeAs(placeOf(error), { file: this.#step.file }),
-      what: `threw where nobody catches it: ${messageOf(error)}`,
+      what: `threw where nobody catches it: ${whyOf(error)}`,
       mend: "catch it there, or await the promise that rejects",
     });
     this.#report(true);

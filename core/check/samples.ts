@@ -7,7 +7,7 @@ import { type Finding, placeAs, placeIn } from "../plugins/findings.ts";
 import type { PluginFolder } from "../plugins/folders.ts";
 import { placeOf } from "../plugins/places.ts";
 import { typeAt } from "../plugins/shape.ts";
-import { messageOf } from "../plugins/unloadable.ts";
+import { whyOf } from "../plugins/thrown.ts";
 
 export const SAMPLES = /^samples\.[jt]s$/;
 /** The same junk each time: what was found once is found again. */
@@ -36,7 +36,7 @@ export function faultsOfPromises(
         return [];
       } catch (error) {
         const place = placeAs(placeOf(rawOf(plugin, error)), typeAt(folder, plugin));
-        return [{ ...place, what: `${type} breaks a promise: ${what}. It had ${messageOf(error)}`, mend }];
+        return [{ ...place, what: `${type} breaks a promise: ${what}. It had ${whyOf(error)}`, mend }];
       }
     });
   });

@@ -12,7 +12,7 @@ import { endTimers } from "./dev-timers.ts";
 import { type PluginFolder, SETTINGS_FILE } from "./folders.ts";
 import { faultOf, type LoadedPlugins, type LoadParts, loadedOf, recompile, reload } from "./load.ts";
 import { placeByMap } from "./places.ts";
-import { oneLine } from "./unloadable.ts";
+import { oneLine } from "./thrown.ts";
 import { Watch } from "./watch.ts";
 
 export type DevParts = LoadParts & {

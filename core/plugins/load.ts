@@ -17,8 +17,9 @@ import { markerPath, offFor } from "./off.ts";
 import { placeOf } from "./places.ts";
 import { settingsOf } from "./settings.ts";
 import { assertNamed, serversIn, typeAt } from "./shape.ts";
+import { oneLine, whyOf } from "./thrown.ts";
 import { runIn } from "./uncaught.ts";
-import { messageOf, oneLine, Unloadable } from "./unloadable.ts";
+import { Unloadable } from "./unloadable.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 export type LoadParts = {
@@ -183,7 +184,7 @@ function tell({ faults, logger }: LoadParts, fault: Fault): void {
 
 /** What is told of that. */
 export function faultOf({ name }: PluginFolder, error: unknown): Fault {
-  if (!(error instanceof Unloadable)) return { plugin: name, why: `could not be loaded: ${messageOf(error)}` };
+  if (!(error instanceof Unloadable)) return { plugin: name, why: `could not be loaded: ${whyOf(error)}` };
   const { message, mend, where } = error;
   const why = mend === undefined ? message : `${message}: ${mend}`;
   return { plugin: name, why, ...(where !== undefined && { where }) };

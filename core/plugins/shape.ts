@@ -7,7 +7,8 @@ import type { Calls } from "./calls.ts";
 import { escaped, type Finding, type Place, placeAs, placeIn, whereOf } from "./findings.ts";
 import { fileOf, type PluginFolder } from "./folders.ts";
 import { placeOf } from "./places.ts";
-import { messageOf, oneLine, Unloadable } from "./unloadable.ts";
+import { oneLine, whyOf } from "./thrown.ts";
+import { Unloadable } from "./unloadable.ts";
 
 const MESSAGE = "type contract version kind role parse check pack unpack summary blobs key merge".split(" ");
 const SERVER = "receive joined left tick request".split(" ");
@@ -83,7 +84,7 @@ export function faultsOfServer(
 export function findingBy(error: unknown, otherwise: Place): Finding {
   if (error instanceof Unloadable)
     return { ...placeAs(error.where, otherwise), what: error.message, mend: error.mend ?? mendOf(error.cause) };
-  const what = messageOf(error);
+  const what = whyOf(error);
   if (error instanceof Reject && error.cause === undefined)
     return { ...otherwise, what, mend: "web-chat.d.ts says of each field what it has to be" };
   return { ...placeAs(placeOf(error), otherwise), what, mend: mendOf(error instanceof Reject ? error.cause : error) };

@@ -2,7 +2,7 @@
 import { CODES, Reject } from "../errors.ts";
 import { isObject } from "./results.ts";
 
-const MAX_WHY_CHARACTERS = 300;
+const MAX_WHY_CHARACTERS = 500;
 
 /** A refusal as it was agreed: what else rides in one made by JavaScript could keep it from being told. */
 export function isRefusal(error: unknown): error is Reject {
@@ -19,10 +19,19 @@ export function isRefusal(error: unknown): error is Reject {
 export function whyOf(error: unknown): string {
   try {
     const text = isObject(error) && "message" in error ? error.message : error;
-    return String(text).replace(/\s+/g, " ").trim().slice(0, MAX_WHY_CHARACTERS).toWellFormed();
+    return oneLine(String(text));
   } catch {
     return "something that cannot be shown was thrown";
   }
+}
+
+/** A text, without what breaks a line or a terminal, and no longer than people read. */
+export function oneLine(text: string): string {
+  return text
+    .replace(/[\s\p{Cc}]+/gu, " ")
+    .trim()
+    .slice(0, MAX_WHY_CHARACTERS)
+    .toWellFormed();
 }
 
 export function stackOf(error: unknown): string | undefined {
