@@ -7,6 +7,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { MEDIA } from "../core/plugins/media.ts";
 
 const root = join(import.meta.dirname, "..");
 const kit = join(root, "dist/kit");
@@ -48,6 +49,7 @@ async function typesOfAll(): Promise<string> {
     '/// <reference lib="dom" />\n',
     ambient("web-chat/plugin", await contract()),
     ...packages,
+    ...Object.keys(MEDIA).map(urlOf),
     around.slice(around.indexOf("declare")),
   ].join("\n");
 }
@@ -80,6 +82,11 @@ async function contract(): Promise<string> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Importing a picture or a sound gives its URL. */
+function urlOf(ending: string): string {
+  return `declare module "*${ending}" {\n  const url: string;\n  export default url;\n}\n`;
 }
 
 /** A module's types as a declaration that needs no file of that name. */
