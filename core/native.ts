@@ -16,7 +16,7 @@ import { homedir, tmpdir } from "node:os";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { isSea } from "node:sea";
 import { brotliDecompressSync } from "node:zlib";
-import { nameDistances } from "./branches.ts";
+import { nameDistances } from "./bcj.ts";
 import type { Config } from "./config.ts";
 import { sharedFolder } from "./datadir.ts";
 import { Reject } from "./errors.ts";
