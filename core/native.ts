@@ -90,7 +90,7 @@ function home(): string {
 }
 
 /** Unpacks a program into the first of the folders where it can be run, unless it is there already. Returns its path. */
-export function unpackProgram(packed: Uint8Array, folders: readonly string[]): string {
+function unpackProgram(packed: Uint8Array, folders: readonly string[]): string {
   let bytes: Buffer | undefined;
   return firstOf(folders, programName(packed), "the compiler cannot be unpacked", path => {
     // Written at once or not at all: what has that name is that.

@@ -27,8 +27,6 @@ export type Samples = { readonly inputs: readonly unknown[]; readonly bodies: re
 /** `hold` throws where it does not, and `mend` says what helps then; the same seed sends the same junk. */
 export type Promised = { readonly what: string; readonly mend: string; hold(seed: number): void };
 
-/** Longest key that crosses the cluster, in UTF-16 units. */
-const MAX_KEY_LENGTH = 256;
 const MAX_SHOWN = 200;
 
 const junk = anything({
@@ -187,7 +185,6 @@ function assertCrosses(type: Type, body: unknown): void {
   decode(encode([summary, bytes]));
   if (type.kind !== "state") return;
   assert.equal(type.key(unpacked), type.key(body));
-  assert.ok(type.key(body).length <= MAX_KEY_LENGTH);
 }
 
 /** The result, or undefined where it was refused under a code that says whose fault it is. */
