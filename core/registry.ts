@@ -3,9 +3,9 @@ import { HASH } from "./blobs/files.ts";
 import { decode, encode, MAX_BODY_BYTES } from "./envelope.ts";
 import { Reject } from "./errors.ts";
 import { type AnyServerPlugin, CONTRACT, type MessageType } from "./plugin.ts";
-import { type Caller, Calls, type Hook } from "./plugins/calls.ts";
-import { type Hooks, makeHooks } from "./plugins/hooks.ts";
-import { plain, something, tellable } from "./plugins/results.ts";
+import { type Caller, Calls, type Hook } from "./plugins/calls/calls.ts";
+import { type Hooks, makeHooks } from "./plugins/calls/hooks.ts";
+import { plain, something, tellable } from "./plugins/calls/results.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: the core looks into no body
 type Message = MessageType<any, any>;

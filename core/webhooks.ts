@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { asReject, Reject } from "./errors.ts";
 import { Places } from "./places.ts";
 import type { WebRequest } from "./plugin.ts";
-import type { Answer } from "./plugins/hooks.ts";
+import type { Answer } from "./plugins/calls/hooks.ts";
 import { refuse, statusOf } from "./refusals.ts";
 import type { Time } from "./time.ts";
 

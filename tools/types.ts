@@ -7,7 +7,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { MEDIA } from "../core/plugins/media.ts";
+import { MEDIA } from "../core/plugins/compile/media.ts";
 
 const root = join(import.meta.dirname, "..");
 const kit = join(root, "dist/kit");

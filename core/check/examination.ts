@@ -1,18 +1,18 @@
 /** What is done with a plugin's code to find out whether it keeps the contract; in a process of its own: see examiner.ts. */
 import { join } from "node:path";
 import * as contract from "../plugin.ts";
-import { Calls } from "../plugins/calls.ts";
-import { type Finding, placeAs } from "../plugins/findings.ts";
+import { Calls } from "../plugins/calls/calls.ts";
+import { whyOf } from "../plugins/calls/thrown.ts";
+import { CONTRACT_KEY } from "../plugins/compile/imports.ts";
+import { clientsIn, exportOf, serversIn } from "../plugins/exports.ts";
 import { fileOf, type PluginFolder } from "../plugins/folders.ts";
-import { CONTRACT_KEY } from "../plugins/imports.ts";
-import { exportOf } from "../plugins/module.ts";
-import { placeOf } from "../plugins/places.ts";
 import { settingsOf } from "../plugins/settings.ts";
-import { clientsIn, faultsOfClient, faultsOfServer, findingBy, serversIn } from "../plugins/shape.ts";
-import { whyOf } from "../plugins/thrown.ts";
+import { placeAs, placeOf } from "../plugins/sources.ts";
 import { type Report, writeReport } from "./examiner.ts";
+import type { Finding } from "./findings.ts";
 import { Overseer } from "./overseer.ts";
 import { faultsOfPromises, SAMPLES } from "./samples.ts";
+import { faultsOfClient, faultsOfServer, findingBy } from "./shape.ts";
 import { faultsOfTests, TEST } from "./tests.ts";
 
 export class Examination {

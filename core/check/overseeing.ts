@@ -1,11 +1,10 @@
 /** The overseer's thread. */
 import { isDeepStrictEqual } from "node:util";
 import { parentPort, workerData } from "node:worker_threads";
-import { callOf } from "../plugins/culprit.ts";
-import { type Place, placeAs } from "../plugins/findings.ts";
-import { BEATS, CALL, CALLS } from "../plugins/marks.ts";
-import { Pause } from "../plugins/pause.ts";
-import { innermost } from "../plugins/places.ts";
+import { innermost, type Place, placeAs } from "../plugins/sources.ts";
+import { callOf } from "../plugins/watchdog/culprit.ts";
+import { BEATS, CALL, CALLS } from "../plugins/watchdog/marks.ts";
+import { Pause } from "../plugins/watchdog/pause.ts";
 import { readReport, writeReport } from "./examiner.ts";
 import type { Overseeing } from "./overseer.ts";
 

@@ -1,9 +1,9 @@
 /** Sees from a thread of its own that a plugin never returns, or takes all memory, and ends the process with a finding. */
 import { Worker } from "node:worker_threads";
-import { HOOKS } from "../plugins/calls.ts";
-import { callOf } from "../plugins/culprit.ts";
-import { BEATS, CALL, newMarks } from "../plugins/marks.ts";
-import { STUCK_MS } from "../plugins/watchdog.ts";
+import { HOOKS } from "../plugins/calls/calls.ts";
+import { callOf } from "../plugins/watchdog/culprit.ts";
+import { BEATS, CALL, newMarks } from "../plugins/watchdog/marks.ts";
+import { STUCK_MS } from "../plugins/watchdog/watchdog.ts";
 
 /** What the thread is started with. */
 export type Overseeing = {
@@ -18,7 +18,7 @@ export type Overseeing = {
 const BEAT_MS = 500;
 
 export class Overseer {
-  /** What runs now is to be marked here; plugins/marks.ts says how. */
+  /** What runs now is to be marked here; plugins/watchdog/marks.ts says how. */
   readonly marks: Int32Array<SharedArrayBuffer>;
   readonly #worker: Worker;
   #types: readonly string[] = [];

@@ -2,9 +2,9 @@
 import { once } from "node:events";
 import { basename } from "node:path";
 import { run } from "node:test";
-import { type Finding, placeAs } from "../plugins/findings.ts";
-import { placeOf } from "../plugins/places.ts";
-import { whyOf } from "../plugins/thrown.ts";
+import { whyOf } from "../plugins/calls/thrown.ts";
+import { placeAs, placeOf } from "../plugins/sources.ts";
+import type { Finding } from "./findings.ts";
 
 export const TEST = /\.test\.[jt]sx?$/;
 const WITHIN_MS = 10_000;

@@ -4,15 +4,15 @@ import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { compiledIn, Examination } from "../check/examination.ts";
 import { assigned, examined } from "../check/examiner.ts";
+import { type Finding, findingOf, told } from "../check/findings.ts";
 import { SAMPLES } from "../check/samples.ts";
 import { TEST } from "../check/tests.ts";
 import { type Typed, typesOf } from "../check/types.ts";
 import { Reject } from "../errors.ts";
 import type { AnyServerPlugin } from "../plugin.ts";
-import { compileClient, compileForCheck, compileServer, stopCompiling } from "../plugins/compile.ts";
-import { type Finding, findingOf, told } from "../plugins/findings.ts";
+import { compileClient, compileForCheck, compileServer, stopCompiling } from "../plugins/compile/compile.ts";
+import { CONTRACT_KEY } from "../plugins/compile/imports.ts";
 import { fileOf, type PluginFolder } from "../plugins/folders.ts";
-import { CONTRACT_KEY } from "../plugins/imports.ts";
 import { faultOfName } from "../plugins/names.ts";
 
 /** Where the page has them does not matter here. */

@@ -1,6 +1,7 @@
 /** Why a plugin cannot be loaded, where that is, and what helps. */
-import { placeOf } from "./places.ts";
-import { whyOf } from "./thrown.ts";
+
+import { whyOf } from "./calls/thrown.ts";
+import { placeOf } from "./sources.ts";
 
 type About = {
   /** In the plugin's own sources: `server.ts:12`. */

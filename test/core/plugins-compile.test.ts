@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { type Compiled, compileClient, compileServer, stopCompiling } from "../../core/plugins/compile.ts";
+import { type Compiled, compileClient, compileServer, stopCompiling } from "../../core/plugins/compile/compile.ts";
 import { temporaryDirectory } from "../helpers/node.ts";
 import { CLIENT, type Files, MESSAGE, NOTE, SERVER, writePlugin } from "../helpers/plugins.ts";
 

@@ -45,7 +45,7 @@ const embeddedWorkers: Plugin = {
     onLoad(
       {
         filter:
-          /(core[\\/]log[\\/]thread|core[\\/]plugins[\\/]watchdog|core[\\/]check[\\/]overseer|plugins[\\/]voice[\\/]process)\.ts$/,
+          /(core[\\/]log[\\/]thread|core[\\/]plugins[\\/]watchdog[\\/]watchdog|core[\\/]check[\\/]overseer|plugins[\\/]voice[\\/]process)\.ts$/,
       },
       async ({ path }) => {
         const source = await readFile(path, "utf8");

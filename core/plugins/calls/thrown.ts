@@ -1,5 +1,5 @@
 /** Whatever was thrown, by code that may throw anything, for people and for the core. */
-import { CODES, Reject } from "../errors.ts";
+import { CODES, Reject } from "../../errors.ts";
 import { isObject } from "./results.ts";
 
 const MAX_WHY_CHARACTERS = 500;

@@ -3,16 +3,16 @@
  * agreed, becomes a refusal of that one message; how long they take is measured; and what runs now can be seen from outside
  * of the thread.
  */
-import { dropFirst } from "../bounded.ts";
-import { Reject } from "../errors.ts";
-import { realTime, type Time } from "../time.ts";
-import { Faults } from "./faults.ts";
-import { CALL, CALLS } from "./marks.ts";
-import { builtInPlace } from "./place.ts";
+import { dropFirst } from "../../bounded.ts";
+import { Reject } from "../../errors.ts";
+import { realTime, type Time } from "../../time.ts";
+import { Faults } from "../faults.ts";
+import { builtInPlace } from "../sources.ts";
+import { CALL, CALLS } from "../watchdog/marks.ts";
+import type { Watchdog } from "../watchdog/watchdog.ts";
 import { plain } from "./results.ts";
 import { isRefusal, stackOf, whyOf } from "./thrown.ts";
 import { runIn } from "./uncaught.ts";
-import type { Watchdog } from "./watchdog.ts";
 
 /** All that a plugin can be called for; the index of each stands in what `Calls` marks. */
 export const HOOKS = [

@@ -18,8 +18,8 @@ import {
 import { decode, encode, MAX_BODY_BYTES } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 import type { AnyServerPlugin } from "../plugin.ts";
+import type { Calls } from "../plugins/calls/calls.ts";
 import { Registry, type Type } from "../registry.ts";
-import type { Calls } from "./calls.ts";
 
 /** What a client may send, and bodies as they are kept; for most types the two are alike. */
 export type Samples = { readonly inputs: readonly unknown[]; readonly bodies: readonly unknown[] };

@@ -1,8 +1,8 @@
 /** What a plugin's imports come to that are no files of its own: the contract, and what the page has. */
 import { basename, join, posix, resolve } from "node:path";
 import type { Plugin } from "esbuild";
-import * as contract from "../plugin.ts";
-import { SETTINGS_FILE } from "./folders.ts";
+import * as contract from "../../plugin.ts";
+import { SETTINGS_FILE } from "../folders.ts";
 import { isMedia } from "./media.ts";
 
 /** The page's own modules, by what a plugin imports: `preact` is at `assets/preact-HASH.js`. */
