@@ -1,6 +1,6 @@
 /**
  * Makes what `web-chat new` writes: the files of plugins/template/ and, beside them, the types of all that a plugin may import,
- * in one file, so that an editor knows them in a folder where nothing is installed. `npm run types` writes dist/kit/.
+ * in one file, so that an editor knows them in a folder where nothing is installed. `npm run kit` writes dist/kit/.
  */
 import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -43,7 +43,7 @@ async function typesOfAll(): Promise<string> {
   const packages = await Promise.all(
     Object.entries(MODULES).map(async ([name, path]) => ambient(name, await read(`node_modules/${path}`))),
   );
-  const around = await read("tools/types/around.d.ts");
+  const around = await read("tools/kit/around.d.ts");
   return [
     "// What plugins may import, for editors and `tsc`. Made by web-chat: do not change it, `web-chat new` writes it.\n",
     '/// <reference lib="dom" />\n',
