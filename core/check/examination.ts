@@ -18,6 +18,7 @@ import { faultsOfTests, TEST } from "./tests.ts";
 export class Examination {
   readonly #folder: PluginFolder;
   readonly #place: string;
+  readonly #stuckMs: number;
   readonly #calls = new Calls({ placeOf: (_, error) => placeOf(error) });
   readonly #findings: Finding[] = [];
   readonly #did: string[] = [];
@@ -25,10 +26,11 @@ export class Examination {
   #ended = false;
   #overseer: Overseer | undefined;
 
-  /** `place` has the folder's compiled modules, and takes the report. */
-  constructor(folder: PluginFolder, place: string) {
+  /** `place` has the folder's compiled modules, and takes the report; no call may keep the thread for longer than `stuckMs`. */
+  constructor(folder: PluginFolder, place: string, stuckMs: number) {
     this.#folder = folder;
     this.#place = place;
+    this.#stuckMs = stuckMs;
   }
 
   /** Ends the process when all is reported: what a plugin leaves open would keep it. */
@@ -37,7 +39,7 @@ export class Examination {
     // What plugins fail in is a finding, and told as such.
     process.on("exit", code => this.#ended || this.#exited(code));
     process.on("uncaughtException", error => this.#uncaught(error));
-    this.#overseer = Overseer.start(this.#place);
+    this.#overseer = Overseer.start(this.#place, this.#stuckMs);
     this.#calls.seenBy(this.#overseer);
     await this.#examine(names);
     this.#report(true);

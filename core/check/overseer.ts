@@ -3,7 +3,6 @@ import { Worker } from "node:worker_threads";
 import { HOOKS } from "../plugins/calls/calls.ts";
 import { callOf } from "../plugins/watchdog/culprit.ts";
 import { BEATS, CALL, newMarks } from "../plugins/watchdog/marks.ts";
-import { STUCK_MS } from "../plugins/watchdog/watchdog.ts";
 
 /** What the thread is started with. */
 export type Overseeing = {
@@ -11,7 +10,7 @@ export type Overseeing = {
   /** The folder of the report. */
   place: string;
   hooks: readonly string[];
-  /** How long a call may keep the main thread: a node would be restarted then. */
+  /** How long a call may keep the main thread. */
   stuckMs: number;
 };
 
@@ -23,16 +22,16 @@ export class Overseer {
   readonly #worker: Worker;
   #types: readonly string[] = [];
 
-  private constructor(worker: Worker, { marks }: Overseeing) {
+  private constructor(worker: Worker, { marks, stuckMs }: Overseeing) {
     this.marks = marks;
     this.#worker = worker;
     // The author's tests have ended when nothing else keeps the process.
     worker.unref();
-    setInterval(() => Atomics.add(marks, BEATS, 1), BEAT_MS).unref();
+    setInterval(() => Atomics.add(marks, BEATS, 1), Math.min(BEAT_MS, stuckMs / 5)).unref();
   }
 
-  static start(place: string): Overseer {
-    const workerData: Overseeing = { marks: newMarks(), place, hooks: HOOKS, stuckMs: STUCK_MS };
+  static start(place: string, stuckMs: number): Overseer {
+    const workerData: Overseeing = { marks: newMarks(), place, hooks: HOOKS, stuckMs };
     const worker = new Worker(new URL("./overseeing.ts", import.meta.url), {
       workerData,
       name: "overseer",
