@@ -11,6 +11,7 @@ import type { Log } from "./log/log.ts";
 import { hashToken, ticketOf } from "./people.ts";
 import type { Message, Person, Session } from "./plugin.ts";
 import type { Target } from "./plugins/calls/delivery.ts";
+import { PageFailure } from "./plugins/page-failures.ts";
 import { HistoryRequest, JoinRequest, type Reading } from "./reading.ts";
 import type { Registry } from "./registry.ts";
 import type { Room, Rooms } from "./rooms.ts";
@@ -57,6 +58,8 @@ export type GatewayParts = {
   /** The nodes that are up, this one first, with the addresses that this visitor can use. */
   nodes: (visitor: Visitor) => ReachableNode[];
   failed: (what: string, error: unknown) => void;
+  /** A page says that a plugin failed in it. Throws `Reject` where that is not taken. */
+  pageFailed: (failure: PageFailure, by: { person: string; address: string }) => void;
   count: (what: "received" | "refused" | "delivered" | "cut", amount: number) => void;
 };
 
@@ -103,7 +106,6 @@ export class Gateway implements Outlet {
   #paused = false;
   /** What pages are told of the plugin that is being written. */
   #development: object | undefined;
-  #pageFailed: ((failure: Failure) => void) | undefined;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -143,13 +145,9 @@ export class Gateway implements Outlet {
     return [...this.#clients.values()].map(({ session }) => session);
   }
 
-  /**
-   * Tells every page how it stands with the plugin that is being written, also those that come later; `failed` is told what
-   * of it fails in a page.
-   */
-  develop(development: object, failed: (failure: Failure) => void): void {
+  /** Tells every page how it stands with the plugin that is being written, also those that come later. */
+  develop(development: object): void {
     this.#development = development;
-    this.#pageFailed = failed;
     this.#io.emit("chat:dev", development);
   }
 
@@ -348,9 +346,8 @@ export class Gateway implements Outlet {
     reply({ ok: true });
   }
 
-  async pluginFailed(_client: Client, input: object, reply: Reply): Promise<void> {
-    if (!this.#pageFailed) throw new Reject("unknown-type");
-    this.#pageFailed(parse(Failure, input));
+  async pluginFailed({ session, address }: Client, input: object, reply: Reply): Promise<void> {
+    this.#parts.pageFailed(parse(PageFailure, input), { person: session.person.id, address });
     reply({ ok: true });
   }
 
@@ -468,12 +465,8 @@ const REQUESTS = new Map([
   ["chat:room", "makeRoom"],
   ["chat:link", "link"],
   ["chat:logout", "logOut"],
-  ["chat:dev", "pluginFailed"],
+  ["chat:fault", "pluginFailed"],
 ] as const) as ReadonlyMap<string, "join" | "leave" | "history" | "makeRoom" | "link" | "logOut" | "pluginFailed">;
-
-/** What a page says of a plugin that is being written, and failed there. */
-const Failure = v.object({ why: v.pipe(v.string(), v.maxLength(300)), stack: v.pipe(v.string(), v.maxLength(8_192)) });
-export type Failure = v.InferOutput<typeof Failure>;
 
 function parse<Schema extends v.GenericSchema>(schema: Schema, input: object): v.InferOutput<Schema> {
   const parsed = v.safeParse(schema, input);

@@ -81,8 +81,8 @@ export class Buckets {
 export class AddressLimit {
   readonly #buckets: Buckets;
 
-  constructor(rate: Rate) {
-    this.#buckets = new Buckets(rate);
+  constructor(rate: Rate, now?: () => number) {
+    this.#buckets = new Buckets(rate, now);
   }
 
   take(from: string): void {

@@ -35,6 +35,7 @@ import { offerTimers } from "./plugins/dev/timers.ts";
 import { Faults } from "./plugins/faults.ts";
 import { assertFolder, type PluginFolder, pluginFolders } from "./plugins/folders.ts";
 import { loadPlugins } from "./plugins/load.ts";
+import { PageFailures } from "./plugins/page-failures.ts";
 import { builtInPlace, placeOf } from "./plugins/sources.ts";
 import { Watchdog } from "./plugins/watchdog/watchdog.ts";
 import { Proxies } from "./proxies.ts";
@@ -118,6 +119,7 @@ type Ground = Omit<RouterParts, "ack" | "figures" | "blobs"> & {
   uploads: Uploads;
   collector: Collector;
   served: Served;
+  pageFailures: PageFailures;
   /** From then on what is saved of the plugin that is being written is loaded; where there is one. */
   develop(late: Pick<DevParts, "deliveries" | "gateway">, authority: PublicAuthority | undefined): Promise<void>;
 };
@@ -202,6 +204,13 @@ async function layGround(
   const log = await Log.open(config.dataDir);
   open.defer(() => log.close());
   const { served, develop } = await addPlugins(options, log.directory, { registry, faults, calls }, open);
+  const pageFailures = new PageFailures({
+    calls,
+    types: () => Object.keys(registry.versions()),
+    assets: () => served.assets,
+    dev: options.dev?.name,
+    now: () => time.elapsed(),
+  });
   const { blobs, uploads, collector } = await openBlobs(config, { log, time, failed }, open);
   const self = { id: await ownId(log), name: config.name, version };
   const isBusOpen = config.secrets.length === 0;
@@ -221,6 +230,7 @@ async function layGround(
     collector,
     report,
     served,
+    pageFailures,
     develop,
     failed,
   };
@@ -378,7 +388,7 @@ function ownPages({ trustProxy, publicUrl }: Config, cluster: Cluster): (request
 
 function makeGateway(
   config: Config,
-  { self, registry, served, log, clock, time, people, rooms, report, failed }: Ground,
+  { self, registry, served, log, clock, time, people, rooms, report, pageFailures, failed }: Ground,
   { listener, router, cluster }: { listener: Listener; router: Router; cluster: Cluster },
 ): Gateway {
   const proxies = new Proxies(config.trustProxy);
@@ -404,6 +414,7 @@ function makeGateway(
     },
     nodes: visitor => urlsFor(visitor, cluster.nodes()),
     failed,
+    pageFailed: (failure, by) => pageFailures.take(failure, by),
     count: (what, amount) => report.count(what, amount),
   });
 }

@@ -50,13 +50,16 @@ const MAX_BLOBS = 64;
 
 export class Registry {
   readonly #types = new Map<string, Type>();
+  /** Names that no other plugin can take. */
+  #builtIn: ReadonlySet<string> = new Set();
   readonly #calls: Calls;
 
-  /** Throws `Reject` with `plugin-invalid` where the list breaks the contract. */
+  /** With the built-in ones. Throws `Reject` with `plugin-invalid` where the list breaks the contract. */
   constructor(plugins: readonly AnyServerPlugin[], calls = new Calls()) {
     if (!Array.isArray(plugins)) throw new Reject("plugin-invalid", "the plugins are no list");
     this.#calls = calls;
     this.admit(plugins);
+    this.#builtIn = new Set(this.#types.keys());
   }
 
   /**
@@ -72,7 +75,9 @@ export class Registry {
    * those that are there now; throws as `admit` does, and all stays as it was then.
    */
   replace(folder: string, plugins: readonly AnyServerPlugin[], settings?: unknown): { before: Type[]; after: Type[] } {
-    const before = [...this.#types.values()].filter(({ name }) => name === folder || name.startsWith(`${folder}.`));
+    const before = [...this.#types.values()].filter(
+      ({ name }) => !this.#builtIn.has(name) && (name === folder || name.startsWith(`${folder}.`)),
+    );
     const after = this.#make(plugins, settings, new Set(before.map(({ name }) => name)));
     for (const { name } of before) this.#types.delete(name);
     for (const type of after) this.#types.set(type.name, type);
@@ -84,6 +89,8 @@ export class Registry {
     const byName = new Map<string, Type>();
     for (const plugin of plugins) {
       const type = typeOf(plugin, this.#calls, settings);
+      if (this.#builtIn.has(type.name))
+        throw new Reject("plugin-invalid", `“${type.name}” is built in: the folder needs another name`);
       if ((this.#types.has(type.name) && !free.has(type.name)) || byName.has(type.name))
         throw new Reject("plugin-invalid", `two plugins define “${type.name}”`);
       byName.set(type.name, type);

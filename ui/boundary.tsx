@@ -1,7 +1,8 @@
 /** Keeps what fails inside of it from taking more of the page along. */
 import { Component, type ComponentChildren } from "preact";
+import { failed } from "./failed.ts";
 
-type Props = { plugin?: string; fallback?: ComponentChildren; children: ComponentChildren };
+type Props = { plugin: string; fallback?: ComponentChildren; children: ComponentChildren };
 
 export class Boundary extends Component<Props, { failed: boolean }> {
   override state = { failed: false };
@@ -11,7 +12,7 @@ export class Boundary extends Component<Props, { failed: boolean }> {
   }
 
   override componentDidCatch(error: unknown): void {
-    console.error(`${this.props.plugin ?? "page"}:`, error);
+    failed(this.props.plugin, error);
   }
 
   override render({ fallback, children }: Props) {

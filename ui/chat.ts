@@ -3,6 +3,7 @@ import { computed, signal } from "@preact/signals";
 import type { Message } from "../core/plugin.ts";
 import { admit } from "./blobs.ts";
 import {
+  askHome,
   connect,
   connected,
   type Handlers,
@@ -16,7 +17,7 @@ import {
 import { type Key, t } from "./i18n.ts";
 import { keep, kept } from "./keep.ts";
 import { clearOutbox, loadOutbox } from "./outbox.ts";
-import { types } from "./registry.ts";
+import { pluginOf, types } from "./registry.ts";
 import { receive, reset } from "./resume.ts";
 import { forgetRooms, heldRoom, joinVisited, learn, open, unjoinAll } from "./rooms.ts";
 import { arrived, startSending, stopWaiting, stored } from "./sender.ts";
@@ -143,7 +144,15 @@ function refused({ code, suggestion: free = "" }: Refusal): boolean {
   return false;
 }
 
+/** Types that the page does not know, and asked for. */
+const unknown = new Set<string>();
+
 function deliver(messages: readonly Message[]): void {
+  for (const { type } of messages)
+    if (!pluginOf(type) && !unknown.has(type)) {
+      unknown.add(type);
+      askHome();
+    }
   for (const id of new Set(messages.map(message => message.room))) {
     const room = heldRoom(id);
     if (room)

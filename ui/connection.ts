@@ -145,7 +145,10 @@ function followConnection(made: Socket, url: string, handlers: Handlers): void {
     connected.value = true;
     handlers.welcome(welcome);
   });
-  made.on("chat:nodes", learnPlaces);
+  made.on("chat:nodes", (nodes: Reachable[]) => {
+    learnPlaces(nodes);
+    askHome();
+  });
   made.on("disconnect", () => {
     lose(handlers);
     tryNext(handlers);
@@ -161,6 +164,17 @@ function followConnection(made: Socket, url: string, handlers: Handlers): void {
     }
     tryNext(handlers);
   });
+}
+
+/** While the page is at another node its own may come back as another version, and nobody tells the page. */
+export async function askHome(): Promise<void> {
+  if (!elsewhere.peek()) return;
+  const html = await fetch(`${home}/`).then(
+    answer => answer.text(),
+    () => "",
+  );
+  // Without home, what a reload brought would be no page.
+  if (elsewhere.peek()) outdated.value = isOther(/<meta name="page" content="(\w+)"/.exec(html)?.[1]);
 }
 
 function isOther(page = ""): boolean {

@@ -1,7 +1,7 @@
 /** While a plugin is being written: the page loads itself anew after each save, and shows what keeps the plugin from running. */
-import { effect, signal } from "@preact/signals";
+import { signal } from "@preact/signals";
 import { render } from "preact";
-import { connected, elsewhere, request } from "./connection.ts";
+import { elsewhere } from "./connection.ts";
 import { t, translate } from "./i18n.ts";
 import { Icon } from "./icon.tsx";
 import { listen } from "./shell.ts";
@@ -27,15 +27,10 @@ const strings = {
   },
 };
 
-/** What a node takes, in characters. */
-const MAX_WHY = 300;
-const MAX_STACK = 8_192;
-
 const shown = signal<Development | undefined>(undefined);
 
 /** To be called before the page connects. */
 export function followDevelopment(): void {
-  reportFailures();
   const own = document.querySelector<HTMLMetaElement>("meta[name=page]")?.content;
   listen("chat:dev", said => {
     // Another node may develop something else.
@@ -45,27 +40,6 @@ export function followDevelopment(): void {
     if (!document.querySelector(".dev-host")) open();
     shown.value = development;
   });
-}
-
-/** Whatever the page tells of a plugin that failed in it, the node is told, too: it knows the place in the sources. */
-function reportFailures(): void {
-  const report = (thrown: unknown) => {
-    if (!(thrown instanceof Error) || elsewhere.peek()) return;
-    const why = String(thrown.message).slice(0, MAX_WHY);
-    if (connected.peek()) void request("chat:dev", { why, stack: String(thrown.stack).slice(0, MAX_STACK) });
-    else waiting.push(thrown);
-  };
-  const waiting: unknown[] = [];
-  effect(() => {
-    if (connected.value) for (const thrown of waiting.splice(0)) report(thrown);
-  });
-  const { error } = console;
-  console.error = (...said: unknown[]) => {
-    error(...said);
-    said.forEach(report);
-  };
-  addEventListener("error", event => report(event.error));
-  addEventListener("unhandledrejection", event => report(event.reason));
 }
 
 /** Outside of what the page draws, whose failure it has to survive. */

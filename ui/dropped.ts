@@ -1,5 +1,6 @@
 /** The client halves of plugins that were dropped in: loaded before the first render, each for itself. */
 import { type AnyClientPlugin, CONTRACT } from "../core/plugin.ts";
+import { failed, loadReporter, tellNode } from "./failed.ts";
 import { translate } from "./i18n.ts";
 import { pluginOf, register } from "./registry.ts";
 import { toast } from "./toasts.tsx";
@@ -14,6 +15,8 @@ const strings = {
 
 /** Loads them from addresses relative to the page, and registers them in that order; `spoken` ends when texts can be shown. */
 export async function dropIn(urls: readonly string[], spoken: Promise<void>): Promise<void> {
+  followUncaught(urls.map(nameOf));
+  loadReporter().catch(() => {});
   const loads = urls.map(url => ({ name: nameOf(url), loaded: load(url) }));
   for (const { name, loaded } of loads)
     try {
@@ -22,9 +25,21 @@ export async function dropIn(urls: readonly string[], spoken: Promise<void>): Pr
       list.forEach(assertSound);
       list.forEach(register);
     } catch (error) {
-      console.error(`${name}:`, error);
+      failed(name, error);
       spoken.then(() => toast(translate(strings, "failed", { name })));
     }
+}
+
+/** In timers and handlers of their own, where the stack is all that says whose they are. */
+function followUncaught(names: readonly string[]): void {
+  const longestFirst = names.toSorted((one, other) => other.length - one.length);
+  const tell = (error: unknown) => {
+    const stack = error instanceof Error ? String(error.stack) : "";
+    const name = longestFirst.find(name => stack.includes(`/assets/plugins/${name}-`));
+    if (name !== undefined) tellNode(name, error);
+  };
+  addEventListener("error", event => tell(event.error));
+  addEventListener("unhandledrejection", event => tell(event.reason));
 }
 
 /** What the module exports by default. */

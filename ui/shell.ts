@@ -3,6 +3,7 @@ import type { AnyClientPlugin, Command, Person, Shell } from "../core/plugin.ts"
 import { Avatar } from "./avatar.tsx";
 import { blobUrl, files } from "./blobs.ts";
 import { connected, node, request } from "./connection.ts";
+import { failed } from "./failed.ts";
 import { language, t, translate } from "./i18n.ts";
 import { keepHere, kept, keptHere } from "./keep.ts";
 import { post } from "./outbox.ts";
@@ -140,12 +141,12 @@ export function startPlugins(): void {
   for (const plugin of plugins)
     guard(plugin.message.type, () => {
       const stop = plugin.hooks.started?.(shellOf(plugin));
-      if (stop) stops.push(stop);
+      if (stop) stops.push(() => guard(plugin.message.type, stop));
     });
 }
 
 export function stopPlugins(): void {
-  for (const stop of stops) guard("plugin", stop);
+  for (const stop of stops) stop();
   stops = [];
 }
 
@@ -155,11 +156,11 @@ export function tellTyped(room: string, unsent: boolean, type: string): void {
     guard(plugin.message.type, () => plugin.hooks.typed?.(room, unsent, shellOf(plugin), type));
 }
 
-/** A plugin that fails is told of in the console, and stops nobody else. */
+/** A plugin that fails is told of, and stops nobody else. */
 export function guard(type: string, action: () => void): void {
   try {
     action();
   } catch (error) {
-    console.error(`${type}:`, error);
+    failed(type, error);
   }
 }

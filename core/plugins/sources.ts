@@ -34,7 +34,8 @@ export function builtInPlace(error: unknown): string | undefined {
   }
 }
 
-function nearest(places: readonly (string | undefined)[]): string | undefined {
+/** The first that is in the plugin's own files, or else in its packages. */
+export function nearest(places: readonly (string | undefined)[]): string | undefined {
   return places.find(place => place && !place.includes("node_modules/")) ?? places.find(place => place);
 }
 
@@ -42,21 +43,27 @@ function nearest(places: readonly (string | undefined)[]): string | undefined {
 function placeAt(url: string, line: number, column: number): string | undefined {
   if (!MODULE.test(url)) return undefined;
   try {
-    return placeByMap(readFileSync(`${fileURLToPath(url)}.map`, "utf8"), line, column);
+    const map = readMap(readFileSync(`${fileURLToPath(url)}.map`, "utf8"));
+    return map && sourceAt(map, line, column);
   } catch {
     return undefined;
   }
 }
 
-/** The same by a source map, as its text. */
-export function placeByMap(map: string, line: number, column: number): string | undefined {
+/** A source map out of its text; undefined where it is none. */
+export function readMap(text: string): SourceMap | undefined {
   try {
-    const entry = new SourceMap(JSON.parse(map) as SourceMapPayload).findEntry(line - 1, column - 1);
-    if (!("originalSource" in entry) || entry.originalSource.startsWith("contract:")) return undefined;
-    return `${entry.originalSource}:${entry.originalLine + 1}`;
+    return new SourceMap(JSON.parse(text) as SourceMapPayload);
   } catch {
     return undefined;
   }
+}
+
+/** The source and the line that a line and a column come from, both beginning with 1. */
+export function sourceAt(map: SourceMap, line: number, column: number): string | undefined {
+  const entry = map.findEntry(line - 1, column - 1);
+  if (!("originalSource" in entry) || entry.originalSource.startsWith("contract:")) return undefined;
+  return `${entry.originalSource}:${entry.originalLine + 1}`;
 }
 
 /** The name of the plugin folder that the module of that URL was made of; undefined for other modules. */

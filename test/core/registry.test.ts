@@ -99,6 +99,20 @@ test("two plugins of one name fail at start", () => {
   assert.throws(() => new Registry([plugin, plugin]), { code: "plugin-invalid", message: /two plugins.*note/ });
 });
 
+test("a plugin that comes later takes no name that is built in, nor the place of what has it", () => {
+  const plugin = builtIn.find(({ message }) => message.type === "text") as AnyServerPlugin;
+  const registry = new Registry(builtIn);
+  const text = registry.get("text");
+  const refusal = { code: "plugin-invalid", message: "“text” is built in: the folder needs another name" };
+  assert.throws(() => registry.admit([plugin]), refusal);
+  assert.throws(() => registry.replace("text", [plugin]), refusal);
+  assert.equal(registry.get("text"), text);
+  const others = new Registry([]);
+  others.admit([plugin]);
+  assert.throws(() => others.admit([plugin]), { message: "two plugins define “text”" });
+  assert.equal(others.replace("text", [plugin]).before.length, 1);
+});
+
 test("what a plugin may be called, it is called", () => {
   for (const type of ["note", "n", "whiteboard.stroke", "two-words", "v2", "n".repeat(57), "tostring"])
     assert.equal(registryOf({ type }).get(type)?.name, type);

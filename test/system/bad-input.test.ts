@@ -72,6 +72,11 @@ test("each bad message is refused under its code, and nothing is stored", async 
     ["invalid", ["history", { room: "lobby", before: "a", after: "b" }]],
     ["not-found", ["history", { room: "lobby", before: "no such key" }]],
     ["not-found", ["history", { room: "lobby", ref: uuid() }]],
+    ["invalid", ["chat:fault", { plugin: "text" }]],
+    ["invalid", ["chat:fault", { plugin: ["text"], why: "no luck", stack: "" }]],
+    ["invalid", ["chat:fault", { plugin: "text", why: "x".repeat(301), stack: "" }]],
+    ["invalid", ["chat:fault", { plugin: "text", why: "no luck", stack: "x".repeat(8_193) }]],
+    ["unknown-type", ["chat:fault", { plugin: "__proto__", why: "no luck", stack: "" }]],
   ];
   for (const [code, [event, payload]] of cases) {
     const answer = await ana.ask(event, payload);
@@ -124,6 +129,10 @@ function hostileEvents(): fc.Arbitrary<[string, unknown]> {
           names.map(() => "__proto__"),
         ),
       }),
+    ),
+    fc.tuple(
+      fc.constant("chat:fault"),
+      fc.record({ plugin: fc.oneof(fc.constant("text"), junk), why: fc.string(), stack: fc.oneof(fc.string(), junk) }),
     ),
     fc.tuple(fc.constantFrom("chat:link", "chat:logout"), fc.oneof(fc.integer(), fc.constant([]), fc.constant(null))),
   );

@@ -138,7 +138,7 @@ for (const [what, text, where] of FAILING)
     await row(page, "Drawn one kept").waitFor();
     await reloaded(page, () => save("client.tsx", text));
     await problems(page).getByText(where).waitFor();
-    await node.logged(`“note” ${where}:`);
+    await node.logged(`“note” failed in a browser (${where}): `);
     await reloaded(page, () => save("client.tsx", client("Mended")));
     await row(page, "Mended one kept").waitFor();
     assert.equal(await problems(page).count(), 0);

@@ -11,7 +11,7 @@ import { builtInPlace } from "../sources.ts";
 import { CALL, CALLS } from "../watchdog/marks.ts";
 import type { Watchdog } from "../watchdog/watchdog.ts";
 import { plain } from "./results.ts";
-import { isRefusal, stackOf, whyOf } from "./thrown.ts";
+import { isRefusal, oneLine, stackOf, whyOf } from "./thrown.ts";
 import { runIn } from "./uncaught.ts";
 
 /** All that a plugin can be called for; the index of each stands in what `Calls` marks. */
@@ -46,6 +46,8 @@ export type CallsParts = {
   /** Where in a plugin's own sources something was thrown: `server.ts:12`. */
   placeOf(plugin: string, error: unknown): string | undefined;
 };
+
+type InBrowser = { plugin: string; why: string; where: string | undefined; person: string };
 
 /** Everybody on the node waits meanwhile. */
 export const SLOW_MS = 50;
@@ -147,6 +149,18 @@ export class Calls {
       this.#parts.warn(
         { ...fault, stack: stackOf(error) },
         `“${plugin}” failed outside of its hooks${where === undefined ? "" : ` (${where})`}: ${why}`,
+      );
+  }
+
+  /** Tells of what failed in the page of that person, of whom `why` may be the words. */
+  inBrowser({ plugin, why: said, where, person }: InBrowser): void {
+    const why = oneLine(said);
+    const fault = { plugin, ...(where !== undefined && { where }) };
+    this.#parts.faults.add({ ...fault, hook: "in a browser", why: `in a browser: ${why}` });
+    if (this.#mayTell(`${plugin} browser ${where}`))
+      this.#parts.warn(
+        { ...fault, person },
+        `“${plugin}” failed in a browser${where === undefined ? "" : ` (${where})`}: ${why}`,
       );
   }
 

@@ -25,10 +25,10 @@ export function whyOf(error: unknown): string {
   }
 }
 
-/** A text, without what breaks a line or a terminal, and no longer than people read. */
+/** A text without what a terminal obeys, and without what turns the direction of writing, no longer than people read. */
 export function oneLine(text: string): string {
   return text
-    .replace(/[\s\p{Cc}]+/gu, " ")
+    .replace(/[\s\p{C}]+/gu, " ")
     .trim()
     .slice(0, MAX_WHY_CHARACTERS)
     .toWellFormed();

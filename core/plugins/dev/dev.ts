@@ -4,14 +4,12 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Deliveries } from "../../deliveries.ts";
-import type { Failure, Gateway } from "../../gateway.ts";
+import type { Gateway } from "../../gateway.ts";
 import type { Logger } from "../../node.ts";
-import { oneLine } from "../calls/thrown.ts";
 import { type CompiledFolder, cacheIn } from "../compile/cache.ts";
 import { compileServer, stopCompiling } from "../compile/compile.ts";
 import { type PluginFolder, SETTINGS_FILE } from "../folders.ts";
 import { faultOf, type LoadedPlugins, type LoadParts, loadedOf, recompile, reload } from "../load.ts";
-import { placeByMap } from "../sources.ts";
 import { endTimers } from "./timers.ts";
 import { Watch } from "./watch.ts";
 
@@ -45,8 +43,6 @@ export class Dev {
   #wasSaved = false;
   #isBroken: boolean;
   #told = "";
-  /** Places of this version that have failed in a page, each told of once. */
-  readonly #failures = new Set<string>();
   #telling: NodeJS.Immediate | undefined;
   #closed = false;
 
@@ -127,7 +123,6 @@ export class Dev {
     if (this.#server) endTimersOf(this.#server);
     this.#server = server;
     this.#version = version;
-    this.#failures.clear();
     this.#made.set(folder.name, made);
     this.#page = show(loadedOf(this.#made), version);
   }
@@ -176,28 +171,7 @@ export class Dev {
     const text = JSON.stringify(development);
     if (text === this.#told || this.#closed) return;
     this.#told = text;
-    gateway.develop(development, failure => this.#failed(failure));
-  }
-
-  /** In a page, of the version that runs: another page's may be of one before. */
-  #failed(failure: Failure): void {
-    const { name: plugin } = this.#parts.folder;
-    const where = this.#placeInClient(failure.stack);
-    if (where === undefined || this.#failures.has(where)) return;
-    this.#failures.add(where);
-    const why = `failed in the page: ${oneLine(failure.why)}`;
-    this.#parts.faults.add({ plugin, hook: `page ${where}`, why, where });
-    this.#parts.logger.error({ plugin, where }, `“${plugin}” ${where}: ${why}`);
-  }
-
-  #placeInClient(stack: string): string | undefined {
-    const assets = this.#made.get(this.#parts.folder.name)?.assets;
-    for (const [, name = "", line, column] of stack.matchAll(/\/assets\/plugins\/([^/\s:()]+\.js):(\d+):(\d+)/g)) {
-      const map = assets?.get(`${name}.map`);
-      const place = map && placeByMap(map.toString(), Number(line), Number(column));
-      if (place) return place;
-    }
-    return undefined;
+    gateway.develop(development);
   }
 }
 
