@@ -4,9 +4,9 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join, relative, sep } from "node:path";
 import { brotliCompressSync, brotliDecompressSync, gzipSync } from "node:zlib";
-import { CLIENT_ASSETS } from "./plugins/imports.ts";
+import { CLIENT_ASSETS } from "./plugins/compile/imports.ts";
+import { MEDIA } from "./plugins/compile/media.ts";
 import type { LoadedPlugins } from "./plugins/load.ts";
-import { MEDIA } from "./plugins/media.ts";
 
 type Asset = { type: string; etag: string; plain: Buffer; br?: Buffer; gzip?: Buffer | (() => Buffer) };
 export type Assets = ReadonlyMap<string, Asset>;

@@ -1,7 +1,7 @@
 /** Which clients of a node hear what. Clients that want the same bytes share a dialect: a message is encoded once for each. */
 import { Reject } from "./errors.ts";
 import type { Message } from "./plugin.ts";
-import type { Target } from "./plugins/delivery.ts";
+import type { Target } from "./plugins/calls/delivery.ts";
 import type { SignalMessage } from "./signals.ts";
 
 type Emitter = { emit(event: string, payload: unknown): unknown };

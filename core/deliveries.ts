@@ -2,9 +2,9 @@
 import type { Drafts } from "./drafts.ts";
 import type { Draft } from "./envelope.ts";
 import type { Person, ServerContext, Session } from "./plugin.ts";
-import type { Hook } from "./plugins/calls.ts";
-import { readDelivery } from "./plugins/delivery.ts";
-import type { Answer } from "./plugins/hooks.ts";
+import type { Hook } from "./plugins/calls/calls.ts";
+import { readDelivery } from "./plugins/calls/delivery.ts";
+import type { Answer } from "./plugins/calls/hooks.ts";
 import type { Registry, Type } from "./registry.ts";
 import type { Rooms } from "./rooms.ts";
 import type { Signals } from "./signals.ts";

@@ -10,7 +10,7 @@ import { Bucket, type Rate } from "./limits.ts";
 import type { Log } from "./log/log.ts";
 import { hashToken, ticketOf } from "./people.ts";
 import type { Message, Person, Session } from "./plugin.ts";
-import type { Target } from "./plugins/delivery.ts";
+import type { Target } from "./plugins/calls/delivery.ts";
 import { PageFailure } from "./plugins/page-failures.ts";
 import { HistoryRequest, JoinRequest, type Reading } from "./reading.ts";
 import type { Registry } from "./registry.ts";

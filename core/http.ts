@@ -3,7 +3,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import { type Assets, serveAsset } from "./assets.ts";
 import type { BlobHttp } from "./blobs/http.ts";
 import { Reject } from "./errors.ts";
-import { sendJson } from "./refusing.ts";
+import { sendJson } from "./refusals.ts";
 import type { Webhooks } from "./webhooks.ts";
 
 export type HttpParts = {

@@ -193,7 +193,7 @@ async function serve(_options: object, command: Command): Promise<void> {
 /** Serves, with a plugin that is being written where one is given. */
 async function start(dev?: PluginFolder): Promise<void> {
   const config = configured();
-  const { predecessorGone } = await import("./plugins/restart.ts");
+  const { predecessorGone } = await import("./plugins/watchdog/restart.ts");
   await predecessorGone();
   const { loadNative, removeLeftovers } = await import("./native.ts");
   loadNative(config);

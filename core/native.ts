@@ -16,7 +16,7 @@ import { homedir, tmpdir } from "node:os";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { isSea } from "node:sea";
 import { brotliDecompressSync } from "node:zlib";
-import { nameDistances } from "./branches.ts";
+import { nameDistances } from "./bcj.ts";
 import type { Config } from "./config.ts";
 import { sharedFolder } from "./datadir.ts";
 import { Reject } from "./errors.ts";
@@ -90,7 +90,7 @@ function home(): string {
 }
 
 /** Unpacks a program into the first of the folders where it can be run, unless it is there already. Returns its path. */
-export function unpackProgram(packed: Uint8Array, folders: readonly string[]): string {
+function unpackProgram(packed: Uint8Array, folders: readonly string[]): string {
   let bytes: Buffer | undefined;
   return firstOf(folders, programName(packed), "the compiler cannot be unpacked", path => {
     // Written at once or not at all: what has that name is that.

@@ -1,11 +1,12 @@
 /** The message types of a node: plugins, each checked once, when it comes in, and then frozen. */
+import { types } from "node:util";
 import { HASH } from "./blobs/files.ts";
 import { decode, encode, MAX_BODY_BYTES } from "./envelope.ts";
 import { Reject } from "./errors.ts";
 import { type AnyServerPlugin, CONTRACT, type MessageType } from "./plugin.ts";
-import { type Caller, Calls, type Hook } from "./plugins/calls.ts";
-import { type Hooks, makeHooks } from "./plugins/hooks.ts";
-import { plain, something, tellable } from "./plugins/results.ts";
+import { type Caller, Calls, type Hook } from "./plugins/calls/calls.ts";
+import { type Hooks, makeHooks } from "./plugins/calls/hooks.ts";
+import { plain, something, tellable } from "./plugins/calls/results.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: the core looks into no body
 type Message = MessageType<any, any>;
@@ -154,8 +155,11 @@ function complete(message: Message, hooks: Hooks, caller: Caller): Type {
     message.check
       ? caller.run("check", () => tellable(plain(message.check?.(body))))
       : caller.run("parse", () => tellable(plain(message.parse(body))));
-  const unpack = (bytes: Uint8Array, version: number) =>
-    check(message.unpack ? caller.run("unpack", () => plain(message.unpack?.(bytes, version))) : decode(bytes));
+  const unpack = (packed: Uint8Array, version: number) => {
+    // Those are what is stored, and goes to peers: a plugin that decodes in place writes on bytes of its own.
+    const bytes = new Uint8Array(packed);
+    return check(message.unpack ? caller.run("unpack", () => plain(message.unpack?.(bytes, version))) : decode(bytes));
+  };
   return Object.freeze<Type>({
     name: message.type,
     version: message.version,
@@ -184,9 +188,10 @@ function complete(message: Message, hooks: Hooks, caller: Caller): Type {
   });
 }
 
+/** A copy: a plugin may pack its next message into the same buffer before this one is committed. */
 function someBytes(result: unknown): Uint8Array {
-  if (!(plain(result) instanceof Uint8Array)) throw new Error("it returned no bytes");
-  return result as Uint8Array;
+  if (!types.isUint8Array(plain(result))) throw new Error("it returned no bytes");
+  return new Uint8Array(result as Uint8Array);
 }
 
 function boundedKey(result: unknown): string {

@@ -4,7 +4,7 @@ import type { Cluster } from "./cluster/cluster.ts";
 import type { Committed, Log } from "./log/log.ts";
 import { Metrics } from "./metrics.ts";
 import type { NodeFigures } from "./plugin.ts";
-import type { Hook } from "./plugins/calls.ts";
+import type { Hook } from "./plugins/calls/calls.ts";
 import type { Faults } from "./plugins/faults.ts";
 import type { Registry } from "./registry.ts";
 import { Vitals } from "./vitals.ts";

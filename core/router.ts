@@ -16,7 +16,7 @@ import type { Committed, Log, Stored } from "./log/log.ts";
 import { toMessage } from "./messages.ts";
 import type { People } from "./people.ts";
 import type { Message, NodeFigures, Person, Receiving, ServerContext, Session, StoredBlob } from "./plugin.ts";
-import type { Target } from "./plugins/delivery.ts";
+import type { Target } from "./plugins/calls/delivery.ts";
 import type { Registry, Type } from "./registry.ts";
 import type { Room, Rooms } from "./rooms.ts";
 import { type SignalMessage, Signals } from "./signals.ts";

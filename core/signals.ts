@@ -2,7 +2,7 @@
 import type { Clock } from "./clock.ts";
 import type { Cluster, Signal } from "./cluster/cluster.ts";
 import type { Person } from "./plugin.ts";
-import type { Target } from "./plugins/delivery.ts";
+import type { Target } from "./plugins/calls/delivery.ts";
 import type { Registry, Type } from "./registry.ts";
 
 export type SignalMessage = { type: string; room: string; author: Person; at: number; body: unknown };

@@ -1,10 +1,10 @@
 /** What plugins answer over HTTP, below `/x/<type>`: to programs elsewhere, and to nobody's session. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Places } from "./blobs/places.ts";
 import { asReject, Reject } from "./errors.ts";
+import { Places } from "./places.ts";
 import type { WebRequest } from "./plugin.ts";
-import type { Answer } from "./plugins/hooks.ts";
-import { refuse, statusOf } from "./refusing.ts";
+import type { Answer } from "./plugins/calls/hooks.ts";
+import { refuse, statusOf } from "./refusals.ts";
 import type { Time } from "./time.ts";
 
 export type WebhookParts = {
@@ -30,7 +30,6 @@ const MAX_REQUESTS_OF_AN_ADDRESS = 16;
 const UNREAD_AFTER_MS = 30_000;
 
 const COMMIT_GRACE_MS = 100;
-const CROWDED = "too many requests at a time";
 const LATE = new Reject("invalid", `the request did not come to its end within ${ANSWER_WITHIN_MS / 1_000} s`);
 const BEHIND = new Reject("overloaded", "the disk does not keep up", { retryAfterMs: 1_000 });
 
@@ -41,9 +40,9 @@ type Asked = { type: string; path: string; query: URLSearchParams };
 
 export class Webhooks {
   readonly #parts: WebhookParts;
-  readonly #all = new Places(MAX_REQUESTS);
-  readonly #ofType = new Places(MAX_REQUESTS_TO_A_TYPE);
-  readonly #ofAddress = new Places(MAX_REQUESTS_OF_AN_ADDRESS);
+  readonly #all = new Places(MAX_REQUESTS, "requests");
+  readonly #ofType = new Places(MAX_REQUESTS_TO_A_TYPE, "requests");
+  readonly #ofAddress = new Places(MAX_REQUESTS_OF_AN_ADDRESS, "requests");
 
   constructor(parts: WebhookParts) {
     this.#parts = parts;
@@ -73,9 +72,9 @@ export class Webhooks {
     const leave: (() => void)[] = [];
     try {
       const addressOf = this.#parts.addressOf(request);
-      leave.push(this.#ofAddress.enter(addressOf, CROWDED));
-      leave.push(this.#ofType.enter(asked.type, CROWDED));
-      leave.push(this.#all.enter("", CROWDED));
+      leave.push(this.#ofAddress.enter(addressOf));
+      leave.push(this.#ofType.enter(asked.type));
+      leave.push(this.#all.enter(""));
       return await this.#ask(route, asked, request, response);
     } finally {
       for (const left of leave) left();

@@ -1,23 +1,25 @@
 /** What the documents for plugin authors say is so. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { MAX_BODY_BYTES } from "../core/envelope.ts";
 import * as contract from "../core/plugin.ts";
-import { GIVE_UP_MS, SLOW_MS } from "../core/plugins/calls.ts";
-import { MEDIA } from "../core/plugins/media.ts";
+import { GIVE_UP_MS, SLOW_MS } from "../core/plugins/calls/calls.ts";
+import { MEDIA } from "../core/plugins/compile/media.ts";
 import { ANSWER_WITHIN_MS, MAX_BODY_BYTES as MAX_REQUEST_BYTES } from "../core/webhooks.ts";
 import { membersOf } from "./helpers/members.ts";
 import { temporaryDirectory } from "./helpers/node.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
+const MAIN = join(ROOT, "core/main.ts");
+const TSC = join(ROOT, "node_modules/typescript/bin/tsc");
 const EXAMPLE = "plugins/examples/poll";
 const read = (name: string) => readFileSync(join(ROOT, name), "utf8");
 
 function run(cwd: string, ...args: string[]): Promise<{ code: number; out: string }> {
-  const env = { ...process.env, PATH: join(ROOT, "node_modules/.bin") };
+  const env = { ...process.env, PATH: "" };
   return new Promise(done =>
     execFile(process.execPath, args, { cwd, env }, (error, stdout, stderr) =>
       done({ code: error ? Number(error.code) : 0, out: stdout + stderr }),
@@ -57,41 +59,45 @@ function inserted(client: string, blocks: string): string {
     .replace(/^ {4}command:.+\n/m, line => line + tool);
 }
 
-async function follow(
-  t: TestContext,
-  upTo: number,
-): Promise<{ folder: string; checked: { code: number; out: string } }> {
-  const folder = temporaryDirectory(t);
-  const chat = (...args: string[]) => run(folder, join(ROOT, "core/main.ts"), ...args);
-  assert.equal(blocksOf(1)[0]?.text, "web-chat new poll\nweb-chat dev poll\n");
-  assert.equal((await chat("new", "poll")).code, 0);
-  for (const file of "message.ts server.ts samples.ts client.tsx style.css poll.test.ts".split(" "))
-    rmSync(join(folder, "poll", file));
-  for (let step = 2; step <= upTo; step++) write(folder, step, inserted);
-  return { folder, checked: await chat("check", "poll") };
-}
+/** By the last step that somebody followed: what check says then. */
+const SAID = [
+  [2, "before its server half is written, check says so", 1, /there is no server\.ts/],
+  [3, "after step 3 the plugin is sound", 0, /^poll is sound \(contract, no tests,/],
+  [4, "after step 4 the plugin is sound", 0, /^poll is sound \(contract, no tests,/],
+  [5, "after step 5 the plugin is sound", 0, /^poll is sound \(contract, tests,/],
+] as const;
 
-for (const [step, parts] of [
-  [3, "contract, no tests"],
-  [4, "contract, no tests"],
-  [5, "contract, tests"],
-] as const)
-  test(`after step ${step} of the guide the plugin is sound`, async t => {
-    const { checked } = await follow(t, step);
-    assert.equal(checked.code, 0, checked.out);
-    assert.ok(checked.out.endsWith("\n") && checked.out.includes(`poll is sound (${parts}, types`), checked.out);
+test("the guide, followed step by step", async t => {
+  const parent = temporaryDirectory(t);
+  assert.equal(blocksOf(1)[0]?.text, "web-chat new poll\nweb-chat dev poll\n");
+  assert.equal((await run(parent, MAIN, "new", "poll")).code, 0);
+  for (const file of "message.ts server.ts samples.ts client.tsx style.css poll.test.ts".split(" "))
+    rmSync(join(parent, "poll", file));
+  for (const [last, what, code, said] of SAID) {
+    const folder = join(parent, String(last));
+    cpSync(join(parent, "poll"), join(folder, "poll"), { recursive: true });
+    for (let step = 2; step <= last; step++) write(folder, step, inserted);
+    await t.test(what, async () => {
+      const checked = await run(folder, MAIN, "check", "poll");
+      assert.match(checked.out, said);
+      assert.equal(checked.code, code);
+    });
+  }
+
+  await t.test("each step is well typed", async () => {
+    const tsconfig = {
+      extends: "./poll/tsconfig.json",
+      include: ["poll/*.d.ts", ...[2, 3, 4, 5].map(step => `${step}/poll/*.ts*`)],
+      exclude: ["*/poll/*.d.ts"],
+    };
+    writeFileSync(join(parent, "tsconfig.json"), JSON.stringify(tsconfig));
+    assert.deepEqual(await run(parent, TSC, "-p", "."), { code: 0, out: "" });
   });
 
-test("before its server half is written, check says so", async t => {
-  const { checked } = await follow(t, 2);
-  assert.equal(checked.code, 1);
-  assert.match(checked.out, /there is no server\.ts/);
-});
-
-test("at the end of the guide stands the example itself", async t => {
-  const { folder } = await follow(t, 5);
-  for (const file of ["message.ts", "server.ts", "samples.ts", "client.tsx", "client.css"])
-    assert.equal(readFileSync(join(folder, "poll", file), "utf8"), read(join(EXAMPLE, file)), file);
+  await t.test("at the end stands the example itself", () => {
+    for (const file of ["message.ts", "server.ts", "samples.ts", "client.tsx", "client.css"])
+      assert.equal(readFileSync(join(parent, "5/poll", file), "utf8"), read(join(EXAMPLE, file)), file);
+  });
 });
 
 const REFERENCE = read("plugins/CONTRACT.md");

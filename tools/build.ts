@@ -1,6 +1,6 @@
 /**
  * Bundles the browser UI to dist/ui: index.html, under assets/ hashed files with a .gz and a .br beside each, and in
- * modules.json the names of those that dropped-in plugins share. Writes dist/kit, too: see types.ts.
+ * modules.json the names of those that dropped-in plugins share. Writes dist/kit, too: see kit.ts.
  */
 import { createHash } from "node:crypto";
 import { globSync } from "node:fs";
@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import { type BuildOptions, build as bundle, type Metafile, type OutputFile, type Plugin, transform } from "esbuild";
 import { Lexer, Tokenizer } from "marked";
-import { writeKit } from "./types.ts";
+import { writeKit } from "./kit.ts";
 
 /** What a first visit may load, JavaScript and CSS, gzipped. */
 const BUDGET_BYTES = 60 * 1024;

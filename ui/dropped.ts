@@ -63,7 +63,7 @@ function assertSound(plugin: AnyClientPlugin, at: number, all: readonly AnyClien
     throw new Error("what it exports by default is no plugin: defineClient() makes one");
   const refuse = (why: string) => new Error(`the message type “${type}” ${why}`);
   const { contract = 1, parse, summary, version, kind } = message;
-  if (!(contract >= 1 && contract <= CONTRACT))
+  if (contract !== CONTRACT)
     throw refuse(`is written for version ${contract} of the contract; this page has ${CONTRACT}`);
   if (typeof parse !== "function" || typeof summary !== "function") throw refuse("needs parse() and summary()");
   if (!Number.isSafeInteger(version)) throw refuse("needs a version");

@@ -4,10 +4,10 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { asReject, Reject } from "../errors.ts";
 import type { People } from "../people.ts";
+import { Places } from "../places.ts";
 import type { Person } from "../plugin.ts";
-import { refuse, sendJson } from "../refusing.ts";
+import { refuse, sendJson } from "../refusals.ts";
 import { type BlobFiles, type BlobInfo, HASH } from "./files.ts";
-import { Places } from "./places.ts";
 import { partOf } from "./ranges.ts";
 import { isInline } from "./type.ts";
 import type { Uploads } from "./uploads.ts";
@@ -48,7 +48,7 @@ const GONE = new Set(
 
 export class BlobHttp {
   readonly #parts: BlobHttpParts;
-  readonly #sent = new Places(MAX_SENT_TO_A_PERSON);
+  readonly #sent = new Places(MAX_SENT_TO_A_PERSON, "files");
 
   constructor(parts: BlobHttpParts) {
     this.#parts = parts;

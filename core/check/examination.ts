@@ -1,23 +1,24 @@
 /** What is done with a plugin's code to find out whether it keeps the contract; in a process of its own: see examiner.ts. */
 import { join } from "node:path";
 import * as contract from "../plugin.ts";
-import { Calls } from "../plugins/calls.ts";
-import { type Finding, placeAs } from "../plugins/findings.ts";
+import { Calls } from "../plugins/calls/calls.ts";
+import { whyOf } from "../plugins/calls/thrown.ts";
+import { CONTRACT_KEY } from "../plugins/compile/imports.ts";
+import { clientsIn, exportOf, serversIn } from "../plugins/exports.ts";
 import { fileOf, type PluginFolder } from "../plugins/folders.ts";
-import { CONTRACT_KEY } from "../plugins/imports.ts";
-import { exportOf } from "../plugins/module.ts";
-import { placeOf } from "../plugins/places.ts";
 import { settingsOf } from "../plugins/settings.ts";
-import { clientsIn, faultsOfClient, faultsOfServer, findingBy, serversIn } from "../plugins/shape.ts";
-import { messageOf } from "../plugins/unloadable.ts";
+import { placeAs, placeOf } from "../plugins/sources.ts";
 import { type Report, writeReport } from "./examiner.ts";
+import type { Finding } from "./findings.ts";
 import { Overseer } from "./overseer.ts";
 import { faultsOfPromises, SAMPLES } from "./samples.ts";
+import { faultsOfClient, faultsOfServer, findingBy } from "./shape.ts";
 import { faultsOfTests, TEST } from "./tests.ts";
 
 export class Examination {
   readonly #folder: PluginFolder;
   readonly #place: string;
+  readonly #stuckMs: number;
   readonly #calls = new Calls({ placeOf: (_, error) => placeOf(error) });
   readonly #findings: Finding[] = [];
   readonly #did: string[] = [];
@@ -25,10 +26,11 @@ export class Examination {
   #ended = false;
   #overseer: Overseer | undefined;
 
-  /** `place` has the folder's compiled modules, and takes the report. */
-  constructor(folder: PluginFolder, place: string) {
+  /** `place` has the folder's compiled modules, and takes the report; no call may keep the thread for longer than `stuckMs`. */
+  constructor(folder: PluginFolder, place: string, stuckMs: number) {
     this.#folder = folder;
     this.#place = place;
+    this.#stuckMs = stuckMs;
   }
 
   /** Ends the process when all is reported: what a plugin leaves open would keep it. */
@@ -37,7 +39,7 @@ export class Examination {
     // What plugins fail in is a finding, and told as such.
     process.on("exit", code => this.#ended || this.#exited(code));
     process.on("uncaughtException", error => this.#uncaught(error));
-    this.#overseer = Overseer.start(this.#place);
+    this.#overseer = Overseer.start(this.#place, this.#stuckMs);
     this.#calls.seenBy(this.#overseer);
     await this.#examine(names);
     this.#report(true);
@@ -113,7 +115,7 @@ export class Examination {
   #uncaught(error: unknown): void {
     this.#findings.push({
       ...placeAs(placeOf(error), { file: this.#step.file }),
-      what: `threw where nobody catches it: ${messageOf(error)}`,
+      what: `threw where nobody catches it: ${whyOf(error)}`,
       mend: "catch it there, or await the promise that rejects",
     });
     this.#report(true);

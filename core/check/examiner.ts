@@ -6,8 +6,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Finding } from "../plugins/findings.ts";
-import { ownCommand } from "../plugins/restart.ts";
+import { ownCommand } from "../plugins/watchdog/restart.ts";
+import type { Finding } from "./findings.ts";
 
 /** What a process found, or has found by now. */
 export type Report = {

@@ -1,9 +1,8 @@
 /** Sees from a thread of its own that a plugin never returns, or takes all memory, and ends the process with a finding. */
 import { Worker } from "node:worker_threads";
-import { HOOKS } from "../plugins/calls.ts";
-import { callOf } from "../plugins/culprit.ts";
-import { BEATS, CALL, newMarks } from "../plugins/marks.ts";
-import { STUCK_MS } from "../plugins/watchdog.ts";
+import { HOOKS } from "../plugins/calls/calls.ts";
+import { callOf } from "../plugins/watchdog/culprit.ts";
+import { BEATS, CALL, newMarks } from "../plugins/watchdog/marks.ts";
 
 /** What the thread is started with. */
 export type Overseeing = {
@@ -11,28 +10,28 @@ export type Overseeing = {
   /** The folder of the report. */
   place: string;
   hooks: readonly string[];
-  /** How long a call may keep the main thread: a node would be restarted then. */
+  /** How long a call may keep the main thread. */
   stuckMs: number;
 };
 
 const BEAT_MS = 500;
 
 export class Overseer {
-  /** What runs now is to be marked here; plugins/marks.ts says how. */
+  /** What runs now is to be marked here; plugins/watchdog/marks.ts says how. */
   readonly marks: Int32Array<SharedArrayBuffer>;
   readonly #worker: Worker;
   #types: readonly string[] = [];
 
-  private constructor(worker: Worker, { marks }: Overseeing) {
+  private constructor(worker: Worker, { marks, stuckMs }: Overseeing) {
     this.marks = marks;
     this.#worker = worker;
     // The author's tests have ended when nothing else keeps the process.
     worker.unref();
-    setInterval(() => Atomics.add(marks, BEATS, 1), BEAT_MS).unref();
+    setInterval(() => Atomics.add(marks, BEATS, 1), Math.min(BEAT_MS, stuckMs / 5)).unref();
   }
 
-  static start(place: string): Overseer {
-    const workerData: Overseeing = { marks: newMarks(), place, hooks: HOOKS, stuckMs: STUCK_MS };
+  static start(place: string, stuckMs: number): Overseer {
+    const workerData: Overseeing = { marks: newMarks(), place, hooks: HOOKS, stuckMs };
     const worker = new Worker(new URL("./overseeing.ts", import.meta.url), {
       workerData,
       name: "overseer",

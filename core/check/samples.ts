@@ -1,13 +1,13 @@
 /** The contract, held against the messages that a plugin's author gives for good ones. */
 import { Reject } from "../errors.ts";
 import type { AnyServerPlugin } from "../plugin.ts";
-import type { Calls } from "../plugins/calls.ts";
-import { promisesOf, type Samples } from "../plugins/contract.ts";
-import { type Finding, placeAs, placeIn } from "../plugins/findings.ts";
+import type { Calls } from "../plugins/calls/calls.ts";
+import { whyOf } from "../plugins/calls/thrown.ts";
+import { typeAt } from "../plugins/exports.ts";
 import type { PluginFolder } from "../plugins/folders.ts";
-import { placeOf } from "../plugins/places.ts";
-import { typeAt } from "../plugins/shape.ts";
-import { messageOf } from "../plugins/unloadable.ts";
+import { placeAs, placeIn, placeOf } from "../plugins/sources.ts";
+import { promisesOf, type Samples } from "./contract.ts";
+import type { Finding } from "./findings.ts";
 
 export const SAMPLES = /^samples\.[jt]s$/;
 /** The same junk each time: what was found once is found again. */
@@ -36,7 +36,7 @@ export function faultsOfPromises(
         return [];
       } catch (error) {
         const place = placeAs(placeOf(rawOf(plugin, error)), typeAt(folder, plugin));
-        return [{ ...place, what: `${type} breaks a promise: ${what}. It had ${messageOf(error)}`, mend }];
+        return [{ ...place, what: `${type} breaks a promise: ${what}. It had ${whyOf(error)}`, mend }];
       }
     });
   });

@@ -2,9 +2,9 @@
 import { once } from "node:events";
 import { basename } from "node:path";
 import { run } from "node:test";
-import { type Finding, placeAs } from "../plugins/findings.ts";
-import { placeOf } from "../plugins/places.ts";
-import { messageOf } from "../plugins/unloadable.ts";
+import { whyOf } from "../plugins/calls/thrown.ts";
+import { placeAs, placeOf } from "../plugins/sources.ts";
+import type { Finding } from "./findings.ts";
 
 export const TEST = /\.test\.[jt]sx?$/;
 const WITHIN_MS = 10_000;
@@ -22,7 +22,7 @@ export async function faultsOfTests(files: readonly string[], moduleOf: (file: s
     const at = files.find(test => file?.endsWith(basename(moduleOf(test)))) ?? files[0] ?? "";
     findings.push({
       ...placeAs(placeOf(cause), { file: at }),
-      what: `the test “${name}” fails: ${messageOf(cause)}`,
+      what: `the test “${name}” fails: ${whyOf(cause)}`,
       mend: "mend the code, or the test",
     });
   });

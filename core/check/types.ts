@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
-import type { Finding } from "../plugins/findings.ts";
+import type { Finding } from "./findings.ts";
 
 export type Typed = {
   readonly findings: readonly Finding[];

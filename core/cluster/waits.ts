@@ -1,7 +1,8 @@
 /** The people who wait for blobs that are not here: how many may, for how long, and for what in vain. Has no clock of its own. */
-import { Places } from "../blobs/places.ts";
+
 import { dropFirst } from "../bounded.ts";
 import { Reject } from "../errors.ts";
+import { Places } from "../places.ts";
 import type { Wants } from "./wants.ts";
 
 /** Requests of one person that wait: a browser has six at a time under way. */
@@ -15,7 +16,7 @@ const ASK_AGAIN_MS = 1_000;
 
 export class Waits {
   readonly #wants: Wants;
-  readonly #places = new Places(MAX_OF_PERSON);
+  readonly #places = new Places(MAX_OF_PERSON, "files");
   /** Until when that holds of these. */
   readonly #nowhere = new Map<string, number>();
 

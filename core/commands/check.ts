@@ -4,16 +4,17 @@ import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { compiledIn, Examination } from "../check/examination.ts";
 import { assigned, examined } from "../check/examiner.ts";
+import { type Finding, findingOf, told } from "../check/findings.ts";
 import { SAMPLES } from "../check/samples.ts";
 import { TEST } from "../check/tests.ts";
 import { type Typed, typesOf } from "../check/types.ts";
 import { Reject } from "../errors.ts";
 import type { AnyServerPlugin } from "../plugin.ts";
-import { compileClient, compileForCheck, compileServer, stopCompiling } from "../plugins/compile.ts";
-import { type Finding, findingOf, told } from "../plugins/findings.ts";
+import { compileClient, compileForCheck, compileServer, stopCompiling } from "../plugins/compile/compile.ts";
+import { CONTRACT_KEY } from "../plugins/compile/imports.ts";
 import { fileOf, type PluginFolder } from "../plugins/folders.ts";
-import { CONTRACT_KEY } from "../plugins/imports.ts";
 import { faultOfName } from "../plugins/names.ts";
+import { STUCK_MS } from "../plugins/watchdog/watchdog.ts";
 
 /** Where the page has them does not matter here. */
 const PAGE = Object.fromEntries(
@@ -23,16 +24,20 @@ const PAGE = Object.fromEntries(
   ]),
 );
 
-/** What was found, as text; `sound` where nothing was. Throws `Reject` where there is no plugin to check. */
+/**
+ * What was found, as text; `sound` where nothing was. A call that keeps the thread for `stuckMs` never returns: a node would
+ * be restarted then. Throws `Reject` where there is no plugin to check.
+ */
 export async function check(
   path: string,
   builtIn: readonly AnyServerPlugin[],
+  stuckMs: number = STUCK_MS,
 ): Promise<{ text: string; sound: boolean }> {
   const folder = { name: basename(resolve(path)), path: resolve(path) };
   if (!(await stat(folder.path).catch(() => undefined))?.isDirectory())
     throw new Reject("file-unusable", `${folder.path} is no folder`);
   const place = assigned();
-  if (place !== undefined) return new Examination(folder, place).run(await readdir(folder.path));
+  if (place !== undefined) return new Examination(folder, place, stuckMs).run(await readdir(folder.path));
   const typed = typesOf(folder.path);
   const fault = faultOfName(folder.name, builtIn);
   const { findings, did } = await inspect(folder);

@@ -31,7 +31,7 @@ export async function writePlugin(type: string, kit: string, builtIn: readonly A
   }
   return [
     `${type}/ is a plugin that works. Change it, then: web-chat check ${type}`,
-    `To try it: web-chat --plugins . and in the composer: /${type} Lunch?`,
+    `To try it: web-chat dev ${type}, and in the composer: /${type} Lunch?`,
     `What each part does: ${type}/message.ts first; all that a plugin can do: ${type}/web-chat.d.ts`,
   ].join("\n");
 }

@@ -7,7 +7,7 @@ import { HASH } from "../blobs/files.ts";
 import { digestOf } from "../chain.ts";
 import { decode, encode, fromWire, isGenuine, MAX_FRAME_BYTES, ORIGIN, toWire } from "../envelope.ts";
 import { asReject, Reject } from "../errors.ts";
-import { sendJson } from "../refusing.ts";
+import { sendJson } from "../refusals.ts";
 import { type ControlPath, controlPath } from "./path.ts";
 
 export type ControlParts = {

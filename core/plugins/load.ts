@@ -5,21 +5,20 @@ import { Reject } from "../errors.ts";
 import type { Logger } from "../node.ts";
 import * as contract from "../plugin.ts";
 import type { Registry } from "../registry.ts";
-import { Cache, type CompiledFolder } from "./cache.ts";
-import { type Compiled, compileClient, compileServer, stopCompiling } from "./compile.ts";
+import { oneLine, whyOf } from "./calls/thrown.ts";
+import { runIn } from "./calls/uncaught.ts";
+import { Cache, type CompiledFolder } from "./compile/cache.ts";
+import { type Compiled, compileClient, compileServer, stopCompiling } from "./compile/compile.ts";
+import { CONTRACT_KEY, type PageModules } from "./compile/imports.ts";
+import { assertNamed, exportOf, serversIn, typeAt } from "./exports.ts";
 import type { Fault, Faults } from "./faults.ts";
-import { whereOf } from "./findings.ts";
 import { contentsOf, fileOf, type PluginFolder } from "./folders.ts";
-import { CONTRACT_KEY, type PageModules } from "./imports.ts";
-import { exportOf } from "./module.ts";
 import { isFolderName } from "./names.ts";
 import { markerPath, offFor } from "./off.ts";
-import { placeOf } from "./places.ts";
 import { settingsOf } from "./settings.ts";
-import { assertNamed, serversIn, typeAt } from "./shape.ts";
-import { runIn } from "./uncaught.ts";
-import { messageOf, oneLine, Unloadable } from "./unloadable.ts";
-import type { Watchdog } from "./watchdog.ts";
+import { placeOf, whereOf } from "./sources.ts";
+import { Unloadable } from "./unloadable.ts";
+import type { Watchdog } from "./watchdog/watchdog.ts";
 
 export type LoadParts = {
   /** Where they are compiled to. */
@@ -183,7 +182,7 @@ function tell({ faults, logger }: LoadParts, fault: Fault): void {
 
 /** What is told of that. */
 export function faultOf({ name }: PluginFolder, error: unknown): Fault {
-  if (!(error instanceof Unloadable)) return { plugin: name, why: `could not be loaded: ${messageOf(error)}` };
+  if (!(error instanceof Unloadable)) return { plugin: name, why: `could not be loaded: ${whyOf(error)}` };
   const { message, mend, where } = error;
   const why = mend === undefined ? message : `${message}: ${mend}`;
   return { plugin: name, why, ...(where !== undefined && { where }) };

@@ -1,5 +1,4 @@
 /** What a plugin folder may be called: its types are named after it. */
-
 import type { AnyServerPlugin } from "../plugin.ts";
 import { Registry } from "../registry.ts";
 

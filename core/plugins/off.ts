@@ -11,7 +11,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { loadedContents } from "./cache.ts";
+import { loadedContents } from "./compile/cache.ts";
 
 export type Off = {
   /** One line for people. */

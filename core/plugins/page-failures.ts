@@ -7,8 +7,8 @@ import * as v from "valibot";
 import type { Assets } from "../assets.ts";
 import { Reject } from "../errors.ts";
 import { AddressLimit, Bucket, type Rate } from "../limits.ts";
-import type { Calls } from "./calls.ts";
-import { nearest, placeIn, readMap } from "./places.ts";
+import type { Calls } from "./calls/calls.ts";
+import { nearest, readMap, sourceAt } from "./sources.ts";
 
 export const PageFailure = v.object({
   /** Its folder, or one of its types. */
@@ -75,7 +75,7 @@ export class PageFailures {
     const places = frames.map(({ name, line, column }) => {
       if (!maps.has(name)) maps.set(name, this.#mapOf(name));
       const map = maps.get(name);
-      const place = map && placeIn(map, line, column);
+      const place = map && sourceAt(map, line, column);
       if (name.startsWith("plugins/")) return name.startsWith(`plugins/${plugin}-`) ? place : undefined;
       const ownPlace = place?.replace(/^(\.\.\/)+/, "");
       return ownPlace?.startsWith(`plugins/${plugin}/`) ? ownPlace : undefined;

@@ -1,7 +1,7 @@
 /** A plugin's private settings, which only its server half is given. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { placeInJson, stopCompiling } from "./compile.ts";
+import { placeInJson, stopCompiling } from "./compile/compile.ts";
 import { SETTINGS_FILE } from "./folders.ts";
 import { Unloadable } from "./unloadable.ts";
 

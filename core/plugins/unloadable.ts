@@ -1,5 +1,7 @@
 /** Why a plugin cannot be loaded, where that is, and what helps. */
-import { placeOf } from "./places.ts";
+
+import { whyOf } from "./calls/thrown.ts";
+import { placeOf } from "./sources.ts";
 
 type About = {
   /** In the plugin's own sources: `server.ts:12`. */
@@ -22,21 +24,8 @@ export class Unloadable extends Error {
 
 /** Of what a plugin threw while something was done with it. */
 export function unloadableBy(error: unknown, done: string, where: string): Unloadable {
-  return new Unloadable(`threw when it was ${done}: ${messageOf(error)}`, {
+  return new Unloadable(`threw when it was ${done}: ${whyOf(error)}`, {
     where: placeOf(error) ?? where,
     cause: error,
   });
-}
-
-/** One line, of whatever was thrown. */
-export function messageOf(error: unknown): string {
-  try {
-    return oneLine(String(error instanceof Error ? error.message : error));
-  } catch {
-    return "something that cannot be shown";
-  }
-}
-
-export function oneLine(text: string): string {
-  return text.replace(/[\s\p{Cc}]+/gu, " ").slice(0, 500);
 }

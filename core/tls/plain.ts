@@ -1,7 +1,7 @@
 /** What plain HTTP is answered with on a port that speaks TLS. */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { Reject } from "../errors.ts";
-import { sendJson } from "../refusing.ts";
+import { sendJson } from "../refusals.ts";
 
 const HOST = /^([a-z0-9.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?$/i;
 

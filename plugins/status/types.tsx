@@ -3,7 +3,7 @@ import type { NodeFigures } from "../../core/plugin.ts";
 import type { StatusShell } from "./panel.tsx";
 
 type Differs = "notEverywhere" | "otherVersion" | "missing";
-export type KnownType = { type: string; version: number | undefined; differs: Differs | undefined };
+type KnownType = { type: string; version: number | undefined; differs: Differs | undefined };
 
 /** The types of a node, and those that it alone lacks, by name: with how each differs from the other nodes. */
 export function typesOf(node: NodeFigures, all: readonly NodeFigures[]): KnownType[] {

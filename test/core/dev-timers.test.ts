@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { GIVE_UP_MS } from "../../core/plugins/calls.ts";
-import { BANNER, endTimers, NAMES, offerTimers } from "../../core/plugins/dev-timers.ts";
+import { GIVE_UP_MS } from "../../core/plugins/calls/calls.ts";
+import { BANNER, endTimers, NAMES, offerTimers } from "../../core/plugins/dev/timers.ts";
 
 type Own = Pick<typeof globalThis, "setTimeout" | "setInterval" | "setImmediate">;
 

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { loadAssets } from "../../core/assets.ts";
 import { Reject } from "../../core/errors.ts";
-import { Calls } from "../../core/plugins/calls.ts";
+import { Calls } from "../../core/plugins/calls/calls.ts";
 import { Faults } from "../../core/plugins/faults.ts";
 import { type PageFailure, PageFailures } from "../../core/plugins/page-failures.ts";
 

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AnyServerPlugin, ServerContext } from "../../core/plugin.ts";
-import { Calls, GIVE_UP_MS, HOOKS, SLOW_MS } from "../../core/plugins/calls.ts";
+import { Calls, GIVE_UP_MS, HOOKS, SLOW_MS } from "../../core/plugins/calls/calls.ts";
 import { Faults } from "../../core/plugins/faults.ts";
-import { CALL, CALLS, newMarks } from "../../core/plugins/marks.ts";
+import { CALL, CALLS, newMarks } from "../../core/plugins/watchdog/marks.ts";
 import { Registry, type Type } from "../../core/registry.ts";
 import { stillTime } from "../helpers/time.ts";
 
@@ -90,6 +90,12 @@ function inPlugin() {
   error.stack = `Error: broken\n    at helper (/srv/chat/core/values.ts:3:1)\n    at parse (file:///srv/chat/plugins/note/message.ts:12:9)`;
   throw error;
 }
+
+test("what the core itself finds wrong with a result has no place in the plugin's sources", () => {
+  const { faults, type } = still({ message: { parse: async () => ({}) } });
+  assert.throws(() => type.parse({}), { code: "plugin-failed" });
+  assert.deepEqual(faults.list(), [{ plugin: "note", why: "parse of “note”: it returned a promise" }]);
+});
 
 test("the list of faults keeps the newest of each plugin and hook, and 64 at most", () => {
   const faults = new Faults();

@@ -1,8 +1,9 @@
 /** What plugin folders are compiled to. */
 import assert from "node:assert/strict";
+import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { type Compiled, compileClient, compileServer, stopCompiling } from "../../core/plugins/compile.ts";
+import { type Compiled, compileClient, compileServer, stopCompiling } from "../../core/plugins/compile/compile.ts";
 import { temporaryDirectory } from "../helpers/node.ts";
 import { CLIENT, type Files, MESSAGE, NOTE, SERVER, writePlugin } from "../helpers/plugins.ts";
 
@@ -123,6 +124,25 @@ test("files from outside the folder are told, those of the folder are not", asyn
   const note = { name: "note", path };
   assert.deepEqual((await compileServer(note)).inputs, [join(directory, "shared/words.ts")]);
   assert.deepEqual((await compileClient(note, MODULES)).inputs, [join(directory, "shared/words.css")]);
+});
+
+test("a client half gets at no settings, however it imports them", async t => {
+  const directory = temporaryDirectory(t);
+  const written = writePlugin(directory, "written", {
+    ...NOTE,
+    "settings.json": '{"secret": "of the server"}',
+    "package.json": '{"name": "own", "imports": {"#settings": "./settings.json"}, "exports": {"./*": "./*"}}',
+  });
+  symlinkSync("settings.json", join(written, "words.json"));
+  symlinkSync(written, join(directory, "note"));
+  const paths = [written, join(directory, "note")];
+  for (const path of paths)
+    for (const name of ["./settings.json", "./settings", "./words.json", "#settings", "own/settings.json"]) {
+      writeFileSync(join(written, "client.tsx"), `import * as known from "${name}";\n${CLIENT}console.log(known);`);
+      const { problems } = await compileClient({ name: "note", path }, MODULES);
+      assert.match(problems[0]?.text ?? "", /^settings\.json stays on the server/, `${name} in ${path}`);
+      assert.deepEqual([problems[0]?.file, problems[0]?.line], ["client.tsx", 1]);
+    }
 });
 
 test("without a client half there is nothing to load", async t => {

@@ -1,7 +1,7 @@
 /** A plugin's style sheet holds for what the plugin draws, and for nothing else on the page. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { scopeSheet } from "../../core/plugins/sheet.ts";
+import { scopeSheet } from "../../core/plugins/compile/sheet.ts";
 
 const OWN = ':where([data-plugin="poll"])';
 

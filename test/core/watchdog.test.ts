@@ -1,6 +1,6 @@
 /** A thread that names what never returns: real processes, stuck for real, some of them stopped and continued. */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,10 +13,10 @@ import { cleanUp } from "../helpers/cleanup.ts";
 import { temporaryDirectory } from "../helpers/node.ts";
 
 const WATCHED = join(import.meta.dirname, "../helpers/watched.ts");
-/** Short, as each test waits for it, and long for what a busy machine does meanwhile. */
-const STUCK_MS = 1_500;
+/** Short, as loops run for so long. */
+const STUCK_MS = 600;
 
-const SOURCE = `import { execSync } from "node:child_process";
+const SOURCE = `import { execSync } from "node:child_process"; import { existsSync } from "node:fs";
 import { forever } from "./away.ts";
 if (process.argv[3] === "load") for (;;);
 export default {
@@ -27,8 +27,16 @@ export default {
   away() { forever(); },
   async later() { await null; for (;;); },
   child() { execSync("sleep 20"); },
+  async starved(tell: (said: object) => void) {
+    tell({ busy: true });
+    while (!existsSync(process.argv[2] + "/go")) await new Promise(done => setTimeout(done, 10));
+    const ran = ({ user, system }: NodeJS.CpuUsage) => user + system;
+    const end = ran(process.threadCpuUsage()) + 240_000;
+    while (ran(process.threadCpuUsage()) < end);
+  },
+  lock() { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); },
   builtIn() { for (;;); },
-  slow(tell: (said: object) => void) { tell({ busy: true }); const end = performance.now() + 600; while (performance.now() < end); },
+  slow(tell: (said: object) => void) { tell({ busy: true }); const end = performance.now() + 240; while (performance.now() < end); },
 };
 `;
 
@@ -114,6 +122,7 @@ const STUCK: readonly [what: string, hook: string, where: string, name: string][
   ["a regular expression that backtracks without end", "regex", "server.ts:7", "regex"],
   ["a sort without end", "sort", "server.ts:8", "sort"],
   ["a loop in another file of the plugin", "away", "away.ts:2", "forever"],
+  ["a lock that nobody opens", "lock", "server.ts:19", "lock"],
   ["a loop after an await", "later", "server.ts:10", "later"],
   ["a loop while the module loads", "load", "server.ts:3", ""],
 ];
@@ -130,6 +139,25 @@ for (const [what, hook, where, name] of STUCK)
     assert.equal(again.off?.where, where);
     assert.ok(existsSync(join(dataDir, OFF_FOLDER, "poll.json")));
   });
+
+test("a hook that a busy machine leaves no time is left alone", async t => {
+  if (process.platform !== "linux") return t.skip("only Linux says what a thread waits for");
+  const { child, dataDir, said, hears } = await newWatched(t, "starved");
+  await hears(({ busy }) => busy);
+  const pid = String(child.pid);
+  // Its main thread alone comes after all others, on a processor where there is always another.
+  execFileSync("taskset", ["-p", "-c", "0", pid]);
+  execFileSync("chrt", ["--idle", "-p", "0", pid]);
+  const other = spawn("taskset", ["-c", "0", process.execPath, "-e", "for (;;);"], { stdio: "ignore" });
+  cleanUp(t, () => other.kill("SIGKILL"));
+  writeFileSync(join(dataDir, "go"), "");
+  await sleep(4 * STUCK_MS);
+  assert.ok(!said.some(({ returned }) => returned), "it had time");
+  other.kill("SIGKILL");
+  execFileSync("chrt", ["--other", "-p", "0", pid]);
+  await hears(({ returned }) => returned);
+  assert.ok(!said.some(({ level }) => level));
+});
 
 test("what waits in the system's own calls is left to a process that takes over, and the hook is named", async t => {
   if (process.platform === "win32") return t.skip("Windows has no sleep to wait for");

@@ -5,10 +5,10 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { CALL, CALLS } from "../../core/plugins/marks.ts";
 import { offFor } from "../../core/plugins/off.ts";
-import { predecessorGone } from "../../core/plugins/restart.ts";
-import { Watchdog } from "../../core/plugins/watchdog.ts";
+import { CALL, CALLS } from "../../core/plugins/watchdog/marks.ts";
+import { predecessorGone } from "../../core/plugins/watchdog/restart.ts";
+import { Watchdog } from "../../core/plugins/watchdog/watchdog.ts";
 
 const [dataDir = "", hook = "", stuckMs] = process.argv.slice(2);
 const tell = (said: object) => console.log(JSON.stringify({ pid: process.pid, ...said }));

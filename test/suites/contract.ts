@@ -1,7 +1,7 @@
 /** The contract that `web-chat check` holds dropped-in plugins to, as tests. `SEED=…` repeats a run. */
 import test from "node:test";
+import { promisesOf, type Samples } from "../../core/check/contract.ts";
 import type { AnyServerPlugin } from "../../core/plugin.ts";
-import { promisesOf, type Samples } from "../../core/plugins/contract.ts";
 
 export type { Samples };
 

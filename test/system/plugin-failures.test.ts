@@ -9,7 +9,7 @@ import { join as pathOf } from "node:path";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
 import type { NodeFigures } from "../../core/plugin.ts";
-import { GIVE_UP_MS, SLOW_MS } from "../../core/plugins/calls.ts";
+import { GIVE_UP_MS, SLOW_MS } from "../../core/plugins/calls/calls.ts";
 import { join, row, say } from "../helpers/chat.ts";
 import { type Client, connect } from "../helpers/client.ts";
 import { type NodeProcess, openFiles, spawnNode, temporaryDirectory } from "../helpers/node.ts";

@@ -5,8 +5,8 @@ import { type TestContext, test } from "node:test";
 import { encode } from "../../core/envelope.ts";
 import { type AnyServerPlugin, type NodeFigures, Reject, type Session } from "../../core/plugin.ts";
 import plugins from "../../plugins/server.ts";
-import { connect } from "../helpers/client.ts";
-import { newNode } from "../helpers/node.ts";
+import { connect, type Joined } from "../helpers/client.ts";
+import { converged, newNode, peer } from "../helpers/node.ts";
 
 type Changes = { message?: object; hooks?: object };
 
@@ -33,6 +33,11 @@ const circle: { self?: object } = {};
 circle.self = circle;
 const hostile = new Proxy({}, { get: fail, ownKeys: fail, has: fail, getPrototypeOf: fail });
 const late = async () => fail();
+const gone = () => {
+  const bytes = new Uint8Array(8);
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  return bytes;
+};
 const thenable = () => ({ then: fail });
 
 // biome-ignore format: a table
@@ -53,10 +58,14 @@ const JUNK: [what: string, changes: Changes, kind?: string][] = [
   ["pack throws", { message: { pack: fail, unpack: () => ({}) } }],
   ["pack gives no bytes", { message: { pack: () => "secret", unpack: () => ({}) } }],
   ["pack gives nothing", { message: { pack: () => undefined, unpack: () => ({}) } }],
+  ["pack gives what only looks like bytes", { message: { pack: () => Object.create(Uint8Array.prototype), unpack: () => ({}) } }],
+  ["pack gives bytes that are gone", { message: { pack: gone, unpack: () => ({}) } }],
   ["pack is asynchronous", { message: { pack: late, unpack: () => ({}) } }],
   ["unpack throws", { message: { pack: () => encode(1), unpack: fail } }],
   ["unpack is asynchronous", { message: { pack: () => encode(1), unpack: late } }],
   ["unpack gives what no browser can be told", { message: { pack: () => encode(1), unpack: () => circle } }],
+  ["unpack gives what fails when it becomes JSON", { message: { check: () => ({ toJSON: fail }) } }],
+  ["unpack gives what becomes no JSON", { message: { check: () => ({ toJSON: () => 5n }) } }],
   ["blobs throws", { message: { blobs: fail } }],
   ["blobs is no list", { message: { blobs: () => "secret" } }],
   ["blobs is asynchronous", { message: { blobs: late } }],
@@ -104,6 +113,34 @@ test("what cannot be kept is refused as that, and the node goes on", async t => 
   for (const [at, [what]] of REFUSED.entries())
     assert.equal((await ana.ask(`note${at}`, { room: "lobby", body: {} })).code, "invalid", what);
   assert.ok(await ana.say("still here"));
+});
+
+test("messages that are packed into one buffer, and unpacked in place, are kept and replicated as they were", async t => {
+  const buffer = Buffer.alloc(64);
+  const masked = (bytes: Uint8Array) => {
+    for (const [at, byte] of bytes.entries()) bytes[at] = byte ^ 0x55;
+    return bytes;
+  };
+  const message = {
+    pack: ({ text }: { text: string }) => masked(buffer.subarray(0, buffer.write(text))),
+    unpack: (bytes: Uint8Array) => ({ text: Buffer.from(masked(bytes)).toString() }),
+  };
+  const { node, ana } = await serving(t, note({ message }));
+  const other = await newNode(t, peer(node), [...plugins, note({ message })]);
+  await Promise.all([node.ready, other.ready]);
+  const raj = await connect(t, other, { name: "Raj" });
+  await raj.join("lobby");
+  const sent = [..."abcdefgh"].map(letter => ({ text: letter.repeat(5) }));
+  const answers = await Promise.all(sent.map(body => ana.ask("note", { room: "lobby", body })));
+  assert.ok(answers.every(({ ok }) => ok));
+  await converged(node, other);
+  for (const client of [ana, raj]) {
+    const { messages } = (await client.ask("history", { room: "lobby" })) as unknown as Joined;
+    assert.deepEqual(
+      messages.map(({ body }) => body),
+      sent,
+    );
+  }
 });
 
 test("a merge that fails costs that value, and neither the others nor the node", async t => {

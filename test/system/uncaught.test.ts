@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { NodeFigures } from "../../core/plugin.ts";
-import { folderToBlame } from "../../core/plugins/uncaught.ts";
+import { folderToBlame } from "../../core/plugins/calls/uncaught.ts";
 import { connect } from "../helpers/client.ts";
 import { type NodeProcess, runNode, spawnNode, temporaryDirectory } from "../helpers/node.ts";
 import { MESSAGE, writePlugin } from "../helpers/plugins.ts";

@@ -119,3 +119,22 @@ test("marks of messages that are not here are held up to a limit, those of rows 
   assert.deepEqual(marked(timeline, "absent 0"), []);
   assert.deepEqual(marked(timeline, "absent 4999"), ["m4999"]);
 });
+
+test("thousands of marks of one row come without each being held against all", () => {
+  const timeline = new Timeline();
+  timeline.insert([row(1)]);
+  let reads = 0;
+  const watched = (n: number): Message =>
+    new Proxy(mark(`m${n}`, n), {
+      get(message, name) {
+        reads++;
+        return Reflect.get(message, name);
+      },
+    });
+  const marks = Array.from({ length: 5_000 }, (_, at) => watched(at + 2));
+  timeline.mark(marks);
+  timeline.mark(marks);
+  assert.ok(marks.every(known => timeline.has(known)));
+  assert.equal(marked(timeline)?.length, 5_000);
+  assert.ok(reads < 50 * 5_000, `${reads} fields were read`);
+});

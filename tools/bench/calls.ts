@@ -4,8 +4,8 @@
  * each, in microseconds a message.
  */
 import { encode } from "../../core/envelope.ts";
-import { Calls } from "../../core/plugins/calls.ts";
-import { newMarks } from "../../core/plugins/marks.ts";
+import { Calls } from "../../core/plugins/calls/calls.ts";
+import { newMarks } from "../../core/plugins/watchdog/marks.ts";
 import { Registry, type Type } from "../../core/registry.ts";
 import plugin from "../../plugins/text/server.ts";
 import { say } from "./sample.ts";

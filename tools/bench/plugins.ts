@@ -6,8 +6,8 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Cache } from "../../core/plugins/cache.ts";
-import { compileClient, compileServer, stopCompiling } from "../../core/plugins/compile.ts";
+import { Cache } from "../../core/plugins/compile/cache.ts";
+import { compileClient, compileServer, stopCompiling } from "../../core/plugins/compile/compile.ts";
 import { contentsOf, type PluginFolder, pluginFolders } from "../../core/plugins/folders.ts";
 import { say } from "./sample.ts";
 

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
 import { type BuildOptions, build as bundle, version as compilerVersion, type Plugin } from "esbuild";
-import { nameTargets } from "../../core/branches.ts";
+import { nameTargets } from "../../core/bcj.ts";
 import { packageFor, strip } from "./base.ts";
 import { cache, root, type Target, version } from "./target.ts";
 
@@ -45,7 +45,7 @@ const embeddedWorkers: Plugin = {
     onLoad(
       {
         filter:
-          /(core[\\/]log[\\/]thread|core[\\/]plugins[\\/]watchdog|core[\\/]check[\\/]overseer|plugins[\\/]voice[\\/]process)\.ts$/,
+          /(core[\\/]log[\\/]thread|core[\\/]plugins[\\/]watchdog[\\/]watchdog|core[\\/]check[\\/]overseer|plugins[\\/]voice[\\/]process)\.ts$/,
       },
       async ({ path }) => {
         const source = await readFile(path, "utf8");

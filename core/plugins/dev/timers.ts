@@ -1,6 +1,6 @@
 /** Timers of a plugin that is being written: those that one version of it left standing end when the next takes its place. */
 import { promisify } from "node:util";
-import { GIVE_UP_MS } from "./calls.ts";
+import { GIVE_UP_MS } from "../calls/calls.ts";
 
 const KEY = "web-chat/timers";
 

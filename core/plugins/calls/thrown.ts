@@ -1,8 +1,8 @@
 /** Whatever was thrown, by code that may throw anything, for people and for the core. */
-import { CODES, Reject } from "../errors.ts";
+import { CODES, Reject } from "../../errors.ts";
 import { isObject } from "./results.ts";
 
-const MAX_WHY_CHARACTERS = 300;
+const MAX_WHY_CHARACTERS = 500;
 
 /** A refusal as it was agreed: what else rides in one made by JavaScript could keep it from being told. */
 export function isRefusal(error: unknown): error is Reject {
@@ -19,14 +19,14 @@ export function isRefusal(error: unknown): error is Reject {
 export function whyOf(error: unknown): string {
   try {
     const text = isObject(error) && "message" in error ? error.message : error;
-    return oneLineOf(String(text));
+    return oneLine(String(text));
   } catch {
     return "something that cannot be shown was thrown";
   }
 }
 
-/** Without what a terminal obeys, and without what turns the direction of writing. */
-export function oneLineOf(text: string): string {
+/** A text without what a terminal obeys, and without what turns the direction of writing, no longer than people read. */
+export function oneLine(text: string): string {
   return text
     .replace(/[\s\p{C}]+/gu, " ")
     .trim()

@@ -3,9 +3,9 @@ import { hash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
-import about from "../../package.json" with { type: "json" };
+import about from "../../../package.json" with { type: "json" };
+import type { PluginFolder } from "../folders.ts";
 import type { Compiled } from "./compile.ts";
-import type { PluginFolder } from "./folders.ts";
 
 const Hashes = v.record(v.string(), v.string());
 const Manifest = v.object({

@@ -1,10 +1,10 @@
 /** Plugin folders, compiled: TypeScript and packages in, modules for Node and for browsers out. The only file that runs esbuild. */
 import { basename, join, resolve, sep } from "node:path";
 import type { BuildOptions, BuildResult, Message, Metafile, Plugin } from "esbuild";
-import { embeddedCompiler } from "../native.ts";
+import { embeddedCompiler } from "../../native.ts";
+import { BANNER, NAMES } from "../dev/timers.ts";
+import { fileOf, type PluginFolder } from "../folders.ts";
 import { mediaFiles, scopedSheets } from "./attachments.ts";
-import { BANNER, NAMES } from "./dev-timers.ts";
-import { fileOf, type PluginFolder } from "./folders.ts";
 import { ownContract, type PageModules, pageModules, serverOnly, withoutPage } from "./imports.ts";
 
 /** What keeps a half from being compiled. Lines begin with 1, columns with 0. */

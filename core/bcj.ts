@@ -1,6 +1,6 @@
 /**
- * Makes the program of an x86 machine pack better: a call names its target by the distance from itself, so that calls of one
- * function differ everywhere. With the place in its stead they are alike. The idea is that of the BCJ filter of xz.
+ * A BCJ filter (branch, call, jump), as xz has one: makes the program of an x86 machine pack better. A call names its target by
+ * the distance from itself, so that calls of one function differ everywhere. With the place in its stead they are alike.
  */
 const CALL = 0xe8;
 /** The byte that says that it is a call, and the distance. */

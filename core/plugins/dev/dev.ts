@@ -3,14 +3,14 @@ import { hash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Deliveries } from "../deliveries.ts";
-import type { Gateway } from "../gateway.ts";
-import type { Logger } from "../node.ts";
-import { type CompiledFolder, cacheIn } from "./cache.ts";
-import { compileServer, stopCompiling } from "./compile.ts";
-import { endTimers } from "./dev-timers.ts";
-import { type PluginFolder, SETTINGS_FILE } from "./folders.ts";
-import { faultOf, type LoadedPlugins, type LoadParts, loadedOf, recompile, reload } from "./load.ts";
+import type { Deliveries } from "../../deliveries.ts";
+import type { Gateway } from "../../gateway.ts";
+import type { Logger } from "../../node.ts";
+import { type CompiledFolder, cacheIn } from "../compile/cache.ts";
+import { compileServer, stopCompiling } from "../compile/compile.ts";
+import { type PluginFolder, SETTINGS_FILE } from "../folders.ts";
+import { faultOf, type LoadedPlugins, type LoadParts, loadedOf, recompile, reload } from "../load.ts";
+import { endTimers } from "./timers.ts";
 import { Watch } from "./watch.ts";
 
 export type DevParts = LoadParts & {

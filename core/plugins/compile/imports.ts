@@ -1,8 +1,9 @@
 /** What a plugin's imports come to that are no files of its own: the contract, and what the page has. */
-import { basename, join, posix, resolve } from "node:path";
+import { realpathSync } from "node:fs";
+import { basename, join, posix } from "node:path";
 import type { Plugin } from "esbuild";
-import * as contract from "../plugin.ts";
-import { SETTINGS_FILE } from "./folders.ts";
+import * as contract from "../../plugin.ts";
+import { fileOf, SETTINGS_FILE } from "../folders.ts";
 import { isMedia } from "./media.ts";
 
 /** The page's own modules, by what a plugin imports: `preact` is at `assets/preact-HASH.js`. */
@@ -57,17 +58,30 @@ function relativeUrl(module: string): string {
   return path.startsWith(".") ? path : `./${path}`;
 }
 
-/** Settings hold secrets, and whoever opens the page can read all that its modules hold. */
+/**
+ * Settings hold secrets, and whoever opens the page can read all that its modules hold. By what is loaded in the end, as many
+ * an import leads there: one without its ending, or one through a link.
+ */
 export function serverOnly(folder: string): Plugin {
+  const names = [SETTINGS_FILE, fileOf(folder, "server") ?? []].flat();
+  const files = names.flatMap(name => realPathOf(join(folder, name)) ?? []);
+  const escaped = files.map(path => path.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
   return {
     name: "server-only",
-    setup: ({ onResolve }) =>
-      onResolve({ filter: /^\.{1,2}\// }, ({ path, resolveDir }) => {
-        const name = resolve(resolveDir, path) === join(folder, SETTINGS_FILE) ? SETTINGS_FILE : undefined;
-        const half = resolve(resolveDir, path).replace(/\.[jt]sx?$/, "") === join(folder, "server");
-        if (name === undefined && !half) return null;
-        const what = name ?? basename(path);
-        return { errors: [{ text: `${what} stays on the server: a client half cannot import it` }] };
-      }),
+    setup({ onLoad }) {
+      if (files.length === 0) return;
+      onLoad({ filter: new RegExp(`^(${escaped.join("|")})$`) }, ({ path }) => ({
+        errors: [{ text: `${basename(path)} stays on the server: a client half cannot import it` }],
+      }));
+    },
   };
+}
+
+/** As the compiler names a file; undefined where there is none. */
+function realPathOf(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
 }

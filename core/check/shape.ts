@@ -2,58 +2,20 @@
 import { closest, distance } from "fastest-levenshtein";
 import { Reject } from "../errors.ts";
 import { type AnyClientPlugin, type AnyServerPlugin, CONTRACT } from "../plugin.ts";
+import type { Calls } from "../plugins/calls/calls.ts";
+import { whyOf } from "../plugins/calls/thrown.ts";
+import { assertNamed, filesOf, typeAt } from "../plugins/exports.ts";
+import type { Half, PluginFolder } from "../plugins/folders.ts";
+import { escaped, type Place, placeAs, placeIn, placeOf } from "../plugins/sources.ts";
+import { Unloadable } from "../plugins/unloadable.ts";
 import { Registry } from "../registry.ts";
-import type { Calls } from "./calls.ts";
-import { escaped, type Finding, type Place, placeAs, placeIn, whereOf } from "./findings.ts";
-import { fileOf, type PluginFolder } from "./folders.ts";
-import { placeOf } from "./places.ts";
-import { messageOf, oneLine, Unloadable } from "./unloadable.ts";
+import type { Finding } from "./findings.ts";
 
 const MESSAGE = "type contract version kind role parse check pack unpack summary blobs key merge".split(" ");
 const SERVER = "receive joined left tick request".split(" ");
 const CLIENT = "Row fold Composer tool command panel Dock Badge Hint action here started typed strings".split(" ");
 /** Further apart, two words have nothing to do with each other. */
 const MAX_TYPOS = 3;
-
-/** What the server half exports by default, as a list. Throws `Unloadable` where it is neither a plugin nor a list of them. */
-export function serversIn(folder: PluginFolder, exported: unknown): AnyServerPlugin[] {
-  return pluginsIn<AnyServerPlugin>(folder, "server", exported);
-}
-
-/** The same of the client half. */
-export function clientsIn(folder: PluginFolder, exported: unknown): AnyClientPlugin[] {
-  return pluginsIn<AnyClientPlugin>(folder, "client", exported);
-}
-
-function pluginsIn<Plugin>(folder: PluginFolder, half: "server" | "client", exported: unknown): Plugin[] {
-  const plugins = Array.isArray(exported) ? exported : [exported];
-  const isPlugin = (plugin: { message?: unknown; hooks?: unknown } | undefined | null) =>
-    typeof plugin?.message === "object" &&
-    plugin.message !== null &&
-    typeof plugin.hooks === (half === "server" ? "function" : "object");
-  if (plugins.length > 0 && plugins.every(isPlugin)) return plugins;
-  const define = half === "server" ? "defineServer" : "defineClient";
-  throw new Unloadable(`its ${half} half exports no plugin by default`, {
-    where: whereOf(placeIn(folder.path, filesOf(folder, half), /export\s+default/)),
-    mend: `export default ${define}(message, { … }), or a list of those`,
-  });
-}
-
-/** Throws `Unloadable` where a type has not the name of its folder. */
-export function assertNamed(folder: PluginFolder, plugin: AnyServerPlugin): void {
-  const type = String(plugin.message.type);
-  if (type === folder.name || type.startsWith(`${folder.name}.`)) return;
-  throw new Unloadable(`the type “${oneLine(type)}” is not named after its folder`, {
-    where: whereOf(typeAt(folder, plugin)),
-    mend: `call it “${folder.name}”, or “${folder.name}.” and more`,
-  });
-}
-
-/** Where a type is named. */
-export function typeAt(folder: PluginFolder, plugin: AnyServerPlugin | undefined): Place {
-  const name = new RegExp(`(?<=type:\\s*)["'\`]${escaped(String(plugin?.message.type))}["'\`]`);
-  return placeIn(folder.path, filesOf(folder, "message", "server"), name, /defineMessage\s*[<(]|export\s+default/);
-}
 
 /** What a node would refuse of them, and what it would never call. */
 export function faultsOfServer(
@@ -83,7 +45,7 @@ export function faultsOfServer(
 export function findingBy(error: unknown, otherwise: Place): Finding {
   if (error instanceof Unloadable)
     return { ...placeAs(error.where, otherwise), what: error.message, mend: error.mend ?? mendOf(error.cause) };
-  const what = messageOf(error);
+  const what = whyOf(error);
   if (error instanceof Reject && error.cause === undefined)
     return { ...otherwise, what, mend: "web-chat.d.ts says of each field what it has to be" };
   return { ...placeAs(placeOf(error), otherwise), what, mend: mendOf(error instanceof Reject ? error.cause : error) };
@@ -157,12 +119,7 @@ function faultsOfStrings(
 }
 
 /** A field that nothing reads is a mistake of writing. */
-function unknownIn(
-  folder: PluginFolder,
-  given: object,
-  known: readonly string[],
-  half: "message" | "server" | "client",
-): Finding[] {
+function unknownIn(folder: PluginFolder, given: object, known: readonly string[], half: Half): Finding[] {
   return Object.keys(given)
     .filter(name => !known.includes(name))
     .map(name => ({
@@ -176,8 +133,4 @@ function nearest(name: string, known: readonly string[]): string | undefined {
   if (known.length === 0) return undefined;
   const found = closest(name, [...known]);
   return distance(name.toLowerCase(), found.toLowerCase()) <= MAX_TYPOS ? `did you mean “${found}”?` : undefined;
-}
-
-function filesOf({ path }: PluginFolder, ...halves: ("message" | "server" | "client")[]): string[] {
-  return halves.flatMap(half => fileOf(path, half) ?? []);
 }

@@ -1,6 +1,6 @@
 /** A type's hooks on the server as the core calls them: measured, and with what they return looked at. */
 import { types } from "node:util";
-import { Reject } from "../errors.ts";
+import { Reject } from "../../errors.ts";
 import type {
   AnyServerPlugin,
   Receiving,
@@ -9,7 +9,7 @@ import type {
   Session,
   WebAnswer,
   WebRequest,
-} from "../plugin.ts";
+} from "../../plugin.ts";
 import type { Caller } from "./calls.ts";
 import { isObject, plain, something } from "./results.ts";
 

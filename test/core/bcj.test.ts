@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { nameDistances, nameTargets } from "../../core/branches.ts";
+import { nameDistances, nameTargets } from "../../core/bcj.ts";
 
 test("calls of one function are alike, wherever they stand, and are what they were on the way back", () => {
   // Both call what stands at 100.

@@ -26,6 +26,8 @@ export function tellable<Body>(body: Body, depth = 0): Body {
   if (typeof body === "bigint") throw new Error("a body has a BigInt in it, which no browser can be told");
   if (typeof body !== "object" || body === null || ArrayBuffer.isView(body)) return body;
   if (depth > MAX_DEPTH) throw new Error("a body is too deep, or refers to itself");
+  // Whatever writes JSON calls that, too, and takes what it returns.
+  if ("toJSON" in body && typeof body.toJSON === "function") tellable(body.toJSON(), depth + 1);
   if (Array.isArray(body)) for (const part of body) tellable(part, depth + 1);
   else for (const name in body) tellable(body[name], depth + 1);
   return body;

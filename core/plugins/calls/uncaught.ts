@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { writeSync } from "node:fs";
 import { inspect } from "node:util";
-import { folderOf } from "./places.ts";
+import { folderOf } from "../sources.ts";
 
 const running = new AsyncLocalStorage<string>();
 

@@ -1,9 +1,9 @@
-/** Where something is in the sources of a plugin, by the maps that compiling it left beside its module. */
+/** Where something is in the sources of a plugin: by the maps that compiling it left beside its module, or by how it is written. */
 import { readFileSync } from "node:fs";
 import { SourceMap, type SourceMapPayload } from "node:module";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Frame } from "./pause.ts";
+import type { Frame } from "./watchdog/pause.ts";
 
 const MODULE = /file:\/\/\S*?\/cache\/plugins\/[^\s/:()]+\.mjs/;
 const FRAME = new RegExp(`(${MODULE.source}):(\\d+):(\\d+)`, "g");
@@ -18,17 +18,33 @@ export function innermost(frames: readonly Frame[]): string | undefined {
   return nearest(frames.map(({ url, line, column }) => placeAt(url, line + 1, column + 1)));
 }
 
+/**
+ * The same of an error that a built-in plugin threw: `plugins/text/server.ts:12`, the first of its frames. No path of this machine
+ * stands in it.
+ */
+export function builtInPlace(error: unknown): string | undefined {
+  try {
+    const { stack } = error as Error;
+    // What the core has in a folder of that name is no plugin.
+    const [, path, line] =
+      /(?<!\bcore)[/\\](plugins\/[^/\s:()]+\/[^\s:()]+\.tsx?):(\d+):\d+\)?$/m.exec(stack ?? "") ?? [];
+    return path === undefined ? undefined : `${path}:${line}`;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The first that is in the plugin's own files, or else in its packages. */
 export function nearest(places: readonly (string | undefined)[]): string | undefined {
   return places.find(place => place && !place.includes("node_modules/")) ?? places.find(place => place);
 }
 
 /** The same of a line and a column, both beginning with 1, in the module of that URL. Can be called in any thread. */
-export function placeAt(url: string, line: number, column: number): string | undefined {
+function placeAt(url: string, line: number, column: number): string | undefined {
   if (!MODULE.test(url)) return undefined;
   try {
     const map = readMap(readFileSync(`${fileURLToPath(url)}.map`, "utf8"));
-    return map && placeIn(map, line, column);
+    return map && sourceAt(map, line, column);
   } catch {
     return undefined;
   }
@@ -44,14 +60,14 @@ export function readMap(text: string): SourceMap | undefined {
 }
 
 /** The source and the line that a line and a column come from, both beginning with 1. */
-export function placeIn(map: SourceMap, line: number, column: number): string | undefined {
+export function sourceAt(map: SourceMap, line: number, column: number): string | undefined {
   const entry = map.findEntry(line - 1, column - 1);
   if (!("originalSource" in entry) || entry.originalSource.startsWith("contract:")) return undefined;
   return `${entry.originalSource}:${entry.originalLine + 1}`;
 }
 
 /** The name of the plugin folder that the module of that URL was made of; undefined for other modules. */
-export function folderAt(url: string): string | undefined {
+function folderAt(url: string): string | undefined {
   return MODULE.test(url) ? basename(url).replace(/-[^-]+\.mjs$/, "") : undefined;
 }
 
@@ -76,5 +92,53 @@ function stackOf(error: unknown, depth = 0): { url: string; line: number; column
     return [...stackOf(error.cause, depth + 1), ...own];
   } catch {
     return [];
+  }
+}
+
+export type Place = {
+  /** Within the plugin folder; "" is the folder itself. */
+  readonly file: string;
+  /** From 1. */
+  readonly line?: number;
+  /** From 1. */
+  readonly column?: number;
+};
+
+/** Where the first of the patterns is found that is in one of these files; the beginning of the first file where none is. */
+export function placeIn(folder: string, files: readonly string[], ...patterns: readonly RegExp[]): Place {
+  const texts = files.map(file => ({ file, text: read(join(folder, file)) }));
+  for (const pattern of patterns)
+    for (const { file, text = "" } of texts) {
+      const at = text.search(pattern);
+      if (at < 0) continue;
+      const before = text.slice(0, at).split("\n");
+      return { file, line: before.length, column: (before.at(-1) ?? "").length + 1 };
+    }
+  const [first] = texts;
+  return { file: first?.file ?? "", ...(first?.text !== undefined && { line: 1 }) };
+}
+
+/** As the log says it: `server.ts:12`. */
+export function whereOf({ file, line }: { file?: string; line?: number }): string | undefined {
+  return file === undefined || line === undefined ? file : `${file}:${line}`;
+}
+
+/** The same, read; `otherwise` where there is none. */
+export function placeAs(where: string | undefined, otherwise: Place): Place {
+  if (where === undefined) return otherwise;
+  const [file = "", line] = where.split(/:(?=\d+$)/);
+  return { file, ...(line !== undefined && { line: Number(line) }) };
+}
+
+/** A text as a regular expression that finds it. */
+export function escaped(text: string): string {
+  return text.replace(/[^\w\s]/g, "\\$&");
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
   }
 }

@@ -1,13 +1,13 @@
 /** The watchdog's thread. */
 import { writeSync } from "node:fs";
 import { hostname } from "node:os";
-import { isDeepStrictEqual } from "node:util";
 import { parentPort, workerData } from "node:worker_threads";
+import { type Off, offInEnvironment, switchOff } from "../off.ts";
 import { type Culprit, culpritOf, wordsFor } from "./culprit.ts";
-import { BEATS, CALL, CALLS, DEBUGGED } from "./marks.ts";
-import { type Off, offInEnvironment, switchOff } from "./off.ts";
+import { DEBUGGED } from "./marks.ts";
 import { Pause } from "./pause.ts";
 import { inPlace, replace } from "./restart.ts";
+import { Stillness } from "./stillness.ts";
 import type { Watching } from "./watchdog.ts";
 
 const { marks, folders, compiled, dataDir, hooks, stuckMs, command, terminal } = workerData as Watching;
@@ -21,11 +21,8 @@ const RESTART_EVERY_MS = 60 * 60 * 1_000;
 const RESTARTED = "WEB_CHAT_RESTARTED_AT";
 
 let types: readonly string[] = [];
-let seen = look();
-let lookedAt = performance.now();
-/** For how long nothing has moved, as far as this thread was awake itself. */
-let stillMs = 0;
 let told = false;
+const stillness = new Stillness(marks, LOOK_MS);
 
 parentPort?.on("message", (names: readonly string[]) => {
   types = names;
@@ -35,30 +32,19 @@ void watch();
 async function watch(): Promise<never> {
   for (;;) {
     await new Promise(resolve => setTimeout(resolve, LOOK_MS));
-    const now = performance.now();
-    // The machine slept, or the process was stopped: that counts for one look and no more.
-    const awakeMs = Math.min(now - lookedAt, 2 * LOOK_MS);
-    lookedAt = now;
-    const before = seen;
-    seen = look();
-    stillMs = isDeepStrictEqual(before, seen) ? stillMs + awakeMs : 0;
+    const stillMs = stillness.look();
     if (stillMs === 0) told = false;
     if (stillMs < stuckMs || Atomics.load(marks, DEBUGGED) === 1) continue;
     await judge();
-    lookedAt = performance.now();
-    stillMs = 0;
+    stillness.forget();
   }
-}
-
-function look(): number[] {
-  return [CALL, CALLS, BEATS].map(index => Atomics.load(marks, index));
 }
 
 /** Of a main thread that stands still. */
 async function judge(): Promise<void> {
   const pause = await Pause.begin(PAUSE_WITHIN_MS);
   const culprit = culpritOf(marks, pause?.frames ?? [], { folders, compiled, hooks, types });
-  const goesOn = !isDeepStrictEqual(seen, look());
+  const goesOn = stillness.isOver;
   if (!goesOn && culprit && (culprit.folder !== undefined || !restartedLately())) return restart(culprit, pause);
   pause?.end();
   if (goesOn || told) return;

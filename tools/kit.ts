@@ -1,12 +1,13 @@
 /**
  * Makes what `web-chat new` writes: the files of plugins/template/ and, beside them, the types of all that a plugin may import,
- * in one file, so that an editor knows them in a folder where nothing is installed. `npm run types` writes dist/kit/.
+ * in one file, so that an editor knows them in a folder where nothing is installed. `npm run kit` writes dist/kit/.
  */
 import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { MEDIA } from "../core/plugins/compile/media.ts";
 
 const root = join(import.meta.dirname, "..");
 const kit = join(root, "dist/kit");
@@ -42,12 +43,13 @@ async function typesOfAll(): Promise<string> {
   const packages = await Promise.all(
     Object.entries(MODULES).map(async ([name, path]) => ambient(name, await read(`node_modules/${path}`))),
   );
-  const around = await read("tools/types/around.d.ts");
+  const around = await read("tools/kit/around.d.ts");
   return [
     "// What plugins may import, for editors and `tsc`. Made by web-chat: do not change it, `web-chat new` writes it.\n",
     '/// <reference lib="dom" />\n',
     ambient("web-chat/plugin", await contract()),
     ...packages,
+    ...Object.keys(MEDIA).map(urlOf),
     around.slice(around.indexOf("declare")),
   ].join("\n");
 }
@@ -80,6 +82,11 @@ async function contract(): Promise<string> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Importing a picture or a sound gives its URL. */
+function urlOf(ending: string): string {
+  return `declare module "*${ending}" {\n  const url: string;\n  export default url;\n}\n`;
 }
 
 /** A module's types as a declaration that needs no file of that name. */

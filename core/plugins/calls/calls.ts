@@ -3,16 +3,16 @@
  * agreed, becomes a refusal of that one message; how long they take is measured; and what runs now can be seen from outside
  * of the thread.
  */
-import { dropFirst } from "../bounded.ts";
-import { Reject } from "../errors.ts";
-import { realTime, type Time } from "../time.ts";
-import { Faults } from "./faults.ts";
-import { CALL, CALLS } from "./marks.ts";
-import { builtInPlace } from "./place.ts";
+import { dropFirst } from "../../bounded.ts";
+import { Reject } from "../../errors.ts";
+import { realTime, type Time } from "../../time.ts";
+import { Faults } from "../faults.ts";
+import { builtInPlace } from "../sources.ts";
+import { CALL, CALLS } from "../watchdog/marks.ts";
+import type { Watchdog } from "../watchdog/watchdog.ts";
 import { plain } from "./results.ts";
-import { isRefusal, oneLineOf, stackOf, whyOf } from "./thrown.ts";
+import { isRefusal, oneLine, stackOf, whyOf } from "./thrown.ts";
 import { runIn } from "./uncaught.ts";
-import type { Watchdog } from "./watchdog.ts";
 
 /** All that a plugin can be called for; the index of each stands in what `Calls` marks. */
 export const HOOKS = [
@@ -154,7 +154,7 @@ export class Calls {
 
   /** Tells of what failed in the page of that person, of whom `why` may be the words. */
   inBrowser({ plugin, why: said, where, person }: InBrowser): void {
-    const why = oneLineOf(said);
+    const why = oneLine(said);
     const fault = { plugin, ...(where !== undefined && { where }) };
     this.#parts.faults.add({ ...fault, hook: "in a browser", why: `in a browser: ${why}` });
     if (this.#mayTell(`${plugin} browser ${where}`))

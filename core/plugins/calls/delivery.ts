@@ -4,7 +4,7 @@ import { isObject } from "./results.ts";
 
 export type Target = "all" | { room: string } | { session: string };
 /** What a plugin wants to have sent: something, or the end of the value that has `key`. */
-export type ReadDelivery = { body?: unknown; to?: Target; key?: string; id?: string; ref?: string };
+type ReadDelivery = { body?: unknown; to?: Target; key?: string; id?: string; ref?: string };
 
 /** A delivery of the form that the contract asks for; throws where it has another one. */
 export function readDelivery(delivery: unknown): ReadDelivery {

@@ -1,0 +1,78 @@
+/** What the compiled halves of a plugin export: by default a plugin or a list of them, named after their folder. */
+import { pathToFileURL } from "node:url";
+import type { AnyClientPlugin, AnyServerPlugin } from "../plugin.ts";
+import { oneLine } from "./calls/thrown.ts";
+import { fileOf, type Half, type PluginFolder } from "./folders.ts";
+import { escaped, type Place, placeIn, whereOf } from "./sources.ts";
+import { Unloadable, unloadableBy } from "./unloadable.ts";
+
+/** Longer than a start may be kept waiting. */
+const LOAD_WITHIN_MS = 10_000;
+
+/** The default export of the module with that path; `source` is what it was made of. Throws `Unloadable`. */
+export async function exportOf(path: string, source: string): Promise<unknown> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () =>
+      late.reject(
+        new Unloadable(`has not finished loading within ${LOAD_WITHIN_MS / 1_000} s`, {
+          where: source,
+          mend: "something is awaited there, outside of functions, that does not come",
+        }),
+      ),
+    LOAD_WITHIN_MS,
+  );
+  try {
+    const module = (await Promise.race([import(pathToFileURL(path).href), late.promise])) as { default?: unknown };
+    return module.default;
+  } catch (error) {
+    throw error instanceof Unloadable ? error : unloadableBy(error, "loaded", source);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What the server half exports by default, as a list. Throws `Unloadable` where it is neither a plugin nor a list of them. */
+export function serversIn(folder: PluginFolder, exported: unknown): AnyServerPlugin[] {
+  return pluginsIn<AnyServerPlugin>(folder, "server", exported);
+}
+
+/** The same of the client half. */
+export function clientsIn(folder: PluginFolder, exported: unknown): AnyClientPlugin[] {
+  return pluginsIn<AnyClientPlugin>(folder, "client", exported);
+}
+
+function pluginsIn<Plugin>(folder: PluginFolder, half: "server" | "client", exported: unknown): Plugin[] {
+  const plugins = Array.isArray(exported) ? exported : [exported];
+  const isPlugin = (plugin: { message?: unknown; hooks?: unknown } | undefined | null) =>
+    typeof plugin?.message === "object" &&
+    plugin.message !== null &&
+    typeof plugin.hooks === (half === "server" ? "function" : "object");
+  if (plugins.length > 0 && plugins.every(isPlugin)) return plugins;
+  const define = half === "server" ? "defineServer" : "defineClient";
+  throw new Unloadable(`its ${half} half exports no plugin by default`, {
+    where: whereOf(placeIn(folder.path, filesOf(folder, half), /export\s+default/)),
+    mend: `export default ${define}(message, { … }), or a list of those`,
+  });
+}
+
+/** Throws `Unloadable` where a type has not the name of its folder. */
+export function assertNamed(folder: PluginFolder, plugin: AnyServerPlugin): void {
+  const type = String(plugin.message.type);
+  if (type === folder.name || type.startsWith(`${folder.name}.`)) return;
+  throw new Unloadable(`the type “${oneLine(type)}” is not named after its folder`, {
+    where: whereOf(typeAt(folder, plugin)),
+    mend: `call it “${folder.name}”, or “${folder.name}.” and more`,
+  });
+}
+
+/** Where a type is named. */
+export function typeAt(folder: PluginFolder, plugin: AnyServerPlugin | undefined): Place {
+  const name = new RegExp(`(?<=type:\\s*)["'\`]${escaped(String(plugin?.message.type))}["'\`]`);
+  return placeIn(folder.path, filesOf(folder, "message", "server"), name, /defineMessage\s*[<(]|export\s+default/);
+}
+
+/** The names of those files that the folder has. */
+export function filesOf({ path }: PluginFolder, ...halves: Half[]): string[] {
+  return halves.flatMap(half => fileOf(path, half) ?? []);
+}
