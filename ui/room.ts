@@ -95,7 +95,8 @@ export class Room {
 
   meet(rows: readonly Message[]): void {
     const known = new Map(this.people.peek().map(person => [person.id, person]));
-    const fresh = rows.filter(({ author }) => known.get(author.id)?.name !== author.name);
+    // What a plugin wrote of its own accord is nobody's.
+    const fresh = rows.filter(({ author: { id, name } }) => known.get(id)?.name !== name && !id.startsWith("plugin:"));
     for (const { author } of fresh) known.set(author.id, author);
     if (fresh.length > 0) this.people.value = [...known.values()];
   }

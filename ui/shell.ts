@@ -1,5 +1,5 @@
 /** What each plugin is given of the page. */
-import type { AnyClientPlugin, Command, Person, Shell } from "../core/plugin.ts";
+import { type AnyClientPlugin, type Command, type Person, Reject, type Shell } from "../core/plugin.ts";
 import { Avatar } from "./avatar.tsx";
 import { blobUrl, files } from "./blobs.ts";
 import { connected, node, request } from "./connection.ts";
@@ -101,8 +101,19 @@ function runCommand(text: string, room: string): boolean {
   if (!plugin?.hooks.command) return false;
   // The composer tells what is refused, and keeps the text.
   const strict = { send: { value: (body: unknown, to?: To) => send(plugin, body, to) } };
-  plugin.hooks.command.run(rest, room, Object.create(shellOf(plugin), strict));
+  refusing(plugin, () => plugin.hooks.command?.run(rest, room, Object.create(shellOf(plugin), strict)));
   return true;
+}
+
+/** Words for people are what a plugin refuses with; all else that it throws is a failure, and said to be one. */
+function refusing<Result>({ message: { type } }: AnyClientPlugin, call: () => Result): Result {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof Reject) throw error;
+    failed(type, error);
+    throw new Reject("plugin-failed", t("pluginFailed", { name: type }));
+  }
 }
 
 /** Another type of the same plugin folder. */
@@ -112,13 +123,14 @@ function relativeOf(plugin: AnyClientPlugin, type: string): AnyClientPlugin {
   return relative;
 }
 
-function send(
-  { message }: AnyClientPlugin,
-  body: unknown,
-  { room = currentId.peek(), ref }: NonNullable<To> = {},
-): void {
+function send(plugin: AnyClientPlugin, body: unknown, { room = currentId.peek(), ref }: NonNullable<To> = {}): void {
+  const { message } = plugin;
   const { type, kind } = message;
-  const trusted = message.parse(body);
+  const trusted = refusing(plugin, () => {
+    const parsed = message.parse(body);
+    if (parsed === undefined) throw new Error("parse returned nothing");
+    return parsed;
+  });
   if (kind === "log") post({ type, room, body: trusted, ...(ref && { ref }) });
   else if (connected.peek()) request(type, kind === "state" ? { body: trusted } : { room, body: trusted });
 }

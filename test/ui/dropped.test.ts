@@ -201,6 +201,17 @@ test("a tool and a panel that throw say so where they were opened, and the dialo
   await row(page, "as ever").waitFor();
 });
 
+test("a command that fails without refusing says no more to its reader than that, and the text stays", async t => {
+  const node = await newNode(t, {}, withNotes);
+  const hooks = `{ Row, command: { takes: "takes", label: "jot", run: text => text.nothing.there },
+    strings: { en: { takes: "text", jot: "Jot" } } }`;
+  const script = half("note", "return null;").replace(/\{ Row, Badge.*\}\);/, `${hooks});`);
+  const page = await joined(t, node, { "note-1A2B3C4D.js": script }, [/^console: note: TypeError/]);
+  await say(page, "/note one");
+  await page.getByText("The plugin note failed.").waitFor();
+  assert.equal(await composer(page).inputValue(), "/note one");
+});
+
 test("a message of a type that the server does not know shows its line, and says why", async t => {
   const there = await newNode(t, { NODE_NAME: "there" }, withNotes);
   const here = await newNode(t, { NODE_NAME: "here", ...peer(there) });

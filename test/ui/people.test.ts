@@ -2,11 +2,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
+import { type AnyServerPlugin, defineMessage, defineServer } from "../../core/plugin.ts";
 import { realTime } from "../../core/time.ts";
+import builtIn from "../../plugins/server.ts";
 import { composer, join, row, say } from "../helpers/chat.ts";
 import { connect } from "../helpers/client.ts";
 import { newNode, peer } from "../helpers/node.ts";
 import { joinWithMicrophone, record } from "../helpers/voice.ts";
+
+/** Says who has come. */
+const diary = defineServer(
+  defineMessage<string>({ type: "diary", version: 1, kind: "log", parse: String, summary: text => text }),
+  { joined: ({ person }) => [{ to: { room: "lobby" }, body: `day 1: ${person.name}` }] },
+) as AnyServerPlugin;
 
 const person = (page: Page, name: string) =>
   page.getByRole("region", { name: "People" }).getByRole("listitem").filter({ hasText: name });
@@ -157,6 +165,22 @@ test("a node that is down is red, and the panel says so in words", async t => {
   });
   assert.equal(await system.locator(".status-link line").evaluate(line => getComputedStyle(line).stroke), danger);
   assert.equal(await system.locator(".status-node.down circle").evaluate(dot => getComputedStyle(dot).fill), danger);
+});
+
+test("without panels the room has their place", async t => {
+  const node = await newNode(t);
+  const page = await join(t, node.url, "Ana", { viewport: { width: 1000, height: 700 } });
+  const room = await page.getByRole("main").boundingBox();
+  const sidebar = await page.locator(".sidebar").boundingBox();
+  assert.deepEqual(room, { x: sidebar?.width, y: 0, width: 1000 - (sidebar?.width ?? 0), height: 700 });
+});
+
+test("what a plugin writes of its own accord makes nobody of it", async t => {
+  const node = await newNode(t, {}, [...builtIn, diary]);
+  const page = await join(t, node.url, "Ana");
+  await row(page, "day 1: Ana").waitFor();
+  const people = page.getByRole("region", { name: "People" }).getByRole("listitem");
+  assert.deepEqual(await people.locator(".person-name").allTextContents(), ["Ana (you)"]);
 });
 
 test("panels can be put away, and stay so", async t => {
