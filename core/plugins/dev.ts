@@ -1,6 +1,7 @@
 /** A plugin that is being written: each version that is saved takes the place of the one before, and open pages follow. */
 import { hash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import type { SourceMap } from "node:module";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Deliveries } from "../deliveries.ts";
@@ -11,7 +12,7 @@ import { compileServer, stopCompiling } from "./compile.ts";
 import { endTimers } from "./dev-timers.ts";
 import { type PluginFolder, SETTINGS_FILE } from "./folders.ts";
 import { faultOf, type LoadedPlugins, type LoadParts, loadedOf, recompile, reload } from "./load.ts";
-import { placeByMap } from "./places.ts";
+import { placeByMap, readMap } from "./places.ts";
 import { oneLine } from "./unloadable.ts";
 import { Watch } from "./watch.ts";
 
@@ -47,6 +48,8 @@ export class Dev {
   #told = "";
   /** Places of this version that have failed in a page, each told of once. */
   readonly #failures = new Set<string>();
+  /** Of this version's client half, by what they are the maps of. */
+  readonly #maps = new Map<string, SourceMap>();
   #telling: NodeJS.Immediate | undefined;
   #closed = false;
 
@@ -128,6 +131,7 @@ export class Dev {
     this.#server = server;
     this.#version = version;
     this.#failures.clear();
+    this.#maps.clear();
     this.#made.set(folder.name, made);
     this.#page = show(loadedOf(this.#made), version);
   }
@@ -191,13 +195,23 @@ export class Dev {
   }
 
   #placeInClient(stack: string): string | undefined {
-    const assets = this.#made.get(this.#parts.folder.name)?.assets;
     for (const [, name = "", line, column] of stack.matchAll(/\/assets\/plugins\/([^/\s:()]+\.js):(\d+):(\d+)/g)) {
-      const map = assets?.get(`${name}.map`);
-      const place = map && placeByMap(map.toString(), Number(line), Number(column));
+      const map = this.#mapOf(name);
+      const place = map && placeByMap(map, Number(line), Number(column));
       if (place) return place;
     }
     return undefined;
+  }
+
+  /** Read once: whoever is signed in may name as many frames as there is room for. */
+  #mapOf(name: string): SourceMap | undefined {
+    const known = this.#maps.get(name);
+    if (known) return known;
+    const text = this.#made.get(this.#parts.folder.name)?.assets.get(`${name}.map`);
+    if (!text) return undefined;
+    const map = readMap(text.toString());
+    this.#maps.set(name, map);
+    return map;
   }
 }
 

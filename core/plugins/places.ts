@@ -32,15 +32,20 @@ export function placeAt(url: string, line: number, column: number): string | und
   }
 }
 
-/** The same by a source map, as its text. */
-export function placeByMap(map: string, line: number, column: number): string | undefined {
+/** The same by a source map, or by its text. */
+export function placeByMap(map: SourceMap | string, line: number, column: number): string | undefined {
   try {
-    const entry = new SourceMap(JSON.parse(map) as SourceMapPayload).findEntry(line - 1, column - 1);
+    const entry = (typeof map === "string" ? readMap(map) : map).findEntry(line - 1, column - 1);
     if (!("originalSource" in entry) || entry.originalSource.startsWith("contract:")) return undefined;
     return `${entry.originalSource}:${entry.originalLine + 1}`;
   } catch {
     return undefined;
   }
+}
+
+/** Throws where it is none. A large one takes 200 ms. */
+export function readMap(text: string): SourceMap {
+  return new SourceMap(JSON.parse(text) as SourceMapPayload);
 }
 
 /** The name of the plugin folder that the module of that URL was made of; undefined for other modules. */

@@ -120,6 +120,20 @@ test("what could not be loaded at the start is told to the page, and loaded when
   assert.deepEqual(await sent(ana), { by: "one", count: 1 });
 });
 
+test("what fails in a page is told with its place, whichever of its frames is the plugin's", async t => {
+  const client = `${CLIENT}\nsetTimeout(() => { throw new Error("marked"); }, 5);`;
+  const { node, ana, told } = await developing(t, { ...NOTE, "server.ts": server("one"), "client.tsx": client });
+  const page = await (await fetch(node.url)).text();
+  const path = /assets\/plugins\/note-\w+\.js/.exec(page)?.[0] ?? "";
+  const lines = (await (await fetch(`${node.url}/${path}`)).text()).split("\n");
+  const line = lines.findIndex(text => text.includes("marked"));
+  const none = `at /${path}:0:0\n`.repeat(150);
+  const stack = `${none}at /${path}:${line + 1}:${(lines[line] ?? "").indexOf("marked")}`;
+  assert.equal((await ana.ask("chat:dev", { why: "marked", stack })).ok, true);
+  const { problems } = await until(ana, told, ({ problems }) => problems.length > 0);
+  assert.equal(problems[0]?.where, `client.tsx:${client.split("\n").length}`);
+});
+
 test("what is undone is as if it had not been saved", async t => {
   const { ana, save, told } = await developing(t);
   await sent(ana);
