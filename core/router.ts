@@ -1,5 +1,5 @@
 /** The one path of a message: browser or peer -> plugin -> log, state or signal -> browsers and peers. */
-import { validate as isUuid, v7 as uuid, v5 as uuidOf } from "uuid";
+import { validate as isUuid, v7 as uuid, v5 as uuidOf, version as versionOf } from "uuid";
 import type { BlobFiles } from "./blobs/files.ts";
 import { type Clock, millisecondsOf } from "./clock.ts";
 import type { Cluster } from "./cluster/cluster.ts";
@@ -67,6 +67,9 @@ const ASK_AGAIN_MS = 1_000;
 /** The name space of the ids that plugins make of a text. */
 const SEEDED = "3ddb63b6-8e48-5d1c-9d61-3bd87a6a1f5e";
 
+/** The version of those ids, which no client gives a message. */
+const OF_PLUGINS = 8;
+
 type Place = Pick<Envelope, "origin" | "seq" | "n" | "hlc">;
 
 export class Router {
@@ -86,7 +89,7 @@ export class Router {
       now: () => parts.clock.now(),
       find: (id, author) => this.#forPlugin("find", this.find(id, author)),
       blob: hash => this.#forPlugin("blob", this.blob(hash, "")),
-      idFor: seed => uuidOf(seed, SEEDED),
+      idFor,
       node: parts.figures,
     };
     this.holders = new Holders({ ...parts, stored: (author, messages) => this.#outlet?.stored(author, messages) });
@@ -155,6 +158,9 @@ export class Router {
     const { id, ref } = input;
     if (id !== undefined && !(typeof id === "string" && isUuid(id)))
       throw new Reject("invalid", "the id is not a UUID");
+    // Whoever took the id that a plugin is going to need would keep its message out.
+    if (id !== undefined && versionOf(id) === OF_PLUGINS)
+      throw new Reject("invalid", `ids of version ${OF_PLUGINS} are for plugins to give`);
     if (ref !== undefined && !(typeof ref === "string" && isUuid(ref)))
       throw new Reject("invalid", "the ref is not an id");
     if (ref === undefined && type.kind === "log" && type.role !== "row")
@@ -299,4 +305,9 @@ export class Router {
     this.signals.close();
     this.#outlet = undefined;
   }
+}
+
+/** The same id for the same text. */
+function idFor(seed: string): string {
+  return uuidOf(seed, SEEDED).replace(/(?<=^.{14})./, String(OF_PLUGINS));
 }

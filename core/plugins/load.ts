@@ -43,6 +43,9 @@ export type LoadedPlugins = {
   readonly made: ReadonlyMap<string, CompiledFolder>;
 };
 
+/** Of a folder that changes while it is compiled. */
+const MAX_TRIES = 3;
+
 /** Registers what of these folders can be loaded; the others are off, each with a fault that says why. */
 export async function loadPlugins(folders: readonly PluginFolder[], parts: LoadParts): Promise<LoadedPlugins> {
   if (folders.length === 0) return loadedOf(new Map());
@@ -124,11 +127,26 @@ async function compile(
   }
   const known = cache.get(folder, contents);
   if (known) return known;
+  return compileInto(cache, folder, contents, modules);
+}
+
+/** `contents` is the hash of what is in the folder. */
+async function compileInto(
+  cache: Cache,
+  folder: PluginFolder,
+  contents: string,
+  modules: PageModules | undefined,
+  triesLeft = MAX_TRIES,
+): Promise<CompiledFolder> {
+  const { path } = folder;
   if (!modules && fileOf(path, "client") !== undefined)
     throw new Unloadable("its client half cannot be compiled: the page is not built, npm run build does that", {
       where: "client.tsx",
     });
   const [server, client] = await Promise.all([compileServer(folder), compileClient(folder, modules ?? {})]);
+  // What was saved meanwhile may be in it, and must not be taken for what was there before when that comes back.
+  const now = contentsOf(path);
+  if (now !== contents && triesLeft > 1) return compileInto(cache, folder, now, modules, triesLeft - 1);
   assertCompiled(server, client);
   return cache.put(folder, contents, server, client);
 }

@@ -1,9 +1,12 @@
 /** What plugin folders are compiled to. */
 import assert from "node:assert/strict";
-import { symlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { type Compiled, compileClient, compileServer, stopCompiling } from "../../core/plugins/compile/compile.ts";
+import { Faults } from "../../core/plugins/faults.ts";
+import { recompile } from "../../core/plugins/load.ts";
+import { Registry } from "../../core/registry.ts";
 import { temporaryDirectory } from "../helpers/node.ts";
 import { CLIENT, type Files, MESSAGE, NOTE, SERVER, writePlugin } from "../helpers/plugins.ts";
 
@@ -143,6 +146,25 @@ test("a client half gets at no settings, however it imports them", async t => {
       assert.match(problems[0]?.text ?? "", /^settings\.json stays on the server/, `${name} in ${path}`);
       assert.deepEqual([problems[0]?.file, problems[0]?.line], ["client.tsx", 1]);
     }
+});
+
+test("what is saved while a folder is compiled is not kept as what was there before", async t => {
+  const directory = temporaryDirectory(t);
+  const saying = (word: string) => ({ "message.ts": MESSAGE, "server.ts": `${SERVER}export const said = "${word}";` });
+  const note = { name: "note", path: writePlugin(directory, "note", saying("one")) };
+  const parts = {
+    dataDir: join(directory, "data"),
+    ui: directory,
+    registry: new Registry([]),
+    faults: new Faults(),
+    logger: { error: assert.fail },
+    watchdog: undefined,
+  };
+  const compiling = recompile(note, parts);
+  writePlugin(directory, "note", saying("two"));
+  assert.match(readFileSync((await compiling).server, "utf8"), /"two"/);
+  writePlugin(directory, "note", saying("one"));
+  assert.match(readFileSync((await recompile(note, parts)).server, "utf8"), /"one"/);
 });
 
 test("without a client half there is nothing to load", async t => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { encode } from "../../core/envelope.ts";
-import { type AnyServerPlugin, type NodeFigures, Reject, type Session } from "../../core/plugin.ts";
+import { type AnyServerPlugin, type NodeFigures, Reject, type ServerContext, type Session } from "../../core/plugin.ts";
 import plugins from "../../plugins/server.ts";
 import { connect, type Joined } from "../helpers/client.ts";
 import { converged, newNode, peer } from "../helpers/node.ts";
@@ -242,3 +242,18 @@ async function figuresOf(client: Awaited<ReturnType<typeof connect>>): Promise<N
     return figures && figures.faults.length > 0 && figures;
   }, "the node says that there are faults");
 }
+
+test("nobody takes the id that a plugin will give to a message", async t => {
+  let given: string | undefined;
+  const tick = ({ idFor }: ServerContext) => {
+    given = idFor("the day after tomorrow");
+    return isDue ? [{ body: { due: true }, to: { room: "lobby" }, id: given }] : [];
+  };
+  let isDue = false;
+  const { ana } = await serving(t, note({ hooks: { tick } }));
+  const id = await ana.until(() => given);
+  const { code } = await ana.ask("text", { id, room: "lobby", body: { text: "mine" } });
+  assert.equal(code, "invalid");
+  isDue = true;
+  await ana.until(() => ana.messages("lobby").some(message => message.id === id && message.type === "note"));
+});
