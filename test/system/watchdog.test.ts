@@ -6,6 +6,8 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { STUCK_MS } from "../../core/plugins/watchdog.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { connect } from "../helpers/client.ts";
 import { executable, noExecutable } from "../helpers/executable.ts";
@@ -22,6 +24,7 @@ const asked = (): boolean => existsSync(process.env.DATA_DIR + "/hang");
 const forever = (): never => {
   for (;;);
 };
+const locked = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 ${first}
 export default defineServer(knot, { ${hooks} });
 `;
@@ -55,16 +58,17 @@ test("the executable names a promise that goes on for ever, and is itself again 
   assert.equal(await node.kill("SIGTERM"), 0);
 });
 
-test("one that hangs while it loads costs no start, and one that waits for another program for good only the process", async t => {
+test("one that hangs while it loads costs no start, a node that was stopped for a while goes on with all others, and one that waits for another program for good only the process", async t => {
   const node = await nodeWith(t, {
-    knot: server("", "forever();"),
+    knot: server("", "locked();"),
     wait: server('tick() { if (asked()) execSync("sleep 30"); return []; }'),
   });
   await node.ready();
-  assert.match(String(lineOf(node, "knot")?.msg), /^“knot” never came to an end \(server\.ts:7\)/);
+  assert.match(String(lineOf(node, "knot")?.msg), /^“knot” never came to an end \(server\.ts:9\)/);
   const isOff = (folder: string) =>
     node.lines.some(line => line.includes(`the plugin “${folder}” is off: switched off`));
   assert.deepEqual([isOff("knot"), isOff("wait")], [true, false]);
+  if (process.platform !== "win32") await stopped(node);
   hang(node);
   await node.logged("the plugin “wait” is off: switched off");
   await node.logged('"msg":"ready"', 2);
@@ -89,6 +93,18 @@ async function nodeWith(t: TestContext, plugins: Record<string, string>, program
 
 function hang({ dataDir }: NodeProcess): void {
   writeFileSync(join(dataDir, "hang"), "");
+}
+
+/** For longer than any call may take. */
+async function stopped(node: NodeProcess): Promise<void> {
+  node.process.kill("SIGSTOP");
+  // As long as it takes: nothing can be waited for in a process that is stopped.
+  await sleep(8_000);
+  node.process.kill("SIGCONT");
+  await node.ready();
+  await sleep(STUCK_MS);
+  assert.equal(node.lines.filter(line => line.includes("and this node restarts")).length, 1, "nothing else is off");
+  await node.ready();
 }
 
 function parsed({ lines }: NodeProcess): Record<string, unknown>[] {

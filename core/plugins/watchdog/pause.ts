@@ -1,5 +1,9 @@
 /** The main thread, halted from another one wherever it is, in an endless loop as well. */
 import { type Debugger, Session } from "node:inspector";
+import { mainThread } from "./stillness.ts";
+
+/** How much longer a busy machine may take. */
+const BUSY_TIMES = 5;
 
 /** What runs, the innermost first. Lines and columns begin with 0. */
 export type Frame = {
@@ -19,7 +23,10 @@ export class Pause {
     this.frames = frames;
   }
 
-  /** Undefined where it does not come to JavaScript within that time, as in a long call of the system. */
+  /**
+   * Undefined where it does not come to JavaScript within that time, as in a long call of the system; what is ready to run,
+   * and may be waiting for a processor, has several times as long.
+   */
   static async begin(withinMs: number): Promise<Pause | undefined> {
     const session = new Session();
     session.connectToMainThread();
@@ -36,9 +43,12 @@ export class Pause {
     );
     session.post("Debugger.enable");
     session.post("Debugger.pause");
-    const late = setTimeout(resolve, withinMs);
+    let times = 0;
+    const late = setInterval(() => {
+      if (++times === BUSY_TIMES || mainThread()?.state !== "R") resolve(undefined);
+    }, withinMs);
     const pause = await promise;
-    clearTimeout(late);
+    clearInterval(late);
     if (!pause) session.disconnect();
     return pause;
   }

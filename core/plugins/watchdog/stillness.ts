@@ -13,7 +13,7 @@ export class Stillness {
   readonly #everyMs: number;
   #seen: readonly number[];
   #lookedAt = performance.now();
-  #ranMs = threadNow()?.ranMs ?? 0;
+  #ranMs = mainThread()?.ranMs ?? 0;
   #ms = 0;
 
   /** `look` is going to be called that often. */
@@ -45,7 +45,7 @@ export class Stillness {
 
   #hadMs(): number {
     const now = performance.now();
-    const thread = threadNow();
+    const thread = mainThread();
     // Where the process was stopped this thread was, too: that counts for one look and no more.
     const awakeMs = Math.min(now - this.#lookedAt, 2 * this.#everyMs);
     const ranMs = (thread?.ranMs ?? 0) - this.#ranMs;
@@ -61,8 +61,8 @@ export class Stillness {
   }
 }
 
-/** Undefined on other systems, where time is all that can be known. */
-function threadNow(): { state: string; ranMs: number } | undefined {
+/** Its state, and how long it has run. Undefined on other systems, where time is all that can be known. */
+export function mainThread(): { state: string; ranMs: number } | undefined {
   try {
     const stat = readFileSync(MAIN_THREAD, "latin1");
     // Behind its name, which may have anything in it.
