@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { STUCK_MS } from "../../core/plugins/watchdog.ts";
+import { STUCK_MS } from "../../core/plugins/watchdog/watchdog.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { connect } from "../helpers/client.ts";
 import { executable, noExecutable } from "../helpers/executable.ts";
