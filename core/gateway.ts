@@ -27,6 +27,7 @@ export const MAX_CLIENT_FRAME_BYTES = 512 * 1024;
 const MAX_BUFFERED_PACKETS = 2_000;
 /** Requests of one client that wait for one before them. */
 const MAX_WAITING_REQUESTS = 256;
+const MAX_WAITING_PAGES = 32;
 const ASKING: Rate = { perSecond: 20, burst: 100 };
 /** Kinds of visitors whose addresses of nodes are remembered. */
 const MAX_KINDS = 256;
@@ -91,6 +92,9 @@ type Client = {
   /** The request that the next one has to wait for. */
   tail: Promise<void> | undefined;
   waiting: number;
+  /** Pages of history that it has asked for, and has no answer to. */
+  pages: number;
+  lastPage: Promise<unknown>;
   lagging: boolean;
 };
 
@@ -181,6 +185,8 @@ export class Gateway implements Outlet {
       asking: new Bucket(this.#parts.rate.perSecond === 0 ? this.#parts.rate : ASKING),
       tail: undefined,
       waiting: 0,
+      pages: 0,
+      lastPage: Promise.resolve(),
       lagging: false,
     };
     this.#clients.set(socket.id, client);
@@ -320,15 +326,18 @@ export class Gateway implements Outlet {
     reply({ ok: true });
   }
 
-  /** Answered out of turn: nothing that a client sends depends on it. */
+  /** Answered out of turn, as nothing that a client sends depends on it; but one after another. */
   async history(client: Client, input: object, reply: Reply): Promise<void> {
     const request = parse(HistoryRequest, input);
-    this.#parts.reading.history(client.session.person, request).then(
-      ({ messages, older }) => {
+    if (client.pages >= MAX_WAITING_PAGES) throw new Reject("rate-limited", undefined, { retryAfterMs: 1_000 });
+    client.pages++;
+    client.lastPage = client.lastPage
+      .then(() => this.#parts.reading.history(client.session.person, request))
+      .then(({ messages, older }) => {
         reply({ ok: true, messages: messages.map(message => inDialect(message, client.dialect)), older });
-      },
-      (error: unknown) => this.#refuse("history", error, reply),
-    );
+      })
+      .catch((error: unknown) => this.#refuse("history", error, reply))
+      .finally(() => client.pages--);
   }
 
   async makeRoom({ session, address }: Client, input: object, reply: Reply): Promise<void> {

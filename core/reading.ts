@@ -47,6 +47,8 @@ export const HistoryRequest = v.object({
 
 export type Joined = { messages: Message[]; cursor: Cursor; last: LastIds; more: boolean; older: boolean };
 export type History = { messages: Message[]; older: boolean };
+/** Messages that are unpacked in one turn of the loop. */
+const SLICE = 250;
 
 export type ReadingParts = {
   log: Log;
@@ -77,14 +79,14 @@ export class Reading {
     if (request.cursor) {
       const { envelopes, cursor, more } = await this.#resume(id, request.cursor, request.last, upTo);
       const last = await this.#log.idsAt(id, cursor);
-      return { messages: this.#present(person, envelopes), cursor, last, more, older: true };
+      return { messages: await this.#present(person, envelopes), cursor, last, more, older: true };
     }
     const [{ envelopes, older }, cursor] = await Promise.all([
       this.#log.page(id, {}, PAGE_ROWS, upTo),
       this.#log.cursor(id, upTo),
     ]);
     const last = await this.#log.idsAt(id, cursor);
-    return { messages: this.#present(person, envelopes), cursor, last, more: false, older };
+    return { messages: await this.#present(person, envelopes), cursor, last, more: false, older };
   }
 
   /** A reader who comes from another node may have more than this one has yet: that may still come. */
@@ -110,18 +112,23 @@ export class Reading {
       const target = placeOf(ref) ? undefined : await this.#log.find(ref);
       if (target?.room !== id) throw new Reject("not-found");
       const envelopes = await this.#log.referring(id, ref);
-      return { messages: this.#present(person, envelopes), older: false };
+      return { messages: await this.#present(person, envelopes), older: false };
     }
     const from = { ...(before !== undefined && { before }), ...(after !== undefined && { after }) };
     const { envelopes, older } = await this.#log.page(id, from, limit, this.#log.pos);
-    return { messages: this.#present(person, envelopes), older };
+    return { messages: await this.#present(person, envelopes), older };
   }
 
-  #present(person: Person, envelopes: readonly Stored[]): Message[] {
-    this.#parts.holders.shown(envelopes.filter(({ author }) => author === person.id));
-    return envelopes.map(envelope => {
+  /** A few at a time: others are not to wait for somebody who looks at a poll of thousands. */
+  async #present(person: Person, envelopes: readonly Stored[]): Promise<Message[]> {
+    const { holders, time } = this.#parts;
+    holders.shown(envelopes.filter(({ author }) => author === person.id));
+    const messages: Message[] = [];
+    for (const envelope of envelopes) {
       const message = toMessage(envelope, this.#registry);
-      return envelope.author === person.id ? { ...message, copies: this.#parts.holders.copiesOf(envelope) } : message;
-    });
+      messages.push(envelope.author === person.id ? { ...message, copies: holders.copiesOf(envelope) } : message);
+      if (messages.length % SLICE === 0) await new Promise<void>(resolve => time.soon(resolve));
+    }
+    return messages;
   }
 }

@@ -89,8 +89,9 @@ export class Registry {
     const byName = new Map<string, Type>();
     for (const plugin of plugins) {
       const type = typeOf(plugin, this.#calls, settings);
-      if (this.#builtIn.has(type.name))
-        throw new Reject("plugin-invalid", `“${type.name}” is built in: the folder needs another name`);
+      const [folder = ""] = type.name.split(".", 1);
+      if (this.#builtIn.has(type.name) || this.#builtIn.has(folder))
+        throw new Reject("plugin-invalid", `“${folder}” is built in: the folder needs another name`);
       if ((this.#types.has(type.name) && !free.has(type.name)) || byName.has(type.name))
         throw new Reject("plugin-invalid", `two plugins define “${type.name}”`);
       byName.set(type.name, type);

@@ -1,6 +1,6 @@
 /** Plugins that were dropped into a folder: compiled, loaded, and registered beside the built-in ones. */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { Reject } from "../errors.ts";
 import type { Logger } from "../node.ts";
 import * as contract from "../plugin.ts";
@@ -122,7 +122,7 @@ async function compile(
     ),
   );
   if (off) {
-    const mend = `it is loaded again when its files change, or ${markerPath(dataDir, name)} is removed`;
+    const mend = `it is loaded again when its files change, or ${relative(dataDir, markerPath(dataDir, name))} is removed from the data folder`;
     throw new Unloadable(`switched off, as ${oneLine(off.why)}; ${mend}`, { where: off.where });
   }
   const known = cache.get(folder, contents);

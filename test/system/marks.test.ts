@@ -83,3 +83,27 @@ test("a vote for what is no poll, or has no such answer, is refused", async t =>
   assert.equal((await ana.ask("poll.vote", { id: uuid(), room: "lobby", body: { choice: 0 } })).code, "invalid");
   assert.equal((await vote(ana, id, null)).ok, true);
 });
+
+test("who asks for many pages at once gets one after another, and others are served in between", async t => {
+  const node = await newNode(t, {}, plugins);
+  const ana = await visitor(t, node, "Ana");
+  const bo = await visitor(t, node, "Bo");
+  const id = await ask(ana);
+  await Promise.all(Array.from({ length: 2_000 }, (_, n) => vote(bo, id, n % 2)));
+  const done: string[] = [];
+  const pages = Array.from({ length: 40 }, async (_, n) => {
+    const answer = await ana.ask("history", { room: "lobby", ref: id });
+    done.push(answer.ok ? `page ${n}` : String(answer.code));
+  });
+  const said = bo.say("may I?").then(() => done.push("said"));
+  await Promise.all([...pages, said]);
+  const answered = done.filter(what => what.startsWith("page"));
+  assert.deepEqual(
+    answered,
+    answered.map((_, n) => `page ${n}`),
+    "in their order",
+  );
+  assert.equal(answered.length, 32, "the others are to be asked for again");
+  assert.equal(done.filter(what => what === "rate-limited").length, 8);
+  assert.ok(done.indexOf("said") < done.indexOf("page 31"), done.join());
+});

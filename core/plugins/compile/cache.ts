@@ -84,14 +84,18 @@ export class Cache {
     return this.#read(manifest);
   }
 
-  /** Removes what none of these folders needs any more. */
+  /** Removes what none of these folders needs any more, as far as the disk lets it. */
   keep(folders: readonly PluginFolder[]): void {
     const manifests = folders.map(({ name }) => `${name}.json`);
     const needed = new Set(manifests);
     for (const file of manifests)
       for (const made of Object.keys(readManifest(join(this.#directory, file))?.files ?? {})) needed.add(made);
-    for (const file of filesIn(this.#directory))
-      if (!needed.has(file)) rmSync(join(this.#directory, file), { recursive: true, force: true });
+    for (const file of filesIn(this.#directory).filter(file => !needed.has(file)))
+      try {
+        rmSync(join(this.#directory, file), { recursive: true, force: true });
+      } catch {
+        // It takes room, and nothing else.
+      }
   }
 
   #recipeFor({ dev }: PluginFolder): string {
