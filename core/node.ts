@@ -4,7 +4,6 @@ import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { v4 as uuid } from "uuid";
 import { LogAdministration } from "./administration.ts";
-import { loadAssets, withPlugins } from "./assets.ts";
 import { Collector } from "./blobs/collector.ts";
 import { BlobFiles } from "./blobs/files.ts";
 import { BlobHttp } from "./blobs/http.ts";
@@ -16,7 +15,6 @@ import { keysOf } from "./cluster/keys.ts";
 import { ownHosts, resolveSeed } from "./cluster/seeds.ts";
 import type { Config } from "./config.ts";
 import { openControl } from "./control/server.ts";
-import { sharedFolder } from "./datadir.ts";
 import { asReject, type Reject } from "./errors.ts";
 import { writeFact } from "./facts.ts";
 import { Forgotten } from "./forgotten.ts";
@@ -27,20 +25,10 @@ import { Listener } from "./listener.ts";
 import { Log } from "./log/log.ts";
 import { People } from "./people.ts";
 import type { AnyServerPlugin } from "./plugin.ts";
-import { Calls, type CallsParts, HOOKS } from "./plugins/calls/calls.ts";
-import { catchUncaught } from "./plugins/calls/uncaught.ts";
-import { cacheIn } from "./plugins/compile/cache.ts";
-import type { DevParts } from "./plugins/dev/dev.ts";
-import { offerTimers } from "./plugins/dev/timers.ts";
-import { Faults } from "./plugins/faults.ts";
-import { assertFolder, type PluginFolder, pluginFolders } from "./plugins/folders.ts";
-import { loadPlugins } from "./plugins/load.ts";
-import { PageFailures } from "./plugins/page-failures.ts";
-import { builtInPlace, placeOf } from "./plugins/sources.ts";
-import { Watchdog } from "./plugins/watchdog/watchdog.ts";
+import { assertFolder, type PluginFolder } from "./plugins/folders.ts";
+import { openPlugins, type Plugins } from "./plugins/plugins.ts";
 import { Proxies } from "./proxies.ts";
 import { Reading } from "./reading.ts";
-import { Registry } from "./registry.ts";
 import { Report, type ReportParts, type Self } from "./report.ts";
 import { Rooms } from "./rooms.ts";
 import { Router, type RouterParts } from "./router.ts";
@@ -118,14 +106,8 @@ type Ground = Omit<RouterParts, "ack" | "figures" | "blobs"> & {
   blobs: BlobFiles;
   uploads: Uploads;
   collector: Collector;
-  served: Served;
-  pageFailures: PageFailures;
-  /** From then on what is saved of the plugin that is being written is loaded; where there is one. */
-  develop(late: Pick<DevParts, "deliveries" | "gateway">, authority: PublicAuthority | undefined): Promise<void>;
+  plugins: Plugins;
 };
-
-/** What browsers load, and a fingerprint of it: another one after a plugin that is being written was saved. */
-type Served = ReturnType<typeof withPlugins>;
 
 /** `open` is told how to close whatever has been opened, in the order of opening. */
 async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<RunningNode> {
@@ -150,7 +132,7 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
   });
   followCommits(ground, router, logger);
   router.connect(cluster, gateway);
-  await ground.develop({ deliveries: router.deliveries, gateway }, certificates?.authority);
+  await ground.plugins.develop({ deliveries: router.deliveries, gateway }, certificates?.authority);
   open.defer(() => router.close());
   open.defer(startTicking(ground, router));
 
@@ -191,26 +173,21 @@ async function layGround(
   const { config, version, logger, time: unguarded = realTime } = options;
   const failed = (what: string, error: unknown) => logger.error({ what, err: error }, "something failed");
   const time = guarded(unguarded, failed);
-  const faults = new Faults();
   let report: Report | undefined;
-  const calls = newCalls(options, {
-    faults,
-    time,
-    failed: (type, hook) => report?.pluginFailed(type, hook),
-    slow: (type, hook, ms) => report?.pluginSlow(type, hook, ms),
-  });
-  const registry = new Registry(options.plugins, calls);
   if (config.plugins !== undefined) assertFolder(config.plugins);
   const log = await Log.open(config.dataDir);
   open.defer(() => log.close());
-  const { served, develop } = await addPlugins(options, log.directory, { registry, faults, calls }, open);
-  const pageFailures = new PageFailures({
-    calls,
-    types: () => Object.keys(registry.versions()),
-    assets: () => served.assets,
-    dev: options.dev?.name,
-    now: () => time.elapsed(),
-  });
+  const plugins = await openPlugins(
+    options,
+    {
+      dataDir: log.directory,
+      time,
+      failed: (type, hook) => report?.pluginFailed(type, hook),
+      slow: (type, hook, ms) => report?.pluginSlow(type, hook, ms),
+    },
+    open,
+  );
+  const { registry, faults } = plugins;
   const { blobs, uploads, collector } = await openBlobs(config, { log, time, failed }, open);
   const self = { id: await ownId(log), name: config.name, version };
   const isBusOpen = config.secrets.length === 0;
@@ -229,59 +206,9 @@ async function layGround(
     uploads,
     collector,
     report,
-    served,
-    pageFailures,
-    develop,
+    plugins,
     failed,
   };
-}
-
-function newCalls({ logger }: NodeOptions, parts: Pick<CallsParts, "faults" | "time" | "failed" | "slow">): Calls {
-  const warn: Logger["warn"] = (details, message) => logger.warn(details, message);
-  return new Calls({ ...parts, warn, placeOf: (_, error) => placeOf(error) ?? builtInPlace(error) });
-}
-
-/** Those of the plugins' folder, after the built-in ones. Resolves with what browsers get. */
-async function addPlugins(
-  { config, ui, logger, restarts, dev }: NodeOptions,
-  dataDir: string,
-  { registry, faults, calls }: { registry: Registry; faults: Faults; calls: Calls },
-  open: AsyncDisposableStack,
-): Promise<Pick<Ground, "served" | "develop">> {
-  // Nodes that share out a folder share what was dropped into it.
-  const directory = config.plugins ?? join(sharedFolder(config.dataDir) ?? dataDir, "plugins");
-  const found = pluginFolders(directory);
-  const all = dev ? [...found.filter(({ name }) => name !== dev.name), dev] : found;
-  const folders = all.map(({ name }) => name);
-  const watchdog = restarts && folders.length > 0 ? watch(folders, dataDir, logger) : undefined;
-  open.defer(() => watchdog?.close());
-  if (watchdog) {
-    calls.seenBy(watchdog);
-    open.defer(catchUncaught(folders, (folder, error) => calls.uncaught(folder, error)));
-  }
-  if (dev) offerTimers();
-  const parts = { dataDir, ui, registry, faults, logger, watchdog };
-  const loaded = await loadPlugins(all, parts);
-  const own = loadAssets(ui);
-  const served = withPlugins(own, loaded);
-  const develop: Ground["develop"] = async (late, authority) => {
-    if (!dev) return;
-    const show: DevParts["show"] = (loaded, version) => {
-      const { assets, page } = withPlugins(own, loaded, version);
-      Object.assign(served, { assets: withAuthority(assets, authority), page });
-      return page;
-    };
-    const forget = (plugin: string) => calls.forget(plugin);
-    const { Dev } = await import("./plugins/dev/dev.ts");
-    const started = new Dev({ ...parts, ...late, folder: dev, loaded, show, forget });
-    open.defer(() => started.close());
-  };
-  return { served, develop };
-}
-
-function watch(folders: readonly string[], dataDir: string, logger: Logger): Watchdog {
-  const failed = (error: Error) => logger.error({ err: error }, "the watchdog has ended: a plugin may hang this node");
-  return Watchdog.start({ folders, compiled: cacheIn(dataDir), dataDir, hooks: HOOKS }, failed);
 }
 
 async function openBlobs(
@@ -341,7 +268,7 @@ async function openCluster(
 /** The port of the page, which nobody can come to yet. */
 function makeListener(
   { config }: NodeOptions,
-  { report, served, blobs, uploads, people, time, failed }: Ground,
+  { report, plugins: { served }, blobs, uploads, people, time, failed }: Ground,
   { certificates, cluster, router }: { certificates: Certificates | undefined; cluster: Cluster; router: Router },
 ): Listener {
   const { basePath, trustProxy } = config;
@@ -388,7 +315,7 @@ function ownPages({ trustProxy, publicUrl }: Config, cluster: Cluster): (request
 
 function makeGateway(
   config: Config,
-  { self, registry, served, log, clock, time, people, rooms, report, pageFailures, failed }: Ground,
+  { self, registry, log, clock, time, people, rooms, report, failed, plugins: { served, pageFailures } }: Ground,
   { listener, router, cluster }: { listener: Listener; router: Router; cluster: Cluster },
 ): Gateway {
   const proxies = new Proxies(config.trustProxy);
