@@ -62,7 +62,7 @@ export type MessageType<Input = unknown, Body = Input> = {
   /** Cluster serialization; MessagePack of the body unless given. */
   pack?(body: Body): Uint8Array;
   unpack?(bytes: Uint8Array, version: number): unknown;
-  /** One line of plain text: for search, notifications, and whoever lacks this plugin. */
+  /** One line of plain text, never empty: it stands for the message wherever this plugin is missing. */
   summary(body: Body): string;
   /** Log types only: the blobs that a body refers to, each by its hash. They are kept as long as a message refers to them. */
   blobs?(body: Body): readonly string[];
