@@ -95,7 +95,7 @@ test("the guide, followed step by step", async t => {
   });
 
   await t.test("at the end stands the example itself", () => {
-    for (const file of ["message.ts", "server.ts", "samples.ts", "client.tsx", "client.css"])
+    for (const file of ["message.ts", "server.ts", "samples.ts", "client.tsx", "client.css", "poll.test.ts"])
       assert.equal(readFileSync(join(parent, "5/poll", file), "utf8"), read(join(EXAMPLE, file)), file);
   });
 });

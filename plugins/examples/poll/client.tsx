@@ -16,7 +16,7 @@ function Row({ shell, message: { id, room, body }, view: chosen }: RowProps) {
       {body.answers.map((answer, at) => {
         const votes = [...chosen.values()].filter(choice => choice === at).length;
         return (
-          <button key={answer} type="button" class="answer" aria-pressed={at === mine} onClick={() => choose(at)}>
+          <button key={answer} type="button" class="poll-answer" aria-pressed={at === mine} onClick={() => choose(at)}>
             <progress value={votes} max={Math.max(chosen.size, 1)} aria-hidden="true" />
             <span dir="auto">{answer}</span>
             {at === mine && <i aria-hidden="true">✓</i>}
@@ -38,7 +38,8 @@ function turnout({ here, t }: PollShell, chosen: Map<string, number>): string {
 function ask(shell: PollShell, asked: Poll, room: string): void {
   try {
     poll.parse(asked);
-  } catch {
+  } catch (error) {
+    if (!(error instanceof Reject)) throw error;
     throw new Reject("invalid", shell.t("rule", { most: MAX_ANSWERS }));
   }
   shell.send(asked, { room });
@@ -54,7 +55,8 @@ function Form({ shell, room, close }: { shell: PollShell; room: string; close():
       ask(shell, { question, answers: answers.filter(answer => answer.trim() !== "") }, room);
       close();
     } catch (error) {
-      setFault((error as Error).message);
+      if (!(error instanceof Reject)) throw error;
+      setFault(error.message);
     }
   };
   const write = (at: number, text: string) => {
@@ -63,7 +65,7 @@ function Form({ shell, room, close }: { shell: PollShell; room: string; close():
     setAnswers(text !== "" && at === answers.length - 1 && at < MAX_ANSWERS - 1 ? [...written, ""] : written);
   };
   return (
-    <form class="ask" onSubmit={submit}>
+    <form class="poll-form" onSubmit={submit}>
       <input
         class="field"
         autofocus
