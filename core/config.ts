@@ -32,7 +32,7 @@ export type Config = {
   dataDir: string;
   /** Where plugin folders lie; `plugins` in the data directory where this is undefined. */
   plugins: string | undefined;
-  /** Where the executable unpacks its native library; found by itself where this is undefined. */
+  /** Where the executable unpacks its native library and its compiler; found by itself where this is undefined. */
   nativeDir: string | undefined;
   /** Messages a second of one connection; 0 is no limit. */
   rateLimit: number;

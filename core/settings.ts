@@ -33,7 +33,7 @@ export const SETTINGS = [
   { flag: "node-name", env: "NODE_NAME", group: "The cluster", value: "name", help: "name that people see", fallback: "host name and port" },
   { flag: "data-dir", env: "DATA_DIR", group: "This node", value: "folder", help: "where the messages are kept; a folder/* is the first free one of folder/1, folder/2, …", fallback: "./web-chat-data/PORT" },
   { flag: "plugins", env: "PLUGINS", group: "This node", value: "folder", help: "where message types lie that were dropped in, each a folder", fallback: "plugins in the data folder" },
-  { flag: "native-dir", env: "NATIVE_DIR", group: "This node", value: "folder", help: "where the executable unpacks its native library", fallback: "data folder, cache or tmp" },
+  { flag: "native-dir", env: "NATIVE_DIR", group: "This node", value: "folder", help: "where the executable unpacks its native library and its compiler", fallback: "data folder, cache or tmp" },
   { flag: "rate-limit", env: "RATE_LIMIT", group: "This node", value: "n", help: "messages a second that one connection may send; three times as many at once; 0 is no limit", fallback: "10" },
   { flag: "claim-limit", env: "CLAIM_LIMIT", group: "This node", value: "n", help: "new names and rooms an hour from one address; 0 is no limit", fallback: "120" },
   { flag: "blob-limit", env: "BLOB_LIMIT", group: "This node", value: "size", help: "largest file that somebody may send, in bytes, or such as 16MB; 4GB at the most", fallback: "16MB" },
