@@ -127,6 +127,15 @@ test("the reference has all that web-chat/plugin exports", async () => {
   assert.deepEqual(new Set(said), new Set(exported));
 });
 
+test("the reference has every class and custom property that the page lends, and no other", () => {
+  const [, section = ""] = /^## What the page lends\n([\s\S]*?)^## /m.exec(REFERENCE) ?? [];
+  const table = [...section.matchAll(/^\| (`.+?) \|/gm)].flatMap(([, cell = ""]) => cell.match(/[\w-]+/g) ?? []);
+  const modifiers = [...section.matchAll(/with `(\w+)`/g)].map(([, name = ""]) => name);
+  const classes = read("ui/base.css").match(/(?<=\.)[a-z][\w-]*/g) ?? [];
+  const properties = [...read("ui/tokens.css").matchAll(/^ +(--[\w-]+):/gm)].map(([, name = ""]) => name);
+  assert.deepEqual(new Set([...table, ...modifiers]), new Set([...classes, ...properties]));
+});
+
 test("the reference quotes limits as they are", () => {
   for (const said of [
     `more than ${SLOW_MS} ms in one call`,
