@@ -1,4 +1,4 @@
-/** Good messages of each type: `web-chat check` sends them, and what it makes of them by spoiling them. */
+/** Good messages of each type: `web-chat check` tries them, and what it makes of them by spoiling them. */
 export default {
   poll: [
     { question: "Lunch?", answers: ["soup", "rice"] },
