@@ -49,12 +49,16 @@ export function isDeed(name: unknown): name is News["did"] {
 function line(text: unknown): string {
   if (typeof text !== "string") throw new Reject("invalid", "news are made of texts");
   const words = text.replace(/[\s\p{Cc}]+/gu, " ").trim();
-  return words.slice(0, MAX_CHARACTERS).toWellFormed();
+  return words.slice(0, MAX_CHARACTERS).trimEnd().toWellFormed();
 }
 
 /** Everybody in the room may click on it. */
 function link(url: unknown): string {
-  const parsed = typeof url === "string" && url.length <= 1_000 ? URL.parse(url) : null;
-  if (parsed?.protocol !== "https:") throw new Reject("invalid", "the link is no https:// address");
-  return parsed.href;
+  try {
+    const { protocol, href } = new URL(url as string);
+    if (protocol === "https:" && href.length <= 1_000) return href;
+  } catch {
+    // It is none at all.
+  }
+  throw new Reject("invalid", "the link is no https:// address");
 }
