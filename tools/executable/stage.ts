@@ -38,24 +38,27 @@ const embeddedLibrary: Plugin = {
     })),
 };
 
+/** How a thread is started that is put into the bundle. */
+const WORKER = /new Worker\(new URL\("\.\/(\w+)\.ts", import\.meta\.url\), \{/g;
+
 /** pkg would start a thread's file with its own file system in front, at 2 MB a thread: none of the threads needs one. */
 const embeddedWorkers: Plugin = {
   name: "embedded-workers",
   setup: ({ onLoad }) =>
-    onLoad(
-      {
-        filter:
-          /(core[\\/]log[\\/]thread|core[\\/]plugins[\\/]watchdog[\\/]watchdog|core[\\/]check[\\/]overseer|plugins[\\/]voice[\\/]process)\.ts$/,
-      },
-      async ({ path }) => {
-        const source = await readFile(path, "utf8");
-        const [start, name] = /new Worker\(new URL\("\.\/(\w+)\.ts", import\.meta\.url\), \{/.exec(source) ?? [];
-        if (!start) throw new Error(`${path} starts its worker in another form than embeddedWorkers knows`);
-        const worker = await bundle({ ...options, entryPoints: [join(dirname(path), `${name}.ts`)], write: false });
-        const code = JSON.stringify(worker.outputFiles[0]?.text);
-        return { contents: source.replace(start, () => `new Worker(${code}, { eval: true,`), loader: "ts" };
-      },
-    ),
+    onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+      const source = await readFile(path, "utf8");
+      if (!source.includes("new Worker(")) return undefined;
+      if (source.replaceAll(WORKER, "").includes("new Worker("))
+        throw new Error(`${path} starts a worker in another form than embeddedWorkers knows`);
+      let contents = source;
+      for (const [start, name] of source.matchAll(WORKER)) {
+        const entryPoints = [join(dirname(path), `${name}.ts`)];
+        const { outputFiles } = await bundle({ ...options, entryPoints, plugins: [embeddedWorkers], write: false });
+        const code = JSON.stringify(outputFiles[0]?.text);
+        contents = contents.replace(start, () => `new Worker(${code}, { eval: true,`);
+      }
+      return { contents, loader: "ts" };
+    }),
 };
 
 /** What runs in a process of its own. The executable can start nothing but itself, and is told to be that. */
