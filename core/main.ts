@@ -52,6 +52,13 @@ program
     console.log(JSON.stringify({ version, platform, arch, node, types: new Registry(plugins).versions() }));
   });
 program
+  .command("licenses")
+  .description("the licence, and those of all that is inside")
+  .action(async () => {
+    const { licenses } = await import("./commands/licenses.ts");
+    process.stdout.write(await licenses(join(import.meta.dirname, "..")));
+  });
+program
   .command("export")
   .argument("<file>", "where to; - is the standard output")
   .description("everything the node holds as JSON lines, while it runs or not")

@@ -229,9 +229,9 @@ const options: BuildOptions = {
   write: false,
 };
 
-/** Writes dist/ui anew; returns the gzipped bytes of what the first page loads. */
-export async function build(): Promise<number> {
-  const { outputFiles, metafile } = await bundleAll();
+/** Writes dist/ui anew; returns the gzipped bytes of what the first page loads, and what esbuild says of all the bundles. */
+export async function build(): Promise<{ bytes: number; bundles: Metafile[] }> {
+  const { outputFiles, metafile, sheets } = await bundleAll();
   const icon = await readFile(join(root, "ui/icon.svg"));
   const iconName = `icon-${createHash("sha256").update(icon).digest("hex").slice(0, 8).toUpperCase()}.svg`;
   const sheet = outputFiles.find(({ path }) => path.endsWith(".css"))?.path ?? "";
@@ -248,15 +248,15 @@ export async function build(): Promise<number> {
   await writeFile(join(root, "dist/ui/modules.json"), `${JSON.stringify(sharedModules(metafile), null, 2)}\n`);
   const page = fillIn(await readFile(join(root, "ui/index.html"), "utf8"), first, iconName);
   await writeCompressed(join(root, "dist/ui/index.html"), Buffer.from(page));
-  await buildAuthorityPage(iconName);
+  const authority = await buildAuthorityPage(iconName);
   await writeKit();
-  return bytes;
+  return { bytes, bundles: [metafile, sheets, authority] };
 }
 
 /** The page about the certificate, which shares nothing with the chat: it is read before that can be opened. */
-async function buildAuthorityPage(icon: string): Promise<void> {
+async function buildAuthorityPage(icon: string): Promise<Metafile> {
   // Not a module: it has to choose language and theme before anything is drawn.
-  const { outputFiles = [] } = await bundle({
+  const { outputFiles = [], metafile } = await bundle({
     ...options,
     splitting: false,
     format: "iife",
@@ -269,10 +269,11 @@ async function buildAuthorityPage(icon: string): Promise<void> {
     page = page.replace(path.endsWith(".css") ? '"ca.css"' : '"ca.ts"', `"assets/${basename(path)}"`);
   }
   await writeCompressed(join(root, "dist/ui/ca.html"), Buffer.from(page.replace("icon.svg", `assets/${icon}`)));
+  return metafile as Metafile;
 }
 
 /** One bundle of the scripts, and one of the style sheets of the first page. */
-async function bundleAll(): Promise<{ outputFiles: OutputFile[]; metafile: Metafile }> {
+async function bundleAll(): Promise<{ outputFiles: OutputFile[]; metafile: Metafile; sheets: Metafile }> {
   const scripts = await bundle({
     ...options,
     entryPoints: [
@@ -294,6 +295,7 @@ async function bundleAll(): Promise<{ outputFiles: OutputFile[]; metafile: Metaf
   return {
     outputFiles: [...(scripts.outputFiles ?? []), ...(sheets.outputFiles ?? [])],
     metafile: scripts.metafile as Metafile,
+    sheets: sheets.metafile as Metafile,
   };
 }
 
@@ -343,7 +345,7 @@ async function writeCompressed(path: string, contents: Uint8Array): Promise<numb
 }
 
 if (import.meta.main) {
-  const bytes = await build();
+  const { bytes } = await build();
   const kb = (n: number) => (n / 1024).toFixed(1);
   console.log(
     `${relative(process.cwd(), join(root, "dist/ui"))}: first load ${kb(bytes)} of ${kb(BUDGET_BYTES)} KB gzipped`,

@@ -21,9 +21,9 @@ const unknown = process.argv.slice(2).filter(word => !["--all", "--unpacked"].in
 if (unknown.length > 0) throw new Error(`there is no option ${unknown.join(" ")}: --all, --unpacked`);
 const targets = process.argv.includes("--all") ? TARGETS : [thisMachine()];
 
-await build();
+const { bundles } = await build();
 if (process.argv.includes("--unpacked")) {
-  for (const target of targets) await stage(target, join(root, "dist/unpacked", label(target)));
+  for (const target of targets) await stageWith(target, join(root, "dist/unpacked", label(target)));
 } else {
   const sums: string[] = [];
   await rm(join(root, "dist/SHA256SUMS"), { force: true });
@@ -31,12 +31,17 @@ if (process.argv.includes("--unpacked")) {
   await writeFile(join(root, "dist/SHA256SUMS"), sums.join(""));
 }
 
+/** Stages, and writes the licences of what is inside beside the executables; they are the same for all. */
+async function stageWith(target: Target, folder: string): Promise<void> {
+  await writeFile(join(root, "dist/LICENSES.txt"), await stage(target, folder, bundles));
+}
+
 /** Returns the hash of the executable. */
 async function make(target: Target): Promise<string> {
   const startedAt = new Date();
   const file = join(root, "dist", fileName(target));
   const staged = join(cache, label(target));
-  await stage(target, staged);
+  await stageWith(target, staged);
   const base = await baseFor(target);
   await pack(target, base, staged, file);
   const { bytes, gzipped, sum } = await measure(file);

@@ -103,7 +103,7 @@ async function buildExecutable(node) {
   if (!pins[`node-${platform}`]) return;
   const file = `dist/web-chat-${platform}${windows ? ".exe" : ""}`;
   // Folders are among them, and change when a file in them is removed.
-  const inputs = ["ui", "plugins", "core", "tools", "package.json", "package-lock.json"].flatMap(list);
+  const inputs = ["ui", "plugins", "core", "tools", "LICENSE", "package.json", "package-lock.json"].flatMap(list);
   const newest = Math.max(...inputs.map(path => statSync(path).mtimeMs));
   if (existsSync(file) && statSync(file).mtimeMs >= newest) return;
   await step("building the executable", node, ["tools/executable.ts"], {

@@ -22,6 +22,8 @@ const MODULES: Record<string, string> = {
   "@preact/signals-core": "@preact/signals-core/dist/signals-core.d.ts",
   "@preact/signals": "@preact/signals/dist/signals.d.ts",
 };
+/** The packages' files of which there are copies in dist/kit/, below the root. */
+export const KIT_FILES = Object.values(MODULES).map(path => `node_modules/${path}`);
 /** How the packages' own files call each other. */
 const SPECIFIERS: readonly [RegExp, string][] = [
   [/^\.(\.\/\.\.\/src)?\/index$/, "preact"],
@@ -45,7 +47,8 @@ async function typesOfAll(): Promise<string> {
   );
   const around = await read("tools/kit/around.d.ts");
   return [
-    "// What plugins may import, for editors and `tsc`. Made by web-chat: do not change it, `web-chat new` writes it.\n",
+    "// What plugins may import, for editors and `tsc`. Made by web-chat: do not change it, `web-chat new` writes it.",
+    "// The types of Preact in it are under a licence of their own, which `web-chat licenses` prints.\n",
     '/// <reference lib="dom" />\n',
     ambient("web-chat/plugin", await contract()),
     ...packages,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createServer as createTcpServer, type Server } from "node:net";
 import { join } from "node:path";
@@ -27,6 +27,7 @@ test("the help fits a terminal of 80 columns, and lists every command", async ()
     "serve",
     "health",
     "version",
+    "licenses",
     "export",
     "import",
     "backup",
@@ -43,6 +44,13 @@ test("the version is that of package.json, for people and for programs", async (
   assert.equal((await runCommand(["--version"])).output, `web-chat ${about.version}`);
   const { version, types, node } = JSON.parse((await runCommand(["version", "--json"])).output);
   assert.deepEqual([version, node, types.text], [about.version, process.version, 1]);
+});
+
+test("from source it prints its own licence, and says where those of the packages are", async () => {
+  const { code, output } = await runCommand(["licenses"]);
+  assert.equal(code, 0);
+  assert.ok(output.startsWith(readFileSync(join(import.meta.dirname, "../../LICENSE"), "utf8").trimEnd()), output);
+  assert.match(output, /runs from source: each package in .*node_modules has its own licence/);
 });
 
 for (const [what, words, says] of [

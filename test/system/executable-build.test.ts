@@ -2,11 +2,22 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { hash } from "node:crypto";
-import { cpSync, createReadStream, globSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import {
+  cpSync,
+  createReadStream,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { createGzip } from "node:zlib";
+import { build } from "esbuild";
 import manifest from "../../package.json" with { type: "json" };
 import plugins from "../../plugins/server.ts";
 import { executable, noExecutable } from "../helpers/executable.ts";
@@ -17,6 +28,8 @@ const MAX_BYTES = 125e6;
 const MAX_GZIPPED_BYTES = 45e6;
 /** The oldest glibc on which Node starts. */
 const GLIBC_MINOR = 28;
+
+const FILES = ["LICENSE", "package.json", "package-lock.json", "tsconfig.json"];
 
 const skip = noExecutable() ?? false;
 const run = promisify(execFile);
@@ -49,10 +62,62 @@ test("it says what it is made of", { skip }, async () => {
   });
 });
 
+/** The folders of the packages that esbuild bundles, by what it and the page's source maps say. */
+async function bundledPackages(): Promise<string[]> {
+  const { metafile } = await build({
+    absWorkingDir: ROOT,
+    entryPoints: ["core/main.ts", "plugins/voice/process.ts", "plugins/voice/probe.ts", "core/log/worker.ts"],
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    outdir: "unwritten",
+    external: ["bufferutil", "utf-8-validate"],
+    metafile: true,
+    write: false,
+  });
+  const server = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs));
+  const page = globSync("dist/ui/assets/*.js.map", { cwd: ROOT }).flatMap(
+    path => (JSON.parse(readFileSync(join(ROOT, path), "utf8")) as { sources: string[] }).sources,
+  );
+  const folders = [...server, ...page].map(path => /node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0]);
+  // It builds zeromq's library where that is not at hand; the executable has it.
+  return [...new Set(folders)].filter(folder => folder !== undefined && folder !== "node_modules/cmake-ts") as string[];
+}
+
+test("it prints the licence of every package that is bundled into it, and of what is in its libraries", {
+  skip,
+}, async () => {
+  const { stdout } = await run(executable, ["licenses"], { maxBuffer: 4e6 });
+  assert.equal(stdout, readFileSync(join(ROOT, "dist/LICENSES.txt"), "utf8"));
+  const [own, ...entries] = stdout.split(`${"=".repeat(80)}\n`);
+  assert.match(own ?? "", /^web-chat .+\n\nMIT License\n/);
+  for (const entry of entries) assert.match(entry, /^.+\nLicence: .+\nSource: https:\/\/\S+\n\n(?:.*\n){4}/);
+  const packages = await bundledPackages();
+  assert.ok(packages.includes("node_modules/mediabunny") && packages.includes("node_modules/prom-client"));
+  for (const folder of packages) {
+    const { name, version } = JSON.parse(readFileSync(join(ROOT, folder, "package.json"), "utf8"));
+    const entry = entries.find(text => text.startsWith(`${name} ${version}\n`));
+    assert.ok(entry, `${name} ${version}`);
+    const [terms] = readdirSync(join(ROOT, folder)).filter(file => /^licen[cs]e/i.test(file));
+    const text = readFileSync(join(ROOT, folder, terms as string), "utf8").replaceAll("\r\n", "\n");
+    assert.ok(entry.includes(text.trim()), name);
+  }
+  for (const [work, terms] of [
+    ["Node.js", "Copyright Node.js contributors"],
+    ["libzmq", "Mozilla Public License Version 2.0"],
+    ["libsodium", "Frank Denis"],
+    ["Go", "The Go Authors"],
+    ["@yao-pkg/pkg", "Permission is hereby granted"],
+    ["@roberts_lando/vfs", "Permission is hereby granted"],
+    ["node-addon-api", "Permission is hereby granted"],
+  ] as const)
+    assert.ok(entries.find(text => text.startsWith(`${work} `))?.includes(terms), work);
+});
+
 /** A copy of the sources, with the packages beside them. */
 async function clone(folder: string): Promise<string> {
   mkdirSync(join(folder, "node_modules"), { recursive: true });
-  for (const name of ["core", "plugins", "tools", "ui", "package.json", "package-lock.json", "tsconfig.json"])
+  for (const name of ["core", "plugins", "tools", "ui", ...FILES])
     cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   const packages = readdirSync(join(ROOT, "node_modules"))
     .filter(name => name !== ".cache")
@@ -81,4 +146,20 @@ test("the same sources give the same bytes, wherever they lie", async (t: TestCo
   assert.ok(Object.keys(here).some(path => path.endsWith("/core/main.js")));
   assert.ok(Object.keys(here).some(path => path.endsWith("dist/ui/index.html")));
   assert.deepEqual(there, here);
+});
+
+test("no executable is made with a package that lacks its licence, or with a worker that would not be in it", async (t: TestContext) => {
+  if (process.platform === "win32") return t.skip("the copies are made with cp");
+  const folder = await clone(join(temporaryDirectory(t), "a"));
+  // The page has no part in this, and is quick to leave out.
+  writeFileSync(join(folder, "tools/build.ts"), "export const build = async () => ({ bundles: [] });");
+  for (const name of ["dist/ui", "dist/kit"]) mkdirSync(join(folder, name), { recursive: true });
+  const stage = () => run(process.execPath, ["tools/executable.ts", "--unpacked"], { cwd: folder });
+  const worker = join(folder, "core/log/thread.ts");
+  const source = readFileSync(worker, "utf8");
+  writeFileSync(worker, source.replace('new Worker(new URL("./worker.ts"', 'new Worker(new URL("./further/worker.ts"'));
+  await assert.rejects(stage(), /thread\.ts starts a worker in another form/);
+  writeFileSync(worker, source);
+  rmSync(join(folder, "node_modules/accepts/LICENSE"));
+  await assert.rejects(stage(), /node_modules\/accepts has no file with the terms of its licence/);
 });

@@ -4,9 +4,11 @@ import { cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
-import { type BuildOptions, build as bundle, version as compilerVersion, type Plugin } from "esbuild";
+import { type BuildOptions, build as bundle, version as compilerVersion, type Metafile, type Plugin } from "esbuild";
 import { nameTargets } from "../../core/bcj.ts";
+import { KIT_FILES } from "../kit.ts";
 import { packageFor, strip } from "./base.ts";
+import { licensesOf } from "./licenses.ts";
 import { cache, root, type Target, version } from "./target.ts";
 
 /** CommonJS, which is all that pkg runs as a program's first file; names stay, for the stacks in the log. */
@@ -20,7 +22,9 @@ const options: BuildOptions = {
   charset: "ascii",
   minifySyntax: true,
   minifyWhitespace: true,
+  // licenses.ts has what they say, and more.
   legalComments: "none",
+  metafile: true,
   define: { "import.meta.dirname": "__dirname" },
   // Accelerators that ws takes if they happen to be installed.
   external: ["bufferutil", "utf-8-validate"],
@@ -38,25 +42,35 @@ const embeddedLibrary: Plugin = {
     })),
 };
 
-/** pkg would start a thread's file with its own file system in front, at 2 MB a thread: none of the threads needs one. */
-const embeddedWorkers: Plugin = {
-  name: "embedded-workers",
-  setup: ({ onLoad }) =>
-    onLoad(
-      {
-        filter:
-          /(core[\\/]log[\\/]thread|core[\\/]plugins[\\/]watchdog[\\/]watchdog|core[\\/]check[\\/]overseer|plugins[\\/]voice[\\/]process)\.ts$/,
-      },
-      async ({ path }) => {
+/** How a thread is started that is put into the bundle. */
+const WORKER = /new Worker\(new URL\("\.\/(\w+)\.ts", import\.meta\.url\), \{/g;
+
+/**
+ * pkg would start a thread's file with its own file system in front, at 2 MB a thread: none of the threads needs one. Adds
+ * what esbuild says of their bundles to `bundles`.
+ */
+function embeddedWorkers(bundles: Metafile[]): Plugin {
+  const plugin: Plugin = {
+    name: "embedded-workers",
+    setup: ({ onLoad }) =>
+      onLoad({ filter: /\.ts$/ }, async ({ path }) => {
         const source = await readFile(path, "utf8");
-        const [start, name] = /new Worker\(new URL\("\.\/(\w+)\.ts", import\.meta\.url\), \{/.exec(source) ?? [];
-        if (!start) throw new Error(`${path} starts its worker in another form than embeddedWorkers knows`);
-        const worker = await bundle({ ...options, entryPoints: [join(dirname(path), `${name}.ts`)], write: false });
-        const code = JSON.stringify(worker.outputFiles[0]?.text);
-        return { contents: source.replace(start, () => `new Worker(${code}, { eval: true,`), loader: "ts" };
-      },
-    ),
-};
+        if (!source.includes("new Worker(")) return undefined;
+        if (source.replaceAll(WORKER, "").includes("new Worker("))
+          throw new Error(`${path} starts a worker in another form than embeddedWorkers knows`);
+        let contents = source;
+        for (const [start, name] of source.matchAll(WORKER)) {
+          const entryPoints = [join(dirname(path), `${name}.ts`)];
+          const { outputFiles, metafile } = await bundle({ ...options, entryPoints, plugins: [plugin], write: false });
+          bundles.push(metafile as Metafile);
+          const code = JSON.stringify(outputFiles[0]?.text);
+          contents = contents.replace(start, () => `new Worker(${code}, { eval: true,`);
+        }
+        return { contents, loader: "ts" };
+      }),
+  };
+  return plugin;
+}
 
 /** What runs in a process of its own. The executable can start nothing but itself, and is told to be that. */
 const PROBER = "plugins/voice/process";
@@ -80,22 +94,27 @@ const withoutSheetMaps: Plugin = {
   setup: ({ onLoad }) => onLoad({ filter: /node_modules[\\/]source-map-js[\\/]/ }, () => ({ contents: "" })),
 };
 
-/** Fills `folder` anew. The UI has to be built. The same sources give the same bytes, wherever they lie. */
-export async function stage(target: Target, folder: string): Promise<void> {
+/**
+ * Fills `folder` anew. The UI has to be built; `page` is what esbuild said of its bundles. The same sources give the same bytes,
+ * wherever they lie. Returns the licences of what is inside.
+ */
+export async function stage(target: Target, folder: string, page: readonly Metafile[]): Promise<string> {
   await rm(folder, { recursive: true, force: true });
-  await bundle({
+  const bundles = [...page];
+  const main = await bundle({
     ...options,
     entryPoints: ["core/main.ts"],
     outfile: join(folder, "core/main.js"),
-    plugins: [embeddedLibrary, embeddedWorkers, embeddedProber, withoutSheetMaps],
+    plugins: [embeddedLibrary, embeddedWorkers(bundles), embeddedProber, withoutSheetMaps],
     banner: { js: `if (${isProber}) return require("../${PROBER}.js");` },
   });
-  await bundle({
+  const prober = await bundle({
     ...options,
     entryPoints: [`${PROBER}.ts`],
     outfile: join(folder, `${PROBER}.js`),
-    plugins: [embeddedWorkers],
+    plugins: [embeddedWorkers(bundles)],
   });
+  bundles.push(main.metafile as Metafile, prober.metafile as Metafile);
   // No page asks for the source maps; what is there packed, core/assets.ts unpacks.
   const filter = (path: string) => !/\.(map|gz)$/.test(path) && !existsSync(`${path}.br`);
   await cp(join(root, "dist/ui"), join(folder, "dist/ui"), { recursive: true, filter });
@@ -108,9 +127,12 @@ export async function stage(target: Target, folder: string): Promise<void> {
     name: "web-chat",
     version,
     bin: "core/main.js",
-    pkg: { assets: ["dist/ui/**/*", "dist/kit/*", "native/*"] },
+    pkg: { assets: ["dist/ui/**/*", "dist/kit/*", "native/*", "LICENSES.br"] },
   };
   await writeFile(join(folder, "package.json"), JSON.stringify(manifest));
+  const licenses = await licensesOf(bundles, KIT_FILES);
+  await writeFile(join(folder, "LICENSES.br"), await promisify(brotliCompress)(licenses));
+  return licenses;
 }
 
 /** The newest of the libraries that zeromq brings for a platform; on Linux that for glibc, which Node itself needs. */
