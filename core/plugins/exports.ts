@@ -49,8 +49,13 @@ function pluginsIn<Plugin>(folder: PluginFolder, half: "server" | "client", expo
     plugin.message !== null &&
     typeof plugin.hooks === (half === "server" ? "function" : "object");
   if (plugins.length > 0 && plugins.every(isPlugin)) return plugins;
+  throw exportsNone(folder, half);
+}
+
+/** What a half is refused with that exports no plugin by default. */
+export function exportsNone(folder: PluginFolder, half: "server" | "client"): Unloadable {
   const define = half === "server" ? "defineServer" : "defineClient";
-  throw new Unloadable(`its ${half} half exports no plugin by default`, {
+  return new Unloadable(`its ${half} half exports no plugin by default`, {
     where: whereOf(placeIn(folder.path, filesOf(folder, half), /export\s+default/)),
     mend: `export default ${define}(message, { … }), or a list of those`,
   });

@@ -124,7 +124,7 @@ const BROKEN: readonly (readonly Broken[])[] = [
     ["a file is not there", "client.tsx", '"./style.css"', '"./styl.css"', /^client\.tsx:5:8 {2}Could not resolve "\.\/styl\.css"\n {4}look at the path/m],
   ],
   [
-    ["something is not exported", "message.ts", "export const answer =", "export const anwser =", /^server\.ts:3:\d+ {2}No matching export in "message\.ts" for import "answer"\n {4}export it there/m],
+    ["something is not exported", "message.ts", "export const answer =", "export const anwser =", /^server\.ts:3:\d+ {2}No matching export in "message\.ts" for import "answer"\n {4}did you mean “anwser”\?/m],
     ["the client half imports the server half", "client.tsx", '"./style.css"', '"./server.ts"', /^client\.tsx:5:8 {2}.*stays on the server.*\n {4}move what both halves need into message\.ts/m],
     ["the client half imports a module of Node", "client.tsx", "import { useState", 'import "node:fs"; import { useState', /^client\.tsx:2:8 {2}Could not resolve "node:fs"\n {4}what is Node's own is there for server\.ts only/m],
   ],
