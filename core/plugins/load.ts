@@ -9,7 +9,7 @@ import { runIn } from "./calls/uncaught.ts";
 import { Cache, type CompiledFolder } from "./compile/cache.ts";
 import { type Compiled, compileClient, compileServer, stopCompiling } from "./compile/compile.ts";
 import { CONTRACT_KEY, type PageModules, readModules } from "./compile/imports.ts";
-import { assertNamed, exportOf, exportsNone, serversIn, typeAt } from "./exports.ts";
+import { assertDistinct, assertNamed, exportOf, exportsNone, serversIn, typeAt } from "./exports.ts";
 import type { Fault, Faults } from "./faults.ts";
 import { contentsOf, fileOf, type PluginFolder } from "./folders.ts";
 import { isFolderName, mendOfName } from "./names.ts";
@@ -176,6 +176,7 @@ async function admitted<Result>(
   const load = () => runIn(name, () => exportOf(server, fileOf(path, "server") ?? "server.ts"));
   const plugins = serversIn(folder, await (watchdog ? watchdog.loading(name, load) : load()));
   for (const plugin of plugins) assertNamed(folder, plugin);
+  assertDistinct(folder, plugins);
   try {
     return runIn(name, () => admit(plugins, settings));
   } catch (error) {
