@@ -6,7 +6,7 @@ import { BANNER, NAMES } from "../dev/timers.ts";
 import { fileOf, lookalike, type PluginFolder } from "../folders.ts";
 import { mediaFiles, scopedSheets } from "./attachments.ts";
 import { ownContract, type PageModules, pageModules, serverOnly, withoutPage } from "./imports.ts";
-import { type Problem, problemOf, slipsOf } from "./problems.ts";
+import { type Problem, problemsOf, slipsOf } from "./problems.ts";
 
 export type Compiled = {
   /** Empty where all went well. */
@@ -192,7 +192,7 @@ async function run(folder: string, options: BuildOptions): Promise<Compiled> {
     const { errors } = error as { errors?: Message[] };
     // Without those it is the compiler itself that could not run.
     if (!errors) throw error;
-    return failed(errors.map(message => problemOf(message, folder)));
+    return failed(problemsOf(errors, folder));
   }
   const [[path, { exports }] = ["", { exports: [] }]] = Object.entries(result.metafile.outputs).filter(
     ([, { entryPoint }]) => entryPoint !== undefined,

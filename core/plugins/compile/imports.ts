@@ -66,7 +66,7 @@ export function pageModules(modules: PageModules): Plugin {
       }));
       onResolve({ filter: /^(preact|@preact\/signals|web-chat)(\/|$)/ }, ({ path }) => {
         if (Object.hasOwn(modules, path)) return { path, namespace: PAGE_NAMESPACE, sideEffects: false };
-        return path === CONTRACT_KEY ? { errors: [{ text: `the page has no module ${path}: build it anew` }] } : null;
+        return path === CONTRACT_KEY ? { errors: [{ text: `the page has no module ${path}` }] } : null;
       });
       onLoad({ filter: /.*/, namespace: PAGE_NAMESPACE }, ({ path }) => {
         const { file = "", exports = [] } = modules[path] ?? {};

@@ -27,6 +27,7 @@ const MENDS: readonly [said: RegExp, mend: string][] = [
   [/^No matching export in "(preact|@preact|web-chat)[/"]/, "look how it is written: the page's own module exports no such thing"],
   [/^No matching export/, "export it there, or import what that file does export: default exports have no braces"],
   [/^Import "[^"]+" will always be undefined/, "look how it is written: nothing of that name is exported there"],
+  [/^the page has no module/, "npm run build makes it"],
   [/stays on the server/, "move what both halves need into message.ts"],
   [/^No loader is configured/, `beside code, CSS and JSON, these can be imported: ${ENDINGS}`],
   [/is not a known CSS property/, "look how it is written"],
@@ -35,11 +36,24 @@ const SYNTAX = "mend what stands there, or just before it";
 /** What may be meant by it is beyond doubt, and none of the plugin's doing. */
 const NO_SLIPS = new Set(["ignored-bare-import"]);
 
-/** Of what the compiler says; `folder` is where the plugin lies. */
-export function problemOf({ text: said, location, notes }: Message, folder: string): Problem {
+/** What keeps it from being compiled; `folder` is where the plugin lies. Of a file that cannot be read the first, as the rest follows. */
+export function problemsOf(errors: readonly Message[], folder: string): Problem[] {
+  const unread = new Set<string | undefined>();
+  return errors
+    .filter(({ text, notes, location }) => {
+      const isFirst = !unread.has(location?.file);
+      if (mendOf(text) !== undefined || meantBy(notes) !== undefined) return true;
+      unread.add(location?.file);
+      return isFirst;
+    })
+    .map(message => problemOf(message, folder));
+}
+
+function problemOf({ text: said, location, notes }: Message, folder: string): Problem {
   const text = said.replace(`"${PAGE_NAMESPACE}:`, '"');
   const file = location?.file.replaceAll("\\", "/");
-  const mend = meantBy(notes) ?? mendOf(text) ?? (file === undefined ? undefined : jsxIn(folder, file)) ?? SYNTAX;
+  const inText = file === undefined ? undefined : jsxIn(folder, file);
+  const mend = meantBy(notes) ?? mendOf(text) ?? inText ?? begunAt(notes) ?? SYNTAX;
   if (!location || file === undefined) return { text, mend };
   return { text, mend, file, line: location.line, column: location.column };
 }
@@ -54,6 +68,15 @@ export function slipsOf(warnings: readonly Message[], folder: string): Problem[]
 function meantBy(notes: readonly { text: string }[]): string | undefined {
   const [word] = notes.flatMap(({ text }) => /^Did you mean (?:to import )?"([^"]+)" instead/.exec(text)?.[1] ?? []);
   return word === undefined ? undefined : `did you mean “${word}”?`;
+}
+
+/** Where that begins which has no end. */
+function begunAt(notes: Message["notes"]): string | undefined {
+  const [begun] = notes.flatMap(({ text, location }) => {
+    const [, what] = /^The (.+) is here:$/.exec(text) ?? [];
+    return what && location ? `${SYNTAX}: the ${what} is in line ${location.line}` : [];
+  });
+  return begun;
 }
 
 function mendOf(text: string): string | undefined {
