@@ -333,6 +333,7 @@ test("what is likely a mistake is named, and the plugin is loaded; so is what re
   const failed = await until(ana, told, ({ problems }) => problems.length > 0);
   assert.match(failed.problems[0]?.why ?? "", /it returned nothing: return the body$/);
   assert.equal(failed.problems[0]?.where, "server.ts");
+  await node.logged("failed in receive (server.ts)");
   const line = node.lines.find(line => line.includes("failed in receive (server.ts)"));
   assert.ok(line && !line.includes("stack"), line);
 });
