@@ -16,6 +16,9 @@ names a JSON file with the flags' names as keys. A flag wins over the
 environment, and that over the file. Settings go with every command: --port or
 --data-dir say which node of this machine is meant.`;
 
+/** The built page. */
+const UI = join(import.meta.dirname, "../dist/ui");
+
 const program = new Command("web-chat")
   .description("A chat that spans servers: start it, open the page, name one node to another, and they are one chat.")
   .configureHelp({ helpWidth: 80, optionDescription: ({ description }) => description })
@@ -135,7 +138,7 @@ program
       import("../plugins/server.ts"),
       import("./commands/check.ts"),
     ]);
-    const { text, sound } = await check(folder, plugins);
+    const { text, sound } = await check(folder, plugins, UI);
     console.log(text);
     if (!sound) process.exitCode = 1;
   });
@@ -209,7 +212,7 @@ async function start(dev?: PluginFolder): Promise<void> {
     config,
     plugins,
     version,
-    ui: join(import.meta.dirname, "../dist/ui"),
+    ui: UI,
     dev,
     misspelt: nearMisses(process.env),
     open: program.opts<{ open?: true }>().open ?? false,

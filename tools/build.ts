@@ -1,6 +1,6 @@
 /**
  * Bundles the browser UI to dist/ui: index.html, under assets/ hashed files with a .gz and a .br beside each, and in
- * modules.json the names of those that dropped-in plugins share. Writes dist/kit, too: see kit.ts.
+ * modules.json the names of those that dropped-in plugins share, and what they export. Writes dist/kit, too: see kit.ts.
  */
 import { createHash } from "node:crypto";
 import { globSync } from "node:fs";
@@ -312,11 +312,20 @@ function firstLoad({ outputs }: Metafile): string[] {
   return found.map(path => basename(path));
 }
 
-/** The files of the shared modules, below the page, by the names under which plugins import them. */
-function sharedModules({ outputs }: Metafile): Record<string, string> {
-  const files = Object.entries(outputs).map(([path, { entryPoint }]) => [entryPoint, `assets/${basename(path)}`]);
-  const byEntry = Object.fromEntries(files);
-  return Object.fromEntries(Object.keys(SHARED).map(name => [name, byEntry[`shared:${name}`]]));
+/** The files of the shared modules, below the page, and what each exports, by the names under which plugins import them. */
+function sharedModules({ outputs }: Metafile): Record<string, { file: string; exports: string[] }> {
+  const byEntry = Object.fromEntries(
+    Object.entries(outputs).map(([path, { entryPoint, exports }]) => [
+      entryPoint,
+      { file: `assets/${basename(path)}`, exports: exports.sort() },
+    ]),
+  );
+  return Object.fromEntries(
+    Object.keys(SHARED).flatMap(name => {
+      const made = byEntry[`shared:${name}`];
+      return made ? [[name, made]] : [];
+    }),
+  );
 }
 
 /** Asset URLs stay relative, so that the page also works under a sub-path. */

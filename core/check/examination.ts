@@ -1,5 +1,6 @@
 /** What is done with a plugin's code to find out whether it keeps the contract; in a process of its own: see examiner.ts. */
 import { join } from "node:path";
+import type { AnyClientPlugin } from "../plugin.ts";
 import * as contract from "../plugin.ts";
 import { Calls } from "../plugins/calls/calls.ts";
 import { whyOf } from "../plugins/calls/thrown.ts";
@@ -8,6 +9,7 @@ import { clientsIn, exportOf, serversIn } from "../plugins/exports.ts";
 import { fileOf, type PluginFolder } from "../plugins/folders.ts";
 import { settingsOf } from "../plugins/settings.ts";
 import { placeAs, placeOf } from "../plugins/sources.ts";
+import { noteOfBrowser } from "./browser.ts";
 import { type Report, writeReport } from "./examiner.ts";
 import type { Finding } from "./findings.ts";
 import { Overseer } from "./overseer.ts";
@@ -21,6 +23,7 @@ export class Examination {
   readonly #stuckMs: number;
   readonly #calls = new Calls({ placeOf: (_, error) => placeOf(error) });
   readonly #findings: Finding[] = [];
+  readonly #notes: Finding[] = [];
   readonly #did: string[] = [];
   #step: Pick<Report, "step" | "file"> = { step: "starting", file: "" };
   #ended = false;
@@ -53,9 +56,7 @@ export class Examination {
     const settings = await this.#attempt(() => settingsOf(this.#folder.path), "");
     const servers = await this.#attempt(async () => serversIn(this.#folder, await this.#load(server)), server);
     if (found.length > 0) return;
-    const clients = client
-      ? await this.#attempt(async () => clientsIn(this.#folder, await this.#load(client)), client)
-      : [];
+    const clients = client ? await this.#attempt(() => this.#clients(client), client) : [];
     if (!servers || !clients) return;
     this.#at("the making of its hooks", server);
     found.push(...faultsOfServer(this.#folder, servers, settings, this.#calls));
@@ -70,6 +71,18 @@ export class Examination {
     this.#at("a test", tests[0] ?? "");
     found.push(...(await faultsOfTests(tests, file => this.#moduleOf(file))));
     this.#did.push(tests.length > 0 ? "tests" : "no tests");
+  }
+
+  /** None where it is a browser that it takes to load them. */
+  async #clients(file: string): Promise<AnyClientPlugin[]> {
+    try {
+      return clientsIn(this.#folder, await this.#load(file));
+    } catch (error) {
+      const note = noteOfBrowser(error, file);
+      if (!note) throw error;
+      this.#notes.push(note);
+      return [];
+    }
   }
 
   #load(file: string): Promise<unknown> {
@@ -98,7 +111,7 @@ export class Examination {
 
   #report(ended: boolean): void {
     this.#ended = ended;
-    writeReport(this.#place, { ...this.#step, findings: this.#findings, did: this.#did, ended });
+    writeReport(this.#place, { ...this.#step, findings: this.#findings, notes: this.#notes, did: this.#did, ended });
   }
 
   #exited(code: number): void {

@@ -16,6 +16,8 @@ export type Report = {
   /** The file that this is about. */
   readonly file: string;
   readonly findings: readonly Finding[];
+  /** What could not be looked into, and is no fault. */
+  readonly notes: readonly Finding[];
   /** What was looked at. */
   readonly did: readonly string[];
   readonly ended: boolean;
@@ -43,8 +45,8 @@ export function writeReport(place: string, report: Report): void {
 }
 
 /** What is found in the modules that were compiled into `place`. */
-export async function examined(place: string): Promise<Pick<Report, "findings" | "did">> {
-  writeReport(place, { step: "starting", file: "", findings: [], did: [], ended: false });
+export async function examined(place: string): Promise<Pick<Report, "findings" | "notes" | "did">> {
+  writeReport(place, { step: "starting", file: "", findings: [], notes: [], did: [], ended: false });
   const { file, args } = ownCommand();
   const env = { ...process.env, [VARIABLE]: place };
   // What the plugin itself prints is no finding.
@@ -52,8 +54,8 @@ export async function examined(place: string): Promise<Pick<Report, "findings" |
   const child = spawn(file, args, { env, stdio: [...stdio], timeout: WITHIN_MS, killSignal: "SIGKILL" });
   const startedAt = performance.now();
   const [code, signal] = (await once(child, "exit")) as [number | null, string | null];
-  const { step, file: about, findings, did, ended } = readReport(place);
-  if (ended) return { findings, did };
+  const { step, file: about, findings, notes, did, ended } = readReport(place);
+  if (ended) return { findings, notes, did };
   const late = performance.now() - startedAt >= WITHIN_MS;
   const what = late
     ? `${step} took more than ${WITHIN_MS / 60_000} minutes`
@@ -61,5 +63,5 @@ export async function examined(place: string): Promise<Pick<Report, "findings" |
   const mend = late
     ? "everybody on a node waits meanwhile: a call may take 50 ms"
     : "it has to leave the process alone, and its memory has to have an end";
-  return { findings: [...findings, { file: about, what, mend }], did };
+  return { findings: [...findings, { file: about, what, mend }], notes, did };
 }

@@ -1,21 +1,15 @@
 /** The form of what a plugin's halves export: names, hooks that nobody calls, texts that are missing. */
-import { closest, distance } from "fastest-levenshtein";
 import { Reject } from "../errors.ts";
 import { type AnyClientPlugin, type AnyServerPlugin, CONTRACT } from "../plugin.ts";
 import type { Calls } from "../plugins/calls/calls.ts";
 import { whyOf } from "../plugins/calls/thrown.ts";
-import { assertNamed, filesOf, typeAt } from "../plugins/exports.ts";
-import type { Half, PluginFolder } from "../plugins/folders.ts";
+import { assertDistinct, assertNamed, filesOf, typeAt } from "../plugins/exports.ts";
+import type { PluginFolder } from "../plugins/folders.ts";
+import { meantBy, misspeltIn } from "../plugins/misspelt.ts";
 import { escaped, type Place, placeAs, placeIn, placeOf } from "../plugins/sources.ts";
 import { Unloadable } from "../plugins/unloadable.ts";
 import { Registry } from "../registry.ts";
 import type { Finding } from "./findings.ts";
-
-const MESSAGE = "type contract version kind role parse check pack unpack summary blobs key merge".split(" ");
-const SERVER = "receive joined left tick request".split(" ");
-const CLIENT = "Row fold Composer tool command panel Dock Badge Hint action here started typed strings".split(" ");
-/** Further apart, two words have nothing to do with each other. */
-const MAX_TYPOS = 3;
 
 /** What a node would refuse of them, and what it would never call. */
 export function faultsOfServer(
@@ -24,17 +18,22 @@ export function faultsOfServer(
   settings: unknown,
   calls: Calls,
 ): Finding[] {
+  try {
+    assertDistinct(folder, plugins);
+  } catch (error) {
+    return [findingBy(error, typeAt(folder, plugins[0]))];
+  }
   const registry = new Registry([], calls);
   return plugins.flatMap(plugin => {
     const { message } = plugin;
     const at = typeAt(folder, plugin);
-    const found = unknownIn(folder, message, MESSAGE, "message");
+    const found = misspeltIn(folder, Object.keys(message), "message");
     try {
       assertNamed(folder, plugin);
       const outdated = faultOfContract(folder, plugin);
       if (outdated) return [...found, outdated];
       registry.admit([plugin], settings);
-      return [...found, ...unknownIn(folder, plugin.hooks(settings), SERVER, "server")];
+      return [...found, ...misspeltIn(folder, Object.keys(plugin.hooks(settings)), "server")];
     } catch (error) {
       return [...found, findingBy(error, at)];
     }
@@ -74,7 +73,7 @@ export function faultsOfClient(
 ): Finding[] {
   return plugins.flatMap(({ message, hooks }) => {
     const file = filesOf(folder, "client");
-    const found = unknownIn(folder, hooks, CLIENT, "client");
+    const found = misspeltIn(folder, Object.keys(hooks), "client");
     if (!types.has(message.type))
       found.push({
         ...placeIn(folder.path, file, /defineClient/),
@@ -113,24 +112,7 @@ function faultsOfStrings(
         found.push({
           ...placeIn(folder.path, files, new RegExp(`(?<=\\b${hook}\\b[^]*?)["'\`]${escaped(key)}["'\`]`)),
           what: `${hook} names the text “${key}”, which strings does not have`,
-          mend: nearest(key, [...all]) ?? `add ${key} to strings`,
+          mend: meantBy(key, [...all]) ?? `add ${key} to strings`,
         });
   return found;
-}
-
-/** A field that nothing reads is a mistake of writing. */
-function unknownIn(folder: PluginFolder, given: object, known: readonly string[], half: Half): Finding[] {
-  return Object.keys(given)
-    .filter(name => !known.includes(name))
-    .map(name => ({
-      ...placeIn(folder.path, filesOf(folder, half), new RegExp(`\\b${escaped(name)}\\b(?=\\s*[:(,}])`)),
-      what: `nothing is called “${name}” in the ${half === "message" ? "message" : `${half} half`} of a plugin`,
-      mend: nearest(name, known) ?? `it knows ${known.join(", ")}`,
-    }));
-}
-
-function nearest(name: string, known: readonly string[]): string | undefined {
-  if (known.length === 0) return undefined;
-  const found = closest(name, [...known]);
-  return distance(name.toLowerCase(), found.toLowerCase()) <= MAX_TYPOS ? `did you mean “${found}”?` : undefined;
 }

@@ -7,30 +7,23 @@ import { assigned, examined } from "../check/examiner.ts";
 import { type Finding, findingOf, told } from "../check/findings.ts";
 import { SAMPLES } from "../check/samples.ts";
 import { TEST } from "../check/tests.ts";
-import { type Typed, typesOf } from "../check/types.ts";
+import { typesOf } from "../check/types.ts";
 import { Reject } from "../errors.ts";
 import type { AnyServerPlugin } from "../plugin.ts";
 import { compileClient, compileForCheck, compileServer, stopCompiling } from "../plugins/compile/compile.ts";
-import { CONTRACT_KEY } from "../plugins/compile/imports.ts";
-import { fileOf, type PluginFolder } from "../plugins/folders.ts";
-import { faultOfName } from "../plugins/names.ts";
+import { type PageModules, readModules } from "../plugins/compile/imports.ts";
+import { fileOf, lookalike, type PluginFolder } from "../plugins/folders.ts";
+import { faultOfName, mendOfName } from "../plugins/names.ts";
 import { STUCK_MS } from "../plugins/watchdog/watchdog.ts";
 
-/** Where the page has them does not matter here. */
-const PAGE = Object.fromEntries(
-  ["preact", "preact/hooks", "preact/jsx-runtime", "@preact/signals", CONTRACT_KEY].map(name => [
-    name,
-    "assets/page.js",
-  ]),
-);
-
 /**
- * What was found, as text; `sound` where nothing was. A call that keeps the thread for `stuckMs` never returns: a node would
- * be restarted then. Throws `Reject` where there is no plugin to check.
+ * What was found, as text; `sound` where nothing was. `ui` is where the page was built to. A call that keeps the thread for
+ * `stuckMs` never returns: a node would be restarted then. Throws `Reject` where there is no plugin to check.
  */
 export async function check(
   path: string,
   builtIn: readonly AnyServerPlugin[],
+  ui: string,
   stuckMs: number = STUCK_MS,
 ): Promise<{ text: string; sound: boolean }> {
   const folder = { name: basename(resolve(path)), path: resolve(path) };
@@ -38,47 +31,54 @@ export async function check(
     throw new Reject("file-unusable", `${folder.path} is no folder`);
   const place = assigned();
   if (place !== undefined) return new Examination(folder, place, stuckMs).run(await readdir(folder.path));
-  const typed = typesOf(folder.path);
-  const fault = faultOfName(folder.name, builtIn);
-  const { findings, did } = await inspect(folder);
-  const types = await typed;
-  const all = unique([
-    ...(fault ? [{ file: "", what: `“${folder.name}” ${fault}`, mend: "rename the folder, and the types in it" }] : []),
-    ...findings,
-    ...(types?.findings ?? []),
-  ]);
-  const done = [...did, wordsOf(types)].join(", ");
-  const summary = all.length === 0 ? `${folder.name} is sound (${done})` : `${folder.name}: ${all.length} to mend`;
-  const lines = [...all, ...(types?.unchecked ?? [])].map(finding => told(finding, path));
+  const modules = readModules(ui);
+  if (!modules) throw new Reject("file-unusable", `the page is missing in ${ui}: npm run build makes it`);
+  const { findings, notes, did } = faultOfFolder(folder, builtIn) ?? (await inspect(folder, modules));
+  const all = unique(findings);
+  const summary =
+    all.length === 0 ? `${folder.name} is sound (${did.join(", ")})` : `${folder.name}: ${all.length} to mend`;
+  const lines = [...all, ...notes].map(finding => told(finding, path));
   return { text: [...lines, summary].join("\n"), sound: all.length === 0 };
 }
 
-function wordsOf(types: Typed | undefined): string {
-  if (!types) return "types not: there is no TypeScript";
-  return types.unchecked.length > 0 ? "types but for those of Node" : "types";
+/** `notes` are no faults: what could not be looked into. */
+type Inspected = { findings: readonly Finding[]; notes: readonly Finding[]; did: readonly string[] };
+
+/** What says all there is to say of it. */
+function faultOfFolder({ name, path }: PluginFolder, builtIn: readonly AnyServerPlugin[]): Inspected | undefined {
+  const only = (what: string, mend: string) => ({ findings: [{ file: "", what, mend }], notes: [], did: [] });
+  const fault = faultOfName(name, builtIn);
+  if (fault) return only(`“${name}” ${fault}`, mendOfName(name));
+  if (fileOf(path, "message")) return undefined;
+  const near = lookalike(path, "message");
+  const mend = near ? `there is a ${near}: is that meant?` : "web-chat new writes a folder that has all that it takes";
+  return only("there is no message.ts", mend);
 }
 
-async function inspect(folder: PluginFolder): Promise<{ findings: readonly Finding[]; did: readonly string[] }> {
+async function inspect(folder: PluginFolder, modules: PageModules): Promise<Inspected> {
   const names = (await readdir(folder.path)).sort();
-  if (!fileOf(folder.path, "message"))
-    return {
-      did: [],
-      findings: [
-        { file: "", what: "there is no message.ts", mend: "web-chat new writes a folder that has all that it takes" },
-      ],
-    };
   const others = names.filter(name => SAMPLES.test(name) || TEST.test(name));
   const halves = (["server", "client"] as const).flatMap(half => fileOf(folder.path, half) ?? []);
   const place = await mkdtemp(join(tmpdir(), "web-chat-check-"));
   try {
-    const parts = [compileServer(folder), compileClient(folder, PAGE), compileForCheck(folder, [...halves, ...others])];
-    const [server, client, both] = await Promise.all(parts);
-    const problems = [server, client, both].flatMap(part => part?.problems ?? []);
-    if (problems.length > 0 || !both) return { did: [], findings: problems.map(findingOf) };
+    const [server, client, both] = await Promise.all([
+      compileServer(folder),
+      compileClient(folder, modules),
+      compileForCheck(folder, [...halves, ...others]),
+    ]);
+    const slips = [...server.slips, ...client.slips].map(findingOf);
+    const problems = [server, client, both].flatMap(({ problems }) => problems).map(findingOf);
+    // What TypeScript makes of a file that cannot be read is many words about the same.
+    if (problems.length > 0) return { did: [], notes: [], findings: [...problems, ...slips] };
     const out = compiledIn(place);
     await mkdir(out, { recursive: true });
     for (const [name, contents] of both.outputs) await writeFile(join(out, name), contents);
-    return await examined(place);
+    const [{ findings, notes, did }, types] = await Promise.all([examined(place), typesOf(folder.path)]);
+    return {
+      findings: [...findings, ...slips, ...types.findings],
+      notes: [...notes, ...types.unchecked],
+      did: [...did, types.did],
+    };
   } finally {
     await stopCompiling();
     await rm(place, { recursive: true, force: true });

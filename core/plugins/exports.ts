@@ -3,7 +3,7 @@ import { pathToFileURL } from "node:url";
 import type { AnyClientPlugin, AnyServerPlugin } from "../plugin.ts";
 import { oneLine } from "./calls/thrown.ts";
 import { fileOf, type Half, type PluginFolder } from "./folders.ts";
-import { escaped, type Place, placeIn, whereOf } from "./sources.ts";
+import { escaped, type Place, placeIn, placesIn, whereOf } from "./sources.ts";
 import { Unloadable, unloadableBy } from "./unloadable.ts";
 
 /** Longer than a start may be kept waiting. */
@@ -49,8 +49,13 @@ function pluginsIn<Plugin>(folder: PluginFolder, half: "server" | "client", expo
     plugin.message !== null &&
     typeof plugin.hooks === (half === "server" ? "function" : "object");
   if (plugins.length > 0 && plugins.every(isPlugin)) return plugins;
+  throw exportsNone(folder, half);
+}
+
+/** What a half is refused with that exports no plugin by default. */
+export function exportsNone(folder: PluginFolder, half: "server" | "client"): Unloadable {
   const define = half === "server" ? "defineServer" : "defineClient";
-  throw new Unloadable(`its ${half} half exports no plugin by default`, {
+  return new Unloadable(`its ${half} half exports no plugin by default`, {
     where: whereOf(placeIn(folder.path, filesOf(folder, half), /export\s+default/)),
     mend: `export default ${define}(message, { … }), or a list of those`,
   });
@@ -66,10 +71,27 @@ export function assertNamed(folder: PluginFolder, plugin: AnyServerPlugin): void
   });
 }
 
+/** Throws `Unloadable` where two types have one name, at the second place where that is written. */
+export function assertDistinct(folder: PluginFolder, plugins: readonly AnyServerPlugin[]): void {
+  const twice = plugins.find(({ message }, at) => plugins.findIndex(other => other.message.type === message.type) < at);
+  if (!twice) return;
+  const files = filesOf(folder, "message", "server");
+  const [one = typeAt(folder, twice), other] = placesIn(folder.path, files, nameOf(twice));
+  const first = other ? `, also in ${whereOf(one)}` : "";
+  throw new Unloadable(`two types are called “${oneLine(String(twice.message.type))}”${first}`, {
+    where: whereOf(other ?? one),
+    mend: other ? "call one of them something else" : "list it once in server.ts",
+  });
+}
+
 /** Where a type is named. */
 export function typeAt(folder: PluginFolder, plugin: AnyServerPlugin | undefined): Place {
-  const name = new RegExp(`(?<=type:\\s*)["'\`]${escaped(String(plugin?.message.type))}["'\`]`);
-  return placeIn(folder.path, filesOf(folder, "message", "server"), name, /defineMessage\s*[<(]|export\s+default/);
+  const files = filesOf(folder, "message", "server");
+  return placeIn(folder.path, files, nameOf(plugin), /defineMessage\s*[<(]|export\s+default/);
+}
+
+function nameOf(plugin: AnyServerPlugin | undefined): RegExp {
+  return new RegExp(`(?<=type:\\s*)["'\`]${escaped(String(plugin?.message.type))}["'\`]`);
 }
 
 /** The names of those files that the folder has. */

@@ -2,6 +2,7 @@
 import { hash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { distance } from "fastest-levenshtein";
 import { Reject } from "../errors.ts";
 
 export type PluginFolder = {
@@ -21,6 +22,8 @@ const HALVES: Readonly<Record<Half, readonly string[]>> = {
   client: [".tsx", ".ts", ".jsx", ".js"],
 };
 export const SETTINGS_FILE = "settings.json";
+/** Further apart, the name of a file has nothing to do with that of a half. */
+const MAX_TYPOS = 2;
 
 /** Those with a message file, in the order of their names; none where there is no such folder. */
 export function pluginFolders(directory: string): PluginFolder[] {
@@ -30,16 +33,27 @@ export function pluginFolders(directory: string): PluginFolder[] {
     .filter(({ path }) => fileOf(path, "message") !== undefined);
 }
 
-/** Throws `Reject` where a folder that somebody named is none. */
+/** Throws `Reject` where a folder of plugins that somebody named is none. */
 export function assertFolder(path: string): void {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
     throw new Reject("config-invalid", `PLUGINS is “${path}”, and there is no such folder`);
+  if ((["message", "server"] as const).some(half => fileOf(path, half) !== undefined))
+    throw new Reject("config-invalid", `PLUGINS is “${path}”, which is a plugin itself: name the folder it lies in`);
 }
 
 /** The name of the file with that half of a plugin; undefined where it has none. */
 export function fileOf(folder: string, half: Half): string | undefined {
   const there = names(folder);
   return HALVES[half].map(ending => half + ending).find(name => there.includes(name));
+}
+
+/** What may be that half under a name that is misspelt, such as `sever.ts`; with `has`, only where that is in it. */
+export function lookalike(folder: string, half: Half, has?: RegExp): string | undefined {
+  return names(folder).find(name => {
+    const [, stem = "", ending = ""] = /^([\w-]+)(\.[jt]sx?)$/.exec(name) ?? [];
+    if (!HALVES[half].includes(ending) || distance(stem.toLowerCase(), half) > MAX_TYPOS) return false;
+    return has?.test(readFileSync(join(folder, name), "utf8")) ?? true;
+  });
 }
 
 /** A hash of all that is in a plugin folder, without hidden files and packages. */

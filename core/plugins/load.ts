@@ -1,6 +1,5 @@
 /** Plugins that were dropped into a folder: compiled, loaded, and registered beside the built-in ones. */
-import { readFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { relative } from "node:path";
 import { Reject } from "../errors.ts";
 import type { Logger } from "../node.ts";
 import * as contract from "../plugin.ts";
@@ -9,11 +8,11 @@ import { oneLine, whyOf } from "./calls/thrown.ts";
 import { runIn } from "./calls/uncaught.ts";
 import { Cache, type CompiledFolder } from "./compile/cache.ts";
 import { type Compiled, compileClient, compileServer, stopCompiling } from "./compile/compile.ts";
-import { CONTRACT_KEY, type PageModules } from "./compile/imports.ts";
-import { assertNamed, exportOf, serversIn, typeAt } from "./exports.ts";
+import { CONTRACT_KEY, type PageModules, readModules } from "./compile/imports.ts";
+import { assertDistinct, assertNamed, exportOf, exportsNone, serversIn, typeAt } from "./exports.ts";
 import type { Fault, Faults } from "./faults.ts";
 import { contentsOf, fileOf, type PluginFolder } from "./folders.ts";
-import { isFolderName } from "./names.ts";
+import { isFolderName, mendOfName } from "./names.ts";
 import { markerPath, offFor } from "./off.ts";
 import { settingsOf } from "./settings.ts";
 import { placeOf, whereOf } from "./sources.ts";
@@ -113,6 +112,7 @@ async function compile(
   if (!isFolderName(name))
     throw new Unloadable(
       "the folder needs a name of small letters, digits and dashes, as its types are named after it",
+      { mend: mendOfName(name) },
     );
   const contents = contentsOf(path);
   const off = offFor(dataDir, name, contents, error =>
@@ -148,6 +148,7 @@ async function compileInto(
   const now = contentsOf(path);
   if (now !== contents && triesLeft > 1) return compileInto(cache, folder, now, modules, triesLeft - 1);
   assertCompiled(server, client);
+  if (fileOf(path, "client") !== undefined && !client.exports.includes("default")) throw exportsNone(folder, "client");
   return cache.put(folder, contents, server, client);
 }
 
@@ -156,7 +157,7 @@ function assertCompiled(...halves: Compiled[]): void {
   const [first] = problems;
   if (!first) return;
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
-  throw new Unloadable(`does not compile: ${oneLine(first.text)}${more}`, { where: whereOf(first) });
+  throw new Unloadable(`does not compile: ${oneLine(first.text)}`, { where: whereOf(first), mend: first.mend + more });
 }
 
 function register(folder: PluginFolder, { server }: CompiledFolder, parts: LoadParts): Promise<void> {
@@ -175,20 +176,13 @@ async function admitted<Result>(
   const load = () => runIn(name, () => exportOf(server, fileOf(path, "server") ?? "server.ts"));
   const plugins = serversIn(folder, await (watchdog ? watchdog.loading(name, load) : load()));
   for (const plugin of plugins) assertNamed(folder, plugin);
+  assertDistinct(folder, plugins);
   try {
     return runIn(name, () => admit(plugins, settings));
   } catch (error) {
     if (!(error instanceof Reject)) throw error;
     const where = placeOf(error) ?? whereOf(typeAt(folder, plugins[0]));
     throw new Unloadable(oneLine(error.message), { where, cause: error });
-  }
-}
-
-function readModules(ui: string): PageModules | undefined {
-  try {
-    return JSON.parse(readFileSync(join(ui, "modules.json"), "utf8")) as PageModules;
-  } catch {
-    return undefined;
   }
 }
 

@@ -8,6 +8,7 @@ import type { Time } from "../time.ts";
 import type { PublicAuthority } from "../tls/certificates.ts";
 import { withAuthority } from "../tls/install.ts";
 import { Calls, type CallsParts, HOOKS } from "./calls/calls.ts";
+import { fileWith } from "./calls/hooks.ts";
 import { catchUncaught } from "./calls/uncaught.ts";
 import { cacheIn } from "./compile/cache.ts";
 import type { DevParts } from "./dev/dev.ts";
@@ -39,14 +40,17 @@ export async function openPlugins(
 ): Promise<Plugins> {
   const { logger, plugins, ui, dev } = options;
   const faults = new Faults();
-  const warn: Logger["warn"] = (details, message) => logger.warn(details, message);
+  // Whoever writes a plugin reads them on a screen, and goes to the place.
+  const warn: Logger["warn"] = (details, message) =>
+    logger.warn(dev && "where" in details ? { ...details, stack: undefined } : details, message);
   const calls = new Calls({
     faults,
     time,
     failed,
     slow,
     warn,
-    placeOf: (_, error) => placeOf(error) ?? builtInPlace(error),
+    placeOf: (plugin, error, hook) =>
+      placeOf(error) ?? builtInPlace(error) ?? (plugin === dev?.name && hook ? fileWith(dev, hook) : undefined),
   });
   const registry = new Registry(plugins, calls);
   const folders = droppedIn(options, dataDir);

@@ -107,15 +107,20 @@ export type Place = {
 /** Where the first of the patterns is found that is in one of these files; the beginning of the first file where none is. */
 export function placeIn(folder: string, files: readonly string[], ...patterns: readonly RegExp[]): Place {
   const texts = files.map(file => ({ file, text: read(join(folder, file)) }));
-  for (const pattern of patterns)
-    for (const { file, text = "" } of texts) {
-      const at = text.search(pattern);
-      if (at < 0) continue;
-      const before = text.slice(0, at).split("\n");
-      return { file, line: before.length, column: (before.at(-1) ?? "").length + 1 };
-    }
   const [first] = texts;
-  return { file: first?.file ?? "", ...(first?.text !== undefined && { line: 1 }) };
+  const beginning = { file: first?.file ?? "", ...(first?.text !== undefined && { line: 1 }) };
+  return patterns.flatMap(pattern => placesIn(folder, files, pattern))[0] ?? beginning;
+}
+
+/** Wherever the pattern is found in these files. */
+export function placesIn(folder: string, files: readonly string[], pattern: RegExp): Place[] {
+  return files.flatMap(file => {
+    const text = read(join(folder, file)) ?? "";
+    return [...text.matchAll(new RegExp(pattern, `${pattern.flags}g`))].map(({ index }) => {
+      const before = text.slice(0, index).split("\n");
+      return { file, line: before.length, column: (before.at(-1) ?? "").length + 1 };
+    });
+  });
 }
 
 /** As the log says it: `server.ts:12`. */

@@ -11,11 +11,11 @@ import { temporaryDirectory } from "../helpers/node.ts";
 import { CLIENT, type Files, MESSAGE, NOTE, SERVER, writePlugin } from "../helpers/plugins.ts";
 
 const MODULES = {
-  preact: "assets/preact-A.js",
-  "preact/hooks": "assets/hooks-B.js",
-  "preact/jsx-runtime": "assets/jsx-C.js",
-  "@preact/signals": "assets/signals-D.js",
-  "web-chat/plugin": "assets/plugin-E.js",
+  preact: { file: "assets/preact-A.js", exports: ["Component", "h", "options"] },
+  "preact/hooks": { file: "assets/hooks-B.js", exports: ["useEffect", "useState"] },
+  "preact/jsx-runtime": { file: "assets/jsx-C.js", exports: ["Fragment", "jsx", "jsxs"] },
+  "@preact/signals": { file: "assets/signals-D.js", exports: ["computed", "signal"] },
+  "web-chat/plugin": { file: "assets/plugin-E.js", exports: ["Reject", "defineClient", "defineMessage"] },
 };
 
 after(() => stopCompiling());
@@ -52,6 +52,78 @@ ${CLIENT}console.log(useState, signal, h, widget);
     "../signals-D.js",
   ]);
   assert.ok(!code.includes("another instance"));
+});
+
+test("a client half imports of the page's modules what it uses, and nothing that they do not export", async t => {
+  const half = (name: string) => folder(t, { ...NOTE, "client.tsx": `${name}\n${CLIENT}console.log(useState);\n` });
+  const code = first(await compileClient(half('import { useState } from "preact/hooks";'), MODULES));
+  assert.match(code, /import\s*\{useState as \w+\}from"\.\.\/hooks-B\.js"/);
+  assert.doesNotMatch(code, /useEffect|preact-A/);
+  const { problems } = await compileClient(half('import { useSate as useState } from "preact/hooks";'), MODULES);
+  assert.deepEqual(problems, [
+    {
+      text: 'No matching export in "preact/hooks" for import "useSate"',
+      mend: "did you mean “useState”?",
+      file: "client.tsx",
+      line: 1,
+      column: 9,
+    },
+  ]);
+  const all = await compileClient(half('import * as own from "preact/hooks"; const useState = own.useSate;'), MODULES);
+  assert.match(all.slips[0]?.text ?? "", /^Import "useSate" will always be undefined/);
+});
+
+/** What is likely a mistake, and keeps no half from being compiled; and what helps where one cannot be. */
+// biome-ignore format: a table
+const SLIPS: readonly [file: string, text: string, where: string, said: RegExp, mend: RegExp][] = [
+  ["style.css", ".a { dispaly: flex }", "style.css:1", /"dispaly" is not a known CSS property/, /did you mean “display”\?/],
+  ["style.css", ".a {\n  color: red;\n", "style.css:3", /Expected "\}" to go with "\{"/, /mend what stands there/],
+  ["more.ts", "export const never = +window === NaN;", "more.ts:1", /NaN/, /mend what stands there/],
+];
+test("a slip is told with its place, and what helps, and keeps nothing from being compiled", async t => {
+  for (const [file, text, where, said, mend] of SLIPS) {
+    const compiled = await compileClient(
+      folder(t, { ...NOTE, "client.tsx": `import "./${file}";\n${CLIENT}`, [file]: text }),
+      MODULES,
+    );
+    const [slip] = compiled.slips;
+    assert.ok(first(compiled));
+    assert.equal(`${slip?.file}:${slip?.line}`, where);
+    assert.match(slip?.text ?? "", said);
+    assert.match(slip?.mend ?? "", mend);
+  }
+  const bought = folder(t, {
+    ...NOTE,
+    "client.tsx": `import "bought/style.css";\n${CLIENT}`,
+    "node_modules/bought/style.css": ".a { dispaly: flex }",
+  });
+  assert.deepEqual((await compileClient(bought, MODULES)).slips, [], "what others wrote is for them to mend");
+});
+
+// biome-ignore format: a table
+const HELPED: readonly [file: string, text: string, mend: RegExp][] = [
+  ["client.tsx", 'import "./a.tiff";', /^beside code, CSS and JSON, these can be imported: \.png, .+\.woff2$/],
+  ["client.tsx", 'import "ms";', /^npm install ms, in the plugin's folder$/],
+  ["client.tsx", 'import "node:fs";', /^what is Node's own is there for server\.ts only/],
+  ["client.ts", 'export const drawn = <b class="a">b</b>;', /^call it client\.tsx: tags/],
+  ["client.js", 'export const drawn = <b class="a">b</b>;', /^call it client\.jsx: tags/],
+];
+test("what keeps a client half from being compiled comes with what helps", async t => {
+  for (const [file, text, mend] of HELPED) {
+    const files = { "message.ts": MESSAGE, "server.ts": SERVER, "a.tiff": "", [file]: text };
+    const { problems } = await compileClient(folder(t, files), MODULES);
+    assert.match(problems[0]?.mend ?? "", mend);
+  }
+});
+
+test("where a half is missing, a file is named that may be meant", async t => {
+  const server = await compileServer(folder(t, { "message.ts": MESSAGE, "sever.ts": SERVER }));
+  assert.equal(server.problems[0]?.mend, "there is a sever.ts: is that meant?");
+  const files = { "message.ts": MESSAGE, "server.ts": SERVER };
+  const client = await compileClient(folder(t, { ...files, "clients.tsx": CLIENT }), MODULES);
+  assert.equal(client.slips[0]?.mend, "there is a clients.tsx: is that meant?");
+  const other = await compileClient(folder(t, { ...files, "clients.ts": "export const clients = [];" }), MODULES);
+  assert.deepEqual(other.slips, []);
 });
 
 test("a client half that loads more later does so from beside itself", async t => {
@@ -169,5 +241,6 @@ test("what is saved while a folder is compiled is not kept as what was there bef
 
 test("without a client half there is nothing to load", async t => {
   const note = folder(t, { "message.ts": MESSAGE, "server.ts": SERVER });
-  assert.deepEqual(await compileClient(note, MODULES), { problems: [], outputs: new Map(), inputs: [] });
+  const nothing = { problems: [], slips: [], exports: [], outputs: new Map(), inputs: [] };
+  assert.deepEqual(await compileClient(note, MODULES), nothing);
 });

@@ -97,6 +97,9 @@ const BROKEN: readonly [what: string, file: string, text: string, where: string,
   ["has a client half that does not compile", "client.tsx", `${CLIENT}\nconst <p>\n`, "client.tsx:5", /does not compile/],
   ["throws when it is loaded", "server.ts", `${server("two")}\nthrow new Error("oh no");\n`, "server.ts:9", /oh no/],
   ["throws when it makes its hooks", "server.ts", server("two", 'throw new Error("oh no");'), "server.ts:5", /oh no/],
+  ["imports what the page does not have", "client.tsx", `import { useSate } from "preact/hooks";\n${CLIENT}console.log(useSate);\n`, "client.tsx:1", /No matching export .+ "useSate": did you mean “useState”\?/],
+  ["has a package that is not installed", "client.tsx", `import ms from "ms";\n${CLIENT}console.log(ms);\n`, "client.tsx:1", /Could not resolve "ms": npm install ms, in the plugin's folder/],
+  ["has a client half that exports nothing", "client.tsx", CLIENT.replace("export default ", ""), "client.tsx:1", /its client half exports no plugin by default/],
   ["exports nothing", "server.ts", server("two").replace("export default ", ""), "server.ts:1", /exports no plugin/],
   ["breaks the contract", "message.ts", MESSAGE.replace('"log"', '"book"'), "message.ts:3", /kind/],
 ];
@@ -303,16 +306,51 @@ export default defineServer(note, { joined: () => [{ body: { key: "${key}" } }] 
   await ana.until(() => (ana.state.get("note one")?.body ?? null) === null);
 });
 
+test("what is likely a mistake is named, and the plugin is loaded; so is what returned nothing, and a save that changes nothing", async t => {
+  const slips = {
+    ...NOTE,
+    "server.ts": server("one").replace("receive:", "recieve: () => {}, receive:"),
+    "client.tsx": `import "./style.css";\n${CLIENT}`,
+    "style.css": ".a { dispaly: flex }",
+  };
+  const { node, ana, save, told } = await developing(t, slips);
+  await node.logged('“note” style.css:1: \\"dispaly\\" is not a known CSS property: did you mean “display”?');
+  await node.logged("“note” server.ts:6: nothing is called “recieve”");
+  const { problems } = await until(ana, told, ({ problems }) => problems.length > 0);
+  assert.deepEqual(problems, [
+    {
+      plugin: "note",
+      why: "nothing is called “recieve” in the server half of a plugin: did you mean “receive”?",
+      where: "server.ts:6",
+    },
+  ]);
+  assert.equal((await sent(ana)).by, "one");
+  save("style.css", slips["style.css"]);
+  await node.logged("“note”: nothing changed");
+  save("server.ts", server("two").replace("({ ...body, by", "void ({ ...body, by"));
+  await until(ana, told, ({ problems }) => problems.length === 0);
+  assert.equal((await ana.ask("note", { room: "lobby", body: {} })).code, "plugin-failed");
+  const failed = await until(ana, told, ({ problems }) => problems.length > 0);
+  assert.match(failed.problems[0]?.why ?? "", /it returned nothing: return the body$/);
+  assert.equal(failed.problems[0]?.where, "server.ts");
+  await node.logged("failed in receive (server.ts)");
+  const line = node.lines.find(line => line.includes("failed in receive (server.ts)"));
+  assert.ok(line && !line.includes("stack"), line);
+});
+
 test("what is no folder, or has the name of a built-in type, is refused", async t => {
   const directory = temporaryDirectory(t);
   mkdirSync(join(directory, "text"));
-  for (const [folder, code] of [
+  mkdirSync(join(directory, "Note"));
+  for (const [folder, code, mend = /./] of [
     ["nothing", "file-unusable"],
     ["text", "plugin-invalid"],
+    ["Note", "plugin-invalid", /: rename the folder to note \[/],
   ] as const) {
     const { code: exit, error } = await command(directory, "dev", join(directory, folder));
     assert.equal(exit, 1);
     assert.match(error, new RegExp(`\\[${code}\\]`));
+    assert.match(error, mend);
   }
 });
 

@@ -42,6 +42,8 @@ const OFF: readonly Row[] = [
   ["one that throws what is no error", "text-thrown", "server.ts", /threw when it was loaded: no luck/, withServer(`${SERVER}throw "no luck";\n`)],
   ["one that rejects when it is loaded", "rejects", "server.ts:4", /threw when it was loaded: no luck/, withServer(`${SERVER}await Promise.reject(new Error("no luck"));\n`)],
   ["a server half that exports no plugin", "number", "server.ts:2", /exports no plugin/, withServer("\nexport default 1;\n")],
+  ["a client half that exports nothing", "undrawable", "client.tsx:1", /its client half exports no plugin by default: export default defineClient/, withClient(CLIENT.replace("export default ", ""))],
+  ["two types of one name", "twins", "server.ts:3", /two types are called “twins”, also in message\.ts:3: call one of them something else/, withServer(SERVER.replace("export default ", 'const twin = { ...note, type: "twins" };\nexport default [defineServer(twin, {}), ').replace("});", "})];"))],
   ["a server half that exports nothing", "nothing", "server.ts:1", /exports no plugin/, withServer("console.log;\n")],
   ["an empty list", "empty", "server.ts:1", /exports no plugin/, withServer("export default [];\n")],
   ["a name that is not the folder's", "other", "message.ts:3", /“memo” is not named after its folder/, withMessage('"note"', '"memo"')],

@@ -1,7 +1,7 @@
 /** What a plugin's author has: `web-chat new`, `web-chat check`, and the types, from source and from the executable. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { access, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { access, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
@@ -124,10 +124,15 @@ const BROKEN: readonly (readonly Broken[])[] = [
     ["a file is not there", "client.tsx", '"./style.css"', '"./styl.css"', /^client\.tsx:5:8 {2}Could not resolve "\.\/styl\.css"\n {4}look at the path/m],
   ],
   [
-    ["something is not exported", "message.ts", "export const answer =", "export const anwser =", /^server\.ts:3:\d+ {2}No matching export in "message\.ts" for import "answer"\n {4}export it there/m],
+    ["something is not exported", "message.ts", "export const answer =", "export const anwser =", /^server\.ts:3:\d+ {2}No matching export in "message\.ts" for import "answer"\n {4}did you mean “anwser”\?/m],
     ["the client half imports the server half", "client.tsx", '"./style.css"', '"./server.ts"', /^client\.tsx:5:8 {2}.*stays on the server.*\n {4}move what both halves need into message\.ts/m],
     ["the client half imports a module of Node", "client.tsx", "import { useState", 'import "node:fs"; import { useState', /^client\.tsx:2:8 {2}Could not resolve "node:fs"\n {4}what is Node's own is there for server\.ts only/m],
   ],
+  [
+    ["it is used", "client.tsx", 'useState("")', 'useSate("")', /^/],
+    ["the page has no such thing", "client.tsx", "import { useState", "import { useSate", /^client\.tsx:2:\d+ {2}No matching export in "preact\/hooks" for import "useSate"\n {4}did you mean “useState”\?\npoll: 1 to mend$/m],
+  ],
+  [["two types have one name", "message.ts", '"poll.answer"', '"poll"', /^message\.ts:26 {2}two types are called “poll”, also in message\.ts:10\n {4}call one of them something else\npoll: 1 to mend$/m]],
   [["the server half throws when it is loaded", "server.ts", "export default [", 'throw new Error("no luck");\nexport default [', /^server\.ts:5 {2}threw when it was loaded: no luck\n/m]],
   [["a name is nowhere", "server.ts", "{ answer, question }", "{ question }", /^server\.ts:7 {2}threw when it was loaded: answer is not defined\n {4}import it, or look how it is written/m]],
   [["nothing is exported by default", "server.ts", "export default [", "export const plugins = [", /^server\.ts:1 {2}its server half exports no plugin by default\n {4}export default defineServer/m]],
@@ -141,6 +146,8 @@ const BROKEN: readonly (readonly Broken[])[] = [
   ],
   [
     ["the kind is unknown", "message.ts", 'kind: "log"', 'kind: "logg" as "log"', /^message\.ts:10:9 {2}the message type “poll” needs a kind: log, state or signal\n/m],
+    ["a property of a sheet is misspelt", "style.css", "  display: grid;", "  dispaly: grid;", /^style\.css:\d+:3 {2}"dispaly" is not a known CSS property\n {4}did you mean “display”\?/m],
+    ["a block of a sheet has no end", "style.css", "font-weight: 600;\n}", "font-weight: 600;\n", /^style\.css:\d+:\d+ {2}Expected "\}" to go with "\{"\n {4}mend what stands there/m],
     ["a hook of the server half is misspelt", "server.ts", "async receive(body", "async recieve(body", /^server\.ts:8:11 {2}nothing is called “recieve” in the server half of a plugin\n {4}did you mean “receive”\?/m],
   ],
   [
@@ -229,6 +236,17 @@ test("check says what TypeScript says where there is one; that the types of Node
   if (process.platform === "win32") return t.skip("the compiler is started by a shell script");
   const folder = await newPoll(t);
   await addCompiler(folder);
+  await rename(join(folder, "poll/tsconfig.json"), join(folder, "tsconfig.json"));
+  await edit(folder, "client.tsx", "type RowProps", 'matchMedia("(prefers-color-scheme: dark)");\n\ntype RowProps');
+  assert.deepEqual(await call(folder, source, "check", "poll"), {
+    code: 0,
+    out: `client.tsx:18  its client half is not looked into further: it needs a browser, for matchMedia
+    that is no fault: web-chat dev shows it in one
+poll is sound (contract, tests, types not: there is no tsconfig.json: web-chat new writes one)
+`,
+  });
+  await rename(join(folder, "tsconfig.json"), join(folder, "poll/tsconfig.json"));
+  await edit(folder, "client.tsx", 'matchMedia("(prefers-color-scheme: dark)");\n\n', "");
   const uses = `import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 console.error(createHash("sha1").update(Buffer.from("")).digest("hex").length, createServer((_, to) => to.end()).listening);
@@ -258,16 +276,33 @@ console.error(createHash("sha1").update(Buffer.from("")).digest("hex").length, c
   assert.match(out, /^server\.ts:12:\d+ {2}Argument of type '"invallid"'/m);
   assert.match(out, /^client\.tsx:\d+:5 {2}.+ 'Rwo' does not exist in type 'ClientHooks</m);
   assert.equal(code, 1);
+  await edit(folder, "client.tsx", "{message.body.text}</p>", "{message.body.text}");
+  const torn = await call(folder, source, "check", "poll");
+  assert.match(
+    torn.out,
+    /^client\.tsx:\d+:\d+ {2}.+\n {4}mend what stands there, .+: the opening "p" tag is in line \d+\npoll: 1 to mend\n$/,
+  );
 });
 
-test("check says that a folder has a built-in type's name, or no message.ts", async t => {
+test("check says that a folder has a built-in type's name, or one that no type can have, or no message.ts", async t => {
   const folder = await newPoll(t);
   await cp(join(folder, "poll"), join(folder, "typing"), { recursive: true });
   assert.match(
     (await call(folder, source, "check", "typing")).out,
     /^typing {2}“typing” is built in\n {4}rename the folder/m,
   );
-  await rm(join(folder, "poll/message.ts"));
+  await cp(join(folder, "poll"), join(folder, "Poll"), { recursive: true });
+  assert.match(
+    (await call(folder, source, "check", "Poll")).out,
+    /^Poll {2}“Poll” is no name for a type: .+\n {4}rename the folder to poll\nPoll: 1 to mend\n$/,
+  );
+  await rm(join(folder, "Poll"), { recursive: true });
+  await rename(join(folder, "poll/message.ts"), join(folder, "poll/Message.ts"));
+  assert.match(
+    (await call(folder, source, "check", "poll")).out,
+    /^poll {2}there is no message\.ts\n {4}there is a Message\.ts: is that meant\?/m,
+  );
+  await rm(join(folder, "poll/Message.ts"));
   assert.match(
     (await call(folder, source, "check", "poll")).out,
     /^poll {2}there is no message\.ts\n {4}web-chat new/m,

@@ -266,7 +266,7 @@ test("a plugin that was switched off stays off until it changes or the marker is
   assert.equal((await start()).isOn, false, "whatever stands in it");
 });
 
-test("without a setting, plugins lie in the data directory; a folder that is named has to be there", async t => {
+test("without a setting, plugins lie in the data directory; a folder that is named has to be there, and to hold them", async t => {
   const dataDir = temporaryDirectory(t);
   mkdirSync(join(dataDir, "plugins"));
   writePlugin(join(dataDir, "plugins"), "note", NOTE);
@@ -275,5 +275,9 @@ test("without a setting, plugins lie in the data directory; a folder that is nam
   await assert.rejects(newNode(t, { PLUGINS: join(dataDir, "none") }), {
     code: "config-invalid",
     message: /^PLUGINS is “.*none”, and there is no such folder$/,
+  });
+  await assert.rejects(newNode(t, { PLUGINS: join(dataDir, "plugins/note") }), {
+    code: "config-invalid",
+    message: /^PLUGINS is “.*note”, which is a plugin itself: name the folder it lies in$/,
   });
 });

@@ -17,11 +17,11 @@ import { cleanUp } from "../helpers/cleanup.ts";
 import { connect } from "../helpers/client.ts";
 import { converged, newNode, peer, type TestNode } from "../helpers/node.ts";
 
-const MODULES: Record<string, string> = JSON.parse(
+const MODULES: Record<string, { file: string }> = JSON.parse(
   readFileSync(pathOf(import.meta.dirname, "../../dist/ui/modules.json"), "utf8"),
 );
 /** As a script in assets/plugins/ names it. */
-const shared = (name: string) => `../${basename(MODULES[name] ?? "")}`;
+const shared = (name: string) => `../${basename(MODULES[name]?.file ?? "")}`;
 
 const note = defineMessage<string>({
   type: "note",

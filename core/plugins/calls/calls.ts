@@ -44,7 +44,7 @@ export type CallsParts = {
   /** A call kept the thread for more than `SLOW_MS`. */
   slow(type: string, hook: Hook, ms: number): void;
   /** Where in a plugin's own sources something was thrown: `server.ts:12`. */
-  placeOf(plugin: string, error: unknown): string | undefined;
+  placeOf(plugin: string, error: unknown, hook?: Hook): string | undefined;
 };
 
 type InBrowser = { plugin: string; why: string; where: string | undefined; person: string };
@@ -128,7 +128,7 @@ export class Calls {
   fault(type: string, hook: Hook, error: unknown): Reject {
     const plugin = pluginOf(type);
     const why = whyOf(error);
-    const where = this.#parts.placeOf(plugin, error);
+    const where = this.#parts.placeOf(plugin, error, hook);
     this.#parts.failed(type, hook);
     this.#parts.faults.add({ plugin, hook: `${type} ${hook}`, why: `${hook} of “${type}”: ${why}`, where });
     if (this.#mayTell(`${type} ${hook} ${where}`))

@@ -10,7 +10,8 @@ import type {
   WebAnswer,
   WebRequest,
 } from "../../plugin.ts";
-import type { Caller } from "./calls.ts";
+import { fileOf, type PluginFolder } from "../folders.ts";
+import type { Caller, Hook } from "./calls.ts";
 import { isObject, plain, something } from "./results.ts";
 
 /** What a type does on the server. These throw, and reject with, `Reject` and nothing else. */
@@ -22,11 +23,19 @@ export type Hooks = {
   tick?(context: ServerContext): unknown[];
   /** `withinMs` is how long it may take. */
   request?(request: WebRequest, context: ServerContext, withinMs: number): Promise<Answer>;
+  /** What else stands among them, which nobody calls. */
+  readonly others: readonly string[];
 };
 /** What is answered over HTTP; what is to be sent is as the plugin returned it. */
 export type Answer = Required<Omit<WebAnswer, "send">> & { readonly send: readonly unknown[] };
 
 const HOOK_NAMES = ["receive", "joined", "left", "tick", "request"] as const;
+
+/** The file of a plugin that has what was called: what that returned has no place of its own. */
+export function fileWith({ path }: PluginFolder, called: Hook): string | undefined {
+  const isServer = called === "hooks" || (HOOK_NAMES as readonly string[]).includes(called);
+  return fileOf(path, isServer ? "server" : "message");
+}
 
 /** Throws `Reject` with `plugin-invalid` where there are none. */
 export function makeHooks({ message, hooks }: AnyServerPlugin, caller: Caller, settings?: unknown): Hooks {
@@ -41,6 +50,7 @@ export function makeHooks({ message, hooks }: AnyServerPlugin, caller: Caller, s
   for (const name of HOOK_NAMES)
     if (made[name] !== undefined && typeof made[name] !== "function") throw refuse(`has a ${name} that is no function`);
   return Object.freeze<Hooks>({
+    others: Object.keys(made).filter(name => !(HOOK_NAMES as readonly string[]).includes(name)),
     ...(made.receive && {
       receive: (input, context, isFetching) => received(made, caller, { input, context, isFetching }),
     }),
@@ -60,14 +70,18 @@ function received(
   caller: Caller,
   { input, context, isFetching }: { input: unknown; context: Receiving; isFetching: () => boolean },
 ): unknown | Promise<unknown> {
+  const mend = input === undefined ? "parse gave it nothing either, return the body there" : undefined;
   const result = caller.run("receive", () => {
     const body = made.receive?.(input, context);
-    return types.isPromise(body) ? body : something(plain(body));
+    return types.isPromise(body) ? body : something(plain(body), mend);
   });
   if (!types.isPromise(result)) return result;
   return caller.settled("receive", result, { isFetching }).then(body => {
-    if (body === undefined) throw caller.fault("receive", new Error("it returned nothing"));
-    return body;
+    try {
+      return something(body, mend);
+    } catch (error) {
+      throw caller.fault("receive", error);
+    }
   });
 }
 
@@ -100,6 +114,6 @@ function soundAnswer(answer: unknown): Answer {
 }
 
 function list(result: unknown): unknown[] {
-  if (!Array.isArray(plain(result))) throw new Error("it returned no list");
+  if (!Array.isArray(plain(result))) throw new Error("it returned no list: return a list, [] for nothing");
   return result as unknown[];
 }

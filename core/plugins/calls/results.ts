@@ -13,8 +13,9 @@ export function plain<Result>(result: Result): Result {
   return result;
 }
 
-export function something<Result>(result: Result): Result {
-  if (result === undefined) throw new Error("it returned nothing");
+/** What a call returned, and has to be something; `mend` says of what. */
+export function something<Result>(result: Result, mend = "return the body"): Result {
+  if (result === undefined) throw new Error(`it returned nothing: ${mend}`);
   return result;
 }
 

@@ -7,7 +7,7 @@ import { CLIENT_ASSETS } from "./imports.ts";
 import { isMedia } from "./media.ts";
 
 /** Bundles a sheet with those that it imports; what cannot be bundled has `errors`. */
-type Bundle = (sheet: string, plugins: Plugin[]) => Promise<{ errors?: Message[]; text: string }>;
+type Bundle = (sheet: string, plugins: Plugin[]) => Promise<{ errors?: Message[]; warnings: Message[]; text: string }>;
 
 /** A picture or a sound is a file of its own beside the module, and importing it gives its URL. */
 export function mediaFiles(name: string, media: Map<string, Uint8Array>): Plugin {
@@ -37,7 +37,7 @@ export function scopedSheets(name: string, media: Map<string, Uint8Array>, bundl
     name: "scoped-sheets",
     setup: ({ onLoad }) =>
       onLoad({ filter: /\.css$/ }, async ({ path }) => {
-        const { errors, text } = await bundle(path, [sheetMedia(name, media)]);
+        const { errors, warnings, text } = await bundle(path, [sheetMedia(name, media)]);
         if (errors) return { errors };
         // Most plugins have no sheet, and a start has better to do than to read what parses them.
         const { scopeSheet } = await import("./sheet.ts");
@@ -45,6 +45,7 @@ export function scopedSheets(name: string, media: Map<string, Uint8Array>, bundl
         return {
           contents: `const sheet = new CSSStyleSheet(); sheet.replaceSync(${JSON.stringify(code)});
             document.adoptedStyleSheets.push(sheet);`,
+          warnings,
           resolveDir: dirname(path),
         };
       }),

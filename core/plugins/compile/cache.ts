@@ -6,6 +6,7 @@ import * as v from "valibot";
 import about from "../../../package.json" with { type: "json" };
 import type { PluginFolder } from "../folders.ts";
 import type { Compiled } from "./compile.ts";
+import type { Problem } from "./problems.ts";
 
 const Hashes = v.record(v.string(), v.string());
 const Manifest = v.object({
@@ -19,6 +20,16 @@ const Manifest = v.object({
   client: v.optional(v.string()),
   /** What came out, by name. */
   files: Hashes,
+  /** What is likely a mistake in it. */
+  slips: v.array(
+    v.object({
+      text: v.string(),
+      mend: v.string(),
+      file: v.exactOptional(v.string()),
+      line: v.exactOptional(v.number()),
+      column: v.exactOptional(v.number()),
+    }),
+  ),
 });
 type Manifest = v.InferOutput<typeof Manifest>;
 
@@ -32,6 +43,8 @@ export type CompiledFolder = {
   readonly assets: ReadonlyMap<string, Buffer>;
   /** Absolute paths of the files outside of the folder that went in. */
   readonly inputs: readonly string[];
+  /** What is likely a mistake in it. */
+  readonly slips: readonly Problem[];
 };
 
 /** The hash of a folder's contents as it was compiled last; undefined where it never was. Can be called in any thread. */
@@ -77,6 +90,7 @@ export class Cache {
       server: server.outputs.keys().next().value as string,
       ...(module !== undefined && { client: module }),
       files: Object.fromEntries([...outputs].map(([file, bytes]) => [file, hash("sha256", bytes)])),
+      slips: [...server.slips, ...client.slips],
     };
     const path = this.#manifestOf(folder.name);
     writeFileSync(`${path}.partial`, JSON.stringify(manifest), { mode: 0o600 });
@@ -106,11 +120,12 @@ export class Cache {
     return join(this.#directory, `${name}.json`);
   }
 
-  #read({ server, client, files, inputs }: Manifest): CompiledFolder {
+  #read({ server, client, files, inputs, slips }: Manifest): CompiledFolder {
     const forBrowsers = Object.keys(files).filter(file => !/\.mjs(\.map)?$/.test(file));
     return {
       server: join(this.#directory, server),
       client,
+      slips,
       inputs: Object.keys(inputs),
       assets: new Map(forBrowsers.map(file => [file, readFileSync(join(this.#directory, file))])),
     };

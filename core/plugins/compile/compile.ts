@@ -3,22 +3,18 @@ import { basename, join, resolve, sep } from "node:path";
 import type { BuildOptions, BuildResult, Message, Metafile, Plugin } from "esbuild";
 import { embeddedCompiler } from "../../native.ts";
 import { BANNER, NAMES } from "../dev/timers.ts";
-import { fileOf, type PluginFolder } from "../folders.ts";
+import { fileOf, lookalike, type PluginFolder } from "../folders.ts";
 import { mediaFiles, scopedSheets } from "./attachments.ts";
 import { ownContract, type PageModules, pageModules, serverOnly, withoutPage } from "./imports.ts";
-
-/** What keeps a half from being compiled. Lines begin with 1, columns with 0. */
-export type Problem = {
-  readonly text: string;
-  /** Within the folder, with slashes: `server.ts`. */
-  readonly file?: string;
-  readonly line?: number;
-  readonly column?: number;
-};
+import { type Problem, problemsOf, slipsOf } from "./problems.ts";
 
 export type Compiled = {
   /** Empty where all went well. */
   readonly problems: readonly Problem[];
+  /** What keeps it from nothing, and is likely a mistake. */
+  readonly slips: readonly Problem[];
+  /** What the module exports. */
+  readonly exports: readonly string[];
   /** By name, the module itself first, source maps beside; empty where there are problems. */
   readonly outputs: ReadonlyMap<string, Uint8Array>;
   /** Absolute paths of all files that went in, but for those of the folder itself. */
@@ -52,7 +48,11 @@ const REQUIRE = 'import{createRequire as $require}from"node:module";const requir
 /** The server half as one module for Node, packages included. */
 export async function compileServer({ name, path, dev }: PluginFolder): Promise<Compiled> {
   const file = fileOf(path, "server");
-  if (file === undefined) return failed([{ text: "there is no server.ts: a plugin needs a server half" }]);
+  if (file === undefined) {
+    const mend =
+      meantBy(path, "server") ?? "write server.ts: export default defineServer(message, { receive: body => body })";
+    return failed([{ text: "there is no server.ts: a plugin needs a server half", mend }]);
+  }
   return run(path, {
     ...common,
     absWorkingDir: path,
@@ -71,13 +71,13 @@ export async function compileServer({ name, path, dev }: PluginFolder): Promise<
 /** The client half as modules for the browser, with its pictures, sounds and sheets; no outputs where there is no client half. */
 export async function compileClient({ name, path }: PluginFolder, modules: PageModules): Promise<Compiled> {
   const file = fileOf(path, "client");
-  if (file === undefined) return { problems: [], outputs: new Map(), inputs: [] };
+  if (file === undefined) return withoutClient(path);
   const media = new Map<string, Uint8Array>();
   const sheets: string[] = [];
   const bundle = async (sheet: string, plugins: Plugin[]) => {
-    const { errors, text, inputs } = await bundleSheet(path, sheet, plugins);
+    const { inputs, ...bundled } = await bundleSheet(path, sheet, plugins);
     sheets.push(...inputs);
-    return errors ? { errors, text } : { text };
+    return bundled;
   };
   const result = await run(path, {
     ...common,
@@ -101,14 +101,25 @@ export async function compileClient({ name, path }: PluginFolder, modules: PageM
   };
 }
 
+function withoutClient(folder: string): Compiled {
+  const mend = meantBy(folder, "client", /\bdefineClient\b/);
+  const slips = mend === undefined ? [] : [{ text: "there is no client.tsx", mend }];
+  return { problems: [], slips, exports: [], outputs: new Map(), inputs: [] };
+}
+
+function meantBy(folder: string, half: "server" | "client", has?: RegExp): string | undefined {
+  const name = lookalike(folder, half, has);
+  return name === undefined ? undefined : `there is a ${name}: is that meant?`;
+}
+
 async function bundleSheet(
   folder: string,
   sheet: string,
   plugins: Plugin[],
-): Promise<{ errors?: Message[]; text: string; inputs: string[] }> {
+): Promise<{ errors?: Message[]; warnings: Message[]; text: string; inputs: string[] }> {
   const { build } = await esbuild();
   try {
-    const { outputFiles, metafile } = await build({
+    const { outputFiles, metafile, warnings } = await build({
       absWorkingDir: folder,
       entryPoints: [sheet],
       bundle: true,
@@ -119,11 +130,11 @@ async function bundleSheet(
       target: BROWSERS,
       plugins,
     });
-    return { text: outputFiles[0]?.text.trim() ?? "", inputs: inputsOf(folder, metafile) };
+    return { warnings, text: outputFiles[0]?.text.trim() ?? "", inputs: inputsOf(folder, metafile) };
   } catch (error) {
     const { errors } = error as { errors?: Message[] };
     if (!errors) throw error;
-    return { errors, text: "", inputs: [] };
+    return { errors, warnings: [], text: "", inputs: [] };
   }
 }
 
@@ -181,26 +192,24 @@ async function run(folder: string, options: BuildOptions): Promise<Compiled> {
     const { errors } = error as { errors?: Message[] };
     // Without those it is the compiler itself that could not run.
     if (!errors) throw error;
-    return failed(errors.map(message => problemOf(message)));
+    return failed(problemsOf(errors, folder));
   }
-  const [entry = ""] = Object.entries(result.metafile.outputs)
-    .filter(([, { entryPoint }]) => entryPoint !== undefined)
-    .map(([path]) => basename(path));
+  const [[path, { exports }] = ["", { exports: [] }]] = Object.entries(result.metafile.outputs).filter(
+    ([, { entryPoint }]) => entryPoint !== undefined,
+  );
+  const entry = basename(path);
   const outputs = new Map(result.outputFiles.map(({ path, contents }) => [basename(path), contents]));
   return {
     problems: [],
+    slips: slipsOf(result.warnings, folder),
+    exports,
     outputs: new Map([[entry, outputs.get(entry) as Uint8Array], ...outputs]),
     inputs: foreign(folder, inputsOf(folder, result.metafile)),
   };
 }
 
 function failed(problems: Problem[]): Compiled {
-  return { problems, outputs: new Map(), inputs: [] };
-}
-
-function problemOf({ text, location }: Message): Problem {
-  if (!location) return { text };
-  return { text, file: location.file.replaceAll("\\", "/"), line: location.line, column: location.column };
+  return { problems, slips: [], exports: [], outputs: new Map(), inputs: [] };
 }
 
 /** Absolute paths; what was made up has a namespace in front. */

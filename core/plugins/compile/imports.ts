@@ -1,18 +1,29 @@
 /** What a plugin's imports come to that are no files of its own: the contract, and what the page has. */
-import { realpathSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { basename, join, posix } from "node:path";
 import type { Plugin } from "esbuild";
 import * as contract from "../../plugin.ts";
 import { fileOf, SETTINGS_FILE } from "../folders.ts";
 import { isMedia } from "./media.ts";
 
-/** The page's own modules, by what a plugin imports: `preact` is at `assets/preact-HASH.js`. */
-export type PageModules = Readonly<Record<string, string>>;
+/** The page's own modules, by what a plugin imports: `preact` is at `assets/preact-HASH.js`, and exports `h` and more. */
+export type PageModules = Readonly<Record<string, { readonly file: string; readonly exports: readonly string[] }>>;
+/** What the compiler calls them in what it says. */
+export const PAGE_NAMESPACE = "page";
 
 /** Below the page, where everything lies that client halves are made of. */
 export const CLIENT_ASSETS = "assets/plugins";
 /** Where server halves find the contract: the very one that the node itself uses. */
 export const CONTRACT_KEY = "web-chat/plugin";
+
+/** Of the page that was built into that directory; undefined where none was. */
+export function readModules(ui: string): PageModules | undefined {
+  try {
+    return JSON.parse(readFileSync(join(ui, "modules.json"), "utf8")) as PageModules;
+  } catch {
+    return undefined;
+  }
+}
 
 /** The server half gets the node's own contract, so that a `Reject` is one on both sides. */
 export const ownContract: Plugin = {
@@ -40,16 +51,30 @@ export const withoutPage: Plugin = {
   },
 };
 
-/** What the page has already is not bundled again: there is one instance of each, and hooks and signals rely on it. */
+/**
+ * What the page has already is not bundled again: there is one instance of each, and hooks and signals rely on it. The compiler
+ * is told what each exports, as an import of anything else would fail in the browser only.
+ */
 export function pageModules(modules: PageModules): Plugin {
   return {
     name: "page-modules",
-    setup: ({ onResolve }) =>
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /.*/, namespace: PAGE_NAMESPACE }, ({ path }) => ({
+        path,
+        external: true,
+        sideEffects: false,
+      }));
       onResolve({ filter: /^(preact|@preact\/signals|web-chat)(\/|$)/ }, ({ path }) => {
-        const own = Object.hasOwn(modules, path) ? modules[path] : undefined;
-        if (own !== undefined) return { path: relativeUrl(own), external: true };
-        return path === CONTRACT_KEY ? { errors: [{ text: `the page has no module ${path}: build it anew` }] } : null;
-      }),
+        if (Object.hasOwn(modules, path)) return { path, namespace: PAGE_NAMESPACE, sideEffects: false };
+        return path === CONTRACT_KEY ? { errors: [{ text: `the page has no module ${path}` }] } : null;
+      });
+      onLoad({ filter: /.*/, namespace: PAGE_NAMESPACE }, ({ path }) => {
+        const { file = "", exports = [] } = modules[path] ?? {};
+        // A statement each: of one with several names, those that nobody uses would stay.
+        const from = JSON.stringify(relativeUrl(file));
+        return { contents: exports.map(name => `export { ${name} } from ${from};`).join("\n") };
+      });
+    },
   };
 }
 

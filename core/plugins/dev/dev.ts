@@ -6,10 +6,13 @@ import { pathToFileURL } from "node:url";
 import type { Deliveries } from "../../deliveries.ts";
 import type { Gateway } from "../../gateway.ts";
 import type { Logger } from "../../node.ts";
+import { oneLine } from "../calls/thrown.ts";
 import { type CompiledFolder, cacheIn } from "../compile/cache.ts";
 import { compileServer, stopCompiling } from "../compile/compile.ts";
 import { type PluginFolder, SETTINGS_FILE } from "../folders.ts";
 import { faultOf, type LoadedPlugins, type LoadParts, loadedOf, recompile, reload } from "../load.ts";
+import { misspeltIn } from "../misspelt.ts";
+import { whereOf } from "../sources.ts";
 import { endTimers } from "./timers.ts";
 import { Watch } from "./watch.ts";
 
@@ -28,6 +31,7 @@ export type DevParts = LoadParts & {
 
 /** Versions whose compiled modules are kept, for the places of what they still throw. */
 const KEPT_VERSIONS = 3;
+const ONE_SAVE_MS = 1_000;
 
 export class Dev {
   readonly #parts: DevParts;
@@ -45,6 +49,7 @@ export class Dev {
   #told = "";
   #telling: NodeJS.Immediate | undefined;
   #closed = false;
+  #loadedAt = 0;
 
   constructor(parts: DevParts) {
     this.#parts = parts;
@@ -64,6 +69,7 @@ export class Dev {
     });
     this.#watch.others(made?.inputs ?? []);
     faults.changed = () => this.#tellSoon();
+    if (made) this.#hint(made);
     this.#tell();
     logger.info({}, `“${folder.name}” is loaded anew whenever ${folder.path} changes`);
     // What was saved since the node began to load it; and what compiles takes a moment to start, which no save is to wait for.
@@ -97,18 +103,45 @@ export class Dev {
         const made = await recompile(folder, this.#parts);
         const version = versionOf(folder, made);
         this.#watch.others(made.inputs);
-        if (version === this.#version && !this.#isBroken) continue;
+        if (version === this.#version && !this.#isBroken) {
+          this.#unchanged();
+          continue;
+        }
         if (version !== this.#version) await this.#take(made, version);
         this.#isBroken = false;
         faults.forget(folder.name);
         this.#parts.forget(folder.name);
+        this.#hint(made);
         this.#tell();
+        this.#loadedAt = performance.now();
         const tookMs = Math.round(performance.now() - began);
         logger.info({ tookMs }, `“${folder.name}” is loaded anew, in ${tookMs} ms`);
       } catch (error) {
         this.#refuse(error);
       }
     }
+  }
+
+  /** What is likely a mistake in what runs now. The page shows what is of the plugin's hooks; of a sheet, whoever looks sees it. */
+  #hint({ slips }: CompiledFolder): void {
+    const { folder, faults, logger, registry } = this.#parts;
+    const own = ({ name }: { name: string }) => name === folder.name || name.startsWith(`${folder.name}.`);
+    const others = [...registry.all()].filter(own).flatMap(({ hooks }) => hooks.others);
+    const misspelt = misspeltIn(folder, [...new Set(others)], "server");
+    for (const { what, mend, ...place } of misspelt)
+      faults.add({ plugin: folder.name, hook: `misspelt ${what}`, why: `${what}: ${mend}`, where: whereOf(place) });
+    for (const { what, mend, ...place } of [...misspelt, ...slips.map(slip => ({ ...slip, what: slip.text }))]) {
+      const where = whereOf(place);
+      const at = where === undefined ? "" : ` ${where}:`;
+      logger.warn({ plugin: folder.name, ...(at && { where }) }, `“${folder.name}”${at} ${oneLine(what)}: ${mend}`);
+    }
+  }
+
+  /** An editor's save can come in two parts, of which the second is none to speak of. */
+  #unchanged(): void {
+    if (!this.#wasSaved || performance.now() - this.#loadedAt < ONE_SAVE_MS) return;
+    const { folder, logger } = this.#parts;
+    logger.info({ plugin: folder.name }, `“${folder.name}”: nothing changed`);
   }
 
   /** Throws where it cannot be loaded; then the one before goes on. */
