@@ -1,13 +1,12 @@
 /** `web-chat dev`: a plugin that is saved is loaded at once; what cannot be loaded is named, and the version before goes on. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Client, connect } from "../helpers/client.ts";
 import { command, spawnNode, temporaryDirectory } from "../helpers/node.ts";
 import { CLIENT, type Files, MESSAGE, NOTE, writePlugin } from "../helpers/plugins.ts";
+import { freePort } from "../helpers/port.ts";
 
 /** A server half that says of each message which version of it took it in, and how many it had before. */
 const server = (version: string, more = "") => `import { defineServer } from "web-chat/plugin";
@@ -253,7 +252,11 @@ test("timers of a version that was replaced, or could not be loaded, end; what f
 });
 
 test("a version that never returns is named, the node begins again without it, and mended it is loaded", async t => {
-  const { node, ana, save } = await developing(t, undefined, { PORT: await freePort(), ZMQ_PORT: await freePort() });
+  const { node, ana, save } = await developing(t, undefined, {
+    // The node that begins again has to be found where the one before was.
+    PORT: String(await freePort()),
+    ZMQ_PORT: String(await freePort()),
+  });
   save(
     "server.ts",
     server("two", "")
@@ -282,16 +285,6 @@ test("a version that never returns is named, the node begins again without it, a
   );
   assert.equal((await sent(raj)).by, "three");
 });
-
-/** The node that begins again has to be found where the one before was. */
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return String(port);
-}
 
 test("values that a version set end with their version, and sessions join the next", async t => {
   const state = MESSAGE.replace('"log"', '"state",\n  key: body => body.key');
