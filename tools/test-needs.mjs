@@ -7,6 +7,8 @@ import { Failure, step } from "./steps.mjs";
 const cache = "node_modules/.cache/web-chat";
 /** Where test/helpers/browser.ts reads the path of the browser. */
 const chromiumFile = join(cache, "chromium");
+/** And that of one without windows, where there is one. */
+const shellFile = join(cache, "chromium-shell");
 /** A system with nothing in it, where test/helpers/bare.ts runs the executable. */
 const bareSystem = join(cache, "bare");
 /** Debian packages that could not be installed; not tried again until node_modules is made anew. */
@@ -17,6 +19,7 @@ export async function prepareTests() {
   await installExtras();
   await makeBareSystem();
   writeFileSync(chromiumFile, await chromium());
+  writeFileSync(shellFile, which("chromium-headless-shell") ?? "");
 }
 
 async function chromium() {
@@ -43,13 +46,7 @@ async function findChromium() {
       windowsFolders.map(folder => join(folder, path)),
     ),
   };
-  const onPath = [
-    "chromium-headless-shell",
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-  ].map(which);
+  const onPath = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"].map(which);
   const playwright = (await import("playwright-core")).chromium.executablePath();
   return [...onPath, ...(usual[process.platform] ?? []), playwright].find(
     path => path && existsSync(path) && (process.platform === "win32" || starts(path)),
@@ -74,7 +71,7 @@ const PROGRAMS = {
   buildah: "buildah",
   certutil: "libnss3-tools",
   // Chromium without its windows: the same engine, in half of the time.
-  "chromium-headless-shell": "chromium-headless-shell fonts-noto-cjk",
+  "chromium-headless-shell": "chromium-headless-shell",
   debootstrap: "debootstrap",
   dnsmasq: "dnsmasq-base",
   ip: "iproute2",

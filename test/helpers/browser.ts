@@ -7,7 +7,7 @@ import { cleanUp } from "./cleanup.ts";
 
 const root = join(import.meta.dirname, "../..");
 const artifacts = join(root, "dist/test-artifacts");
-const flags = [
+const FLAGS = [
   "--headless",
   "--no-sandbox",
   "--disable-gpu",
@@ -44,10 +44,17 @@ export function openBrowser(): Promise<Browser> {
   return launched;
 }
 
+type Own = {
+  flags?: string[];
+  env?: Record<string, string>;
+  /** With its windows: permissions, and names of devices that stay, are the browser's around the engine. */
+  isWhole?: boolean;
+};
+
 /** One of its own, which the test closes. */
-export function launch(own: { flags?: string[]; env?: Record<string, string> } = {}): Promise<Browser> {
-  const env = { ...process.env, ...own.env } as Record<string, string>;
-  return chromium.launch({ executablePath: chromiumPath(), args: [...flags, ...(own.flags ?? [])], env });
+export function launch({ flags = [], env = {}, isWhole = false }: Own = {}): Promise<Browser> {
+  const environment = { ...process.env, ...env } as Record<string, string>;
+  return chromium.launch({ executablePath: chromiumPath(isWhole), args: [...FLAGS, ...flags], env: environment });
 }
 
 /**
@@ -120,9 +127,12 @@ async function takePictures(t: TestContext, context: BrowserContext): Promise<vo
 }
 
 /** $CHROMIUM, or the one that the set-up of `npm test` found or installed. */
-function chromiumPath(): string {
-  const found = join(root, "node_modules/.cache/web-chat/chromium");
-  const path = process.env.CHROMIUM ?? (existsSync(found) ? readFileSync(found, "utf8") : undefined);
+function chromiumPath(isWhole: boolean): string {
+  const [whole, shell] = ["chromium", "chromium-shell"].map(name => {
+    const file = join(root, "node_modules/.cache/web-chat", name);
+    return existsSync(file) ? readFileSync(file, "utf8") : "";
+  });
+  const path = process.env.CHROMIUM ?? ((!isWhole && shell) || whole);
   assert.ok(path, "no Chromium is known: run `npm test`, which finds or installs one, or name one in CHROMIUM");
   return path;
 }

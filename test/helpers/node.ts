@@ -18,6 +18,7 @@ import type { Given } from "../../core/settings.ts";
 import { realTime, type Time } from "../../core/time.ts";
 import plugins from "../../plugins/server.ts";
 import { cleanUp } from "./cleanup.ts";
+import { freePort } from "./port.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const FROM_SOURCE = [process.execPath, join(ROOT, "core/main.ts")];
@@ -32,6 +33,17 @@ export function temporaryDirectory(t: TestContext): string {
 
 export type TestNode = RunningNode;
 
+/** Ports that are its own, also when it is started again, and no limits. */
+async function defaults({ PORT, ZMQ_PORT }: Given): Promise<Given> {
+  const ports = PORT === undefined && ZMQ_PORT === undefined && [String(await freePort()), String(await freePort())];
+  return {
+    HOST: "127.0.0.1",
+    RATE_LIMIT: "0",
+    CLAIM_LIMIT: "0",
+    ...(ports ? { PORT: ports[0], ZMQ_PORT: ports[1] } : { PORT: "0" }),
+  };
+}
+
 /** A node in this process, on free ports, without limits unless `settings` say otherwise. */
 export async function newNode(
   t: TestContext,
@@ -41,7 +53,7 @@ export async function newNode(
   time: Time = realTime,
 ): Promise<TestNode> {
   const dataDir = settings.DATA_DIR ?? temporaryDirectory(t);
-  const given = { PORT: "0", HOST: "127.0.0.1", RATE_LIMIT: "0", CLAIM_LIMIT: "0", NODE_NAME: "node", ...settings };
+  const given = { ...(await defaults(settings)), NODE_NAME: "node", ...settings };
   const config = readConfig({ ...given, DATA_DIR: dataDir });
   const node = await startNode({ config, plugins: types, version: "test", ui: join(ROOT, "dist/ui"), logger, time });
   cleanUp(t, () => node.stop());
@@ -96,12 +108,8 @@ export async function spawnNode(
   program = FROM_SOURCE,
 ): Promise<NodeProcess> {
   const dataDir = settings.DATA_DIR ?? temporaryDirectory(t);
-  const node = runNode(
-    { PORT: "0", HOST: "127.0.0.1", RATE_LIMIT: "0", CLAIM_LIMIT: "0", ...settings, DATA_DIR: dataDir },
-    wrapper,
-    flags,
-    program,
-  );
+  const given = { ...(await defaults(settings)), ...settings, DATA_DIR: dataDir };
+  const node = runNode(given, wrapper, flags, program);
   cleanUp(t, () => node.kill("SIGKILL"));
   await Promise.race([
     node.logged('"url"'),

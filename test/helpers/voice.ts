@@ -17,7 +17,7 @@ export const AWAY = [/net::ERR_/, /WebSocket connection/];
 export type Body = { blob: string; mime: string; durationMs: number; peaks: number[] };
 export type Node = { url: string; port: number };
 
-const FAKE_DEVICE = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"];
+export const FAKE_DEVICE = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"];
 const directory = mkdtempSync(pathOf(tmpdir(), "web-chat-test-"));
 let launched: Promise<Browser> | undefined;
 after(async () => {
@@ -26,13 +26,13 @@ after(async () => {
 });
 
 /** A browser that hears that file through its microphone. */
-function launchWithMicrophone(flags: readonly string[]): Promise<Browser> {
+function launchWithMicrophone(flags: readonly string[], isWhole = false): Promise<Browser> {
   const file = pathOf(directory, "microphone.wav");
   writeFileSync(file, wav({ level: 0.6, seconds: 2 }, { level: 0, seconds: 2 }, { level: 0.6, seconds: 2 }));
-  return launch({ flags: [...flags, `--use-file-for-fake-audio-capture=${file}`] });
+  return launch({ isWhole, flags: [...flags, `--use-file-for-fake-audio-capture=${file}`] });
 }
 
-/** A page in a browser that may use its microphone, the same one for the whole file; in one of its own with other `flags`. */
+/** A page in a browser that may use its microphone, the same one for the whole file; in one of its own, and whole, with `flags`. */
 export async function joinWithMicrophone(
   t: TestContext,
   url: string,
@@ -40,7 +40,7 @@ export async function joinWithMicrophone(
   flags?: readonly string[],
 ): Promise<Page> {
   if (flags) {
-    const browser = await launchWithMicrophone(flags);
+    const browser = await launchWithMicrophone(flags, true);
     cleanUp(t, () => browser.close());
     return join(t, url, "Ana", { ...options, browser });
   }

@@ -9,6 +9,7 @@ import { newNode, peer, spawnNode } from "../helpers/node.ts";
 import {
   AWAY,
   equipped,
+  FAKE_DEVICE,
   falseMicrophone,
   joinWithMicrophone,
   kept,
@@ -171,7 +172,7 @@ test("with keys alone: what is too short takes nothing from the writer, and the 
 
 test("another microphone takes over while it is recorded, and is remembered; one that is in use stops nobody", async t => {
   const node = await newNode(t);
-  const page = await joinWithMicrophone(t, node.url);
+  const page = await joinWithMicrophone(t, node.url, {}, FAKE_DEVICE);
   const choice = page.getByRole("combobox", { name: "Microphone" });
   const chosen = () => choice.evaluate((select: HTMLSelectElement) => select.selectedOptions[0]?.textContent);
   await record(page).click();
