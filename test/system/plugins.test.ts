@@ -161,7 +161,7 @@ test("folders that are no plugins, hidden ones and files are passed over", async
   const directory = temporaryDirectory(t);
   writePlugin(directory, ".note", NOTE);
   writePlugin(directory, "other", { "README.md": "nothing", "server.ts": SERVER });
-  writeFileSync(join(directory, "message.ts"), MESSAGE);
+  writeFileSync(join(directory, "client.tsx"), CLIENT);
   const { lines } = await nodeWith(t, directory);
   assert.deepEqual(lines, []);
 });
