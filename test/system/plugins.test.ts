@@ -8,7 +8,7 @@ import { switchOff } from "../../core/plugins/off.ts";
 import builtIn from "../../plugins/server.ts";
 import { connect } from "../helpers/client.ts";
 import { newNode, runNode, temporaryDirectory } from "../helpers/node.ts";
-import { CLIENT, type Files, MESSAGE, moveOut, NOTE, SERVER, writePlugin } from "../helpers/plugins.ts";
+import { CLIENT, type Files, moveOut, NOTE, SERVER, writePlugin } from "../helpers/plugins.ts";
 
 type Line = { plugin?: string; where?: string; text: string };
 
