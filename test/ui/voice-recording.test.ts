@@ -95,7 +95,7 @@ test("a thumb that holds the button records, and sends when it lets go; to the l
 
 test("a thumb that lets go before the microphone is open says nothing, unless it had to answer a question", async t => {
   const node = await newNode(t);
-  const page = await joinWithMicrophone(t, node.url, PHONE);
+  const page = await joinWithMicrophone(t, node.url, PHONE, FAKE_DEVICE);
   const { hold, release } = await hand(page);
   await record(page).waitFor();
   await falseMicrophone(page, { slow: true });
