@@ -7,6 +7,7 @@ import { type AnyServerPlugin, CONTRACT, type MessageType } from "./plugin.ts";
 import { type Caller, Calls, type Hook } from "./plugins/calls/calls.ts";
 import { type Hooks, makeHooks } from "./plugins/calls/hooks.ts";
 import { plain, something, tellable } from "./plugins/calls/results.ts";
+import { folderOfType } from "./plugins/folders.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: the core looks into no body
 type Message = MessageType<any, any>;
@@ -76,7 +77,7 @@ export class Registry {
    */
   replace(folder: string, plugins: readonly AnyServerPlugin[], settings?: unknown): { before: Type[]; after: Type[] } {
     const before = [...this.#types.values()].filter(
-      ({ name }) => !this.#builtIn.has(name) && (name === folder || name.startsWith(`${folder}.`)),
+      ({ name }) => !this.#builtIn.has(name) && folderOfType(name) === folder,
     );
     const after = this.#make(plugins, settings, new Set(before.map(({ name }) => name)));
     for (const { name } of before) this.#types.delete(name);
@@ -89,7 +90,7 @@ export class Registry {
     const byName = new Map<string, Type>();
     for (const plugin of plugins) {
       const type = typeOf(plugin, this.#calls, settings);
-      const [folder = ""] = type.name.split(".", 1);
+      const folder = folderOfType(type.name);
       if (this.#builtIn.has(type.name) || this.#builtIn.has(folder))
         throw new Reject("plugin-invalid", `“${folder}” is built in: the folder needs another name`);
       if ((this.#types.has(type.name) && !free.has(type.name)) || byName.has(type.name))

@@ -2,7 +2,7 @@
 import { pathToFileURL } from "node:url";
 import type { AnyClientPlugin, AnyServerPlugin } from "../plugin.ts";
 import { oneLine } from "./calls/thrown.ts";
-import { fileOf, type Half, type PluginFolder } from "./folders.ts";
+import { fileOf, folderOfType, type Half, type PluginFolder } from "./folders.ts";
 import { escaped, type Place, placeIn, placesIn, whereOf } from "./sources.ts";
 import { Unloadable, unloadableBy } from "./unloadable.ts";
 
@@ -64,7 +64,7 @@ export function exportsNone(folder: PluginFolder, half: "server" | "client"): Un
 /** Throws `Unloadable` where a type has not the name of its folder. */
 export function assertNamed(folder: PluginFolder, plugin: AnyServerPlugin): void {
   const type = String(plugin.message.type);
-  if (type === folder.name || type.startsWith(`${folder.name}.`)) return;
+  if (folderOfType(type) === folder.name) return;
   throw new Unloadable(`the type “${oneLine(type)}” is not named after its folder`, {
     where: whereOf(typeAt(folder, plugin)),
     mend: `call it “${folder.name}”, or “${folder.name}.” and more`,

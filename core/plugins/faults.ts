@@ -37,17 +37,17 @@ export class Faults {
   /** All of a plugin, which begins anew. */
   forget(plugin: string): void {
     for (const [key, fault] of this.#faults) if (fault.plugin === plugin) this.#faults.delete(key);
-    for (const hook of this.#slow.keys())
-      if (hook.includes(`“${plugin}”`) || hook.includes(`“${plugin}.`)) this.#slow.delete(hook);
+    for (const key of this.#slow.keys()) if (key.startsWith(`${plugin}\n`)) this.#slow.delete(key);
     this.changed();
   }
 
   /** A call took too long, of a hook that may have done so before. */
   slow({ plugin, hook, tookMs }: { plugin: string; hook: string; tookMs: number }): void {
-    const known = this.#slow.get(hook) ?? { times: 0, longestMs: 0 };
+    const key = `${plugin}\n${hook}`;
+    const known = this.#slow.get(key) ?? { times: 0, longestMs: 0 };
     const slow = { times: known.times + 1, longestMs: Math.max(known.longestMs, tookMs) };
-    this.#slow.delete(hook);
-    this.#slow.set(hook, slow);
+    this.#slow.delete(key);
+    this.#slow.set(key, slow);
     dropFirst(this.#slow, MAX_FAULTS);
     if (slow.times < SLOW_TIMES || (slow.times > SLOW_TIMES && slow.longestMs === known.longestMs)) return;
     const why = `${hook} kept the node waiting, for ${slow.longestMs} ms at most`;

@@ -25,6 +25,11 @@ export const SETTINGS_FILE = "settings.json";
 /** Further apart, the name of a file has nothing to do with that of a half. */
 const MAX_TYPOS = 2;
 
+/** The name of the plugin folder that a type belongs to, built in or not: `poll` of `poll.vote`. */
+export function folderOfType(type: string): string {
+  return type.split(".", 1)[0] as string;
+}
+
 /** Those with a message file, in the order of their names; none where there is no such folder. */
 export function pluginFolders(directory: string): PluginFolder[] {
   return names(directory)

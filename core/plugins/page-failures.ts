@@ -8,6 +8,7 @@ import type { Assets } from "../assets.ts";
 import { Reject } from "../errors.ts";
 import { AddressLimit, Bucket, type Rate } from "../limits.ts";
 import type { Calls } from "./calls/calls.ts";
+import { folderOfType } from "./folders.ts";
 import { nearest, readMap, sourceAt } from "./sources.ts";
 
 export const PageFailure = v.object({
@@ -53,8 +54,8 @@ export class PageFailures {
   /** Throws `Reject` where no such plugin is here, and where there is too much of it. */
   take({ plugin: type, why, stack }: PageFailure, by: { person: string; address: string }): void {
     const { calls, types, dev } = this.#parts;
-    const plugin = folderOf(type);
-    if (![...types()].some(name => folderOf(name) === plugin)) throw new Reject("unknown-type");
+    const plugin = folderOfType(type);
+    if (![...types()].some(name => folderOfType(name) === plugin)) throw new Reject("unknown-type");
     if (plugin !== dev) {
       this.#ofOne.take(by.address);
       this.#ofAll.take();
@@ -93,8 +94,4 @@ function framesIn(stack: string): Frame[] {
   return [...stack.matchAll(FRAME)]
     .slice(0, MAX_FRAMES)
     .map(([, name = "", line, column]) => ({ name, line: Number(line), column: Number(column) }));
-}
-
-function folderOf(type: string): string {
-  return type.split(".", 1)[0] as string;
 }

@@ -7,6 +7,7 @@ import { dropFirst } from "../../bounded.ts";
 import { Reject } from "../../errors.ts";
 import { realTime, type Time } from "../../time.ts";
 import { Faults } from "../faults.ts";
+import { folderOfType } from "../folders.ts";
 import { builtInPlace } from "../sources.ts";
 import { CALL, CALLS } from "../watchdog/marks.ts";
 import type { Watchdog } from "../watchdog/watchdog.ts";
@@ -126,7 +127,7 @@ export class Calls {
 
   /** Tells of a failure that nobody agreed on; returns the refusal of whatever it was for. */
   fault(type: string, hook: Hook, error: unknown): Reject {
-    const plugin = pluginOf(type);
+    const plugin = folderOfType(type);
     const why = whyOf(error);
     const where = this.#parts.placeOf(plugin, error, hook);
     this.#parts.failed(type, hook);
@@ -141,32 +142,32 @@ export class Calls {
 
   /** Tells of what a plugin left uncaught where no hook of it ran. */
   uncaught(plugin: string, error: unknown): void {
-    const why = whyOf(error);
     const where = this.#parts.placeOf(plugin, error);
-    const fault = { plugin, ...(where !== undefined && { where }) };
-    this.#parts.faults.add({ ...fault, hook: "uncaught", why: `outside of its hooks: ${why}` });
-    if (this.#mayTell(`${plugin} uncaught ${where}`))
-      this.#parts.warn(
-        { ...fault, stack: stackOf(error) },
-        `“${plugin}” failed outside of its hooks${where === undefined ? "" : ` (${where})`}: ${why}`,
-      );
+    this.#elsewhere({ plugin, how: "outside of its hooks", why: whyOf(error), where }, { stack: stackOf(error) });
   }
 
   /** Tells of what failed in the page of that person, of whom `why` may be the words. */
-  inBrowser({ plugin, why: said, where, person }: InBrowser): void {
-    const why = oneLine(said);
+  inBrowser({ plugin, why, where, person }: InBrowser): void {
+    this.#elsewhere({ plugin, how: "in a browser", why: oneLine(why), where }, { person });
+  }
+
+  /** Tells of what failed in no call of this node. */
+  #elsewhere(
+    { plugin, how, why, where }: { plugin: string; how: string; why: string; where: string | undefined },
+    details: object,
+  ): void {
     const fault = { plugin, ...(where !== undefined && { where }) };
-    this.#parts.faults.add({ ...fault, hook: "in a browser", why: `in a browser: ${why}` });
-    if (this.#mayTell(`${plugin} browser ${where}`))
+    this.#parts.faults.add({ ...fault, hook: how, why: `${how}: ${why}` });
+    if (this.#mayTell(`${plugin} ${how} ${where}`))
       this.#parts.warn(
-        { ...fault, person },
-        `“${plugin}” failed in a browser${where === undefined ? "" : ` (${where})`}: ${why}`,
+        { ...fault, ...details },
+        `“${plugin}” failed ${how}${where === undefined ? "" : ` (${where})`}: ${why}`,
       );
   }
 
   slow(type: string, hook: Hook, ms: number): void {
     const tookMs = Math.round(ms);
-    const plugin = pluginOf(type);
+    const plugin = folderOfType(type);
     this.#parts.slow(type, hook, ms);
     this.#parts.faults.slow({ plugin, hook: `${hook} of “${type}”`, tookMs });
     if (this.#mayTell(`${type} ${hook} slow`))
@@ -175,7 +176,8 @@ export class Calls {
 
   /** A plugin begins anew: what fails is told at once, though it was told of before. */
   forget(plugin: string): void {
-    for (const what of this.#toldAt.keys()) if (/^[^ .]*/.exec(what)?.[0] === plugin) this.#toldAt.delete(what);
+    for (const what of this.#toldAt.keys())
+      if (folderOfType(what.split(" ", 1)[0] as string) === plugin) this.#toldAt.delete(what);
   }
 
   /** Once a minute: what fails at each message would fill the log. */
@@ -216,7 +218,7 @@ export class Caller {
     const outer = calls.enter(this.#index, INDEX[hook]);
     const began = calls.now();
     try {
-      return calls.isWatched ? runIn(pluginOf(this.#type), call) : call();
+      return calls.isWatched ? runIn(folderOfType(this.#type), call) : call();
     } finally {
       calls.leave(outer);
       const tookMs = calls.now() - began;
@@ -265,11 +267,6 @@ export class Caller {
     if (error instanceof Reject && error.code === "plugin-failed") return error;
     return this.#calls.fault(this.#type, hook, error);
   }
-}
-
-/** The folder that a type comes from. */
-function pluginOf(type: string): string {
-  return type.split(".", 1)[0] as string;
 }
 
 function failed(type: string): Reject {

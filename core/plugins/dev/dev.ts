@@ -9,7 +9,7 @@ import type { Logger } from "../../node.ts";
 import { oneLine } from "../calls/thrown.ts";
 import { type CompiledFolder, cacheIn } from "../compile/cache.ts";
 import { compileServer, stopCompiling } from "../compile/compile.ts";
-import { type PluginFolder, SETTINGS_FILE } from "../folders.ts";
+import { folderOfType, type PluginFolder, SETTINGS_FILE } from "../folders.ts";
 import { faultOf, type LoadedPlugins, type LoadParts, loadedOf, recompile, reload } from "../load.ts";
 import { misspeltIn } from "../misspelt.ts";
 import { whereOf } from "../sources.ts";
@@ -125,8 +125,9 @@ export class Dev {
   /** What is likely a mistake in what runs now. The page shows what is of the plugin's hooks; of a sheet, whoever looks sees it. */
   #hint({ slips }: CompiledFolder): void {
     const { folder, faults, logger, registry } = this.#parts;
-    const own = ({ name }: { name: string }) => name === folder.name || name.startsWith(`${folder.name}.`);
-    const others = [...registry.all()].filter(own).flatMap(({ hooks }) => hooks.others);
+    const others = [...registry.all()]
+      .filter(({ name }) => folderOfType(name) === folder.name)
+      .flatMap(({ hooks }) => hooks.others);
     const misspelt = misspeltIn(folder, [...new Set(others)], "server");
     for (const { what, mend, ...place } of misspelt)
       faults.add({ plugin: folder.name, hook: `misspelt ${what}`, why: `${what}: ${mend}`, where: whereOf(place) });

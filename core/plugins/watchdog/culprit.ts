@@ -1,8 +1,9 @@
 /** Whose code it is that keeps the main thread. */
 import { readFileSync } from "node:fs";
-import { SourceMap } from "node:module";
 import { basename } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { folderOfType } from "../folders.ts";
+import { readMap, sourceAt } from "../sources.ts";
 import { CALL, LOADING } from "./marks.ts";
 import type { Frame } from "./pause.ts";
 
@@ -32,7 +33,7 @@ export function culpritOf(marks: Int32Array, frames: readonly Frame[], known: Kn
   const own = frames.flatMap(frame => ownFrame(frame, known) ?? []);
   // The innermost is the place, but many a function has no name of its own.
   const found = own[0] && { ...own.find(({ function: name }) => name), ...own[0] };
-  const dropped = called && known.folders.find(name => name === called.type.split(".", 1)[0]);
+  const dropped = called && known.folders.find(name => name === folderOfType(called.type));
   const folder = found?.folder ?? dropped ?? (called ? undefined : known.folders[Atomics.load(marks, LOADING) - 1]);
   return folder === undefined && !called ? undefined : { ...called, ...found, folder };
 }
@@ -64,9 +65,8 @@ function ownFrame({ name, url, line, column }: Frame, { folders, compiled }: Kno
 
 function placeIn(path: string, line: number, column: number): string | undefined {
   try {
-    const map = new SourceMap(JSON.parse(readFileSync(`${path}.map`, "utf8")));
-    const entry = map.findEntry(line, column);
-    return "originalSource" in entry ? `${entry.originalSource}:${entry.originalLine + 1}` : undefined;
+    const map = readMap(readFileSync(`${path}.map`, "utf8"));
+    return map && sourceAt(map, line + 1, column + 1);
   } catch {
     return undefined;
   }
