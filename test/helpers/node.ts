@@ -84,7 +84,7 @@ export type NodeProcess = {
   process: ChildProcess;
   /** Everything that it has logged, a line an entry. */
   lines: string[];
-  /** Resolves when it has logged a line that has this text, or so many of them. */
+  /** Resolves when it has logged a line that has this text, or so many of them; rejects if none comes. */
   logged(text: string, times?: number): Promise<void>;
   /** Resolves when `/readyz` answers 200. */
   ready(): Promise<void>;
@@ -183,12 +183,18 @@ export function runNode(
   // Not "exit": what it said last may still be on its way then.
   const ended = once(child, "close") as Promise<[number | null]>;
   const logged = (text: string, times = 1) =>
-    new Promise<void>(resolve => {
+    new Promise<void>((resolve, reject) => {
       const check = () => {
         if (lines.filter(line => line.includes(text)).length < times) return;
+        clearTimeout(givenUp);
         waiting.delete(check);
         resolve();
       };
+      // Sooner than the test's own end, which does not say what it waited for.
+      const givenUp = setTimeout(() => {
+        waiting.delete(check);
+        reject(new Error(`“${text}” is not logged; last it said:\n${lines.slice(-20).join("\n")}`));
+      }, 90_000).unref();
       waiting.add(check);
       check();
     });

@@ -49,7 +49,7 @@ export class Dev {
   #told = "";
   #telling: NodeJS.Immediate | undefined;
   #closed = false;
-  #loadedAt = 0;
+  #loadedAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: DevParts) {
     this.#parts = parts;
