@@ -19,12 +19,15 @@ export type Listener = { readonly socket: Member; readonly dialect: Dialect };
 
 export class Audience {
   readonly #hall: Hall;
+  readonly #early: (room: string) => Message[];
   readonly #dialects = new Map<string, { dialect: Dialect; speakers: number }>();
   /** Live messages of rooms whose join has not been answered yet, kept back for those who asked. */
   readonly #held = new Map<Listener, Map<string, Message[]>>();
 
-  constructor(hall: Hall) {
+  /** `early` are messages of a room that were told already, and that nobody can read yet. */
+  constructor(hall: Hall, early: (room: string) => Message[] = () => []) {
     this.#hall = hall;
+    this.#early = early;
   }
 
   /** The dialect of one more client, which is in the audience until it leaves. */
@@ -71,7 +74,7 @@ export class Audience {
   #hold(listener: Listener, room: string): void {
     listener.socket.leave(seat(listener.dialect, room));
     const rooms = this.#held.get(listener) ?? new Map<string, Message[]>();
-    rooms.set(room, []);
+    rooms.set(room, this.#early(room));
     this.#held.set(listener, rooms);
   }
 

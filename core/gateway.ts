@@ -121,7 +121,7 @@ export class Gateway implements Outlet {
       cleanupEmptyChildNamespaces: true,
       allowRequest: (request, decide) => decide(null, !this.#paused && parts.isFromOwnPage(request)),
     });
-    this.#audience = new Audience(this.#io);
+    this.#audience = new Audience(this.#io, room => parts.router.toldEarly(room));
     this.#io.use((socket, next) => {
       this.#signIn(socket).then(
         signedIn => {

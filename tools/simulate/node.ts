@@ -117,7 +117,7 @@ export class Node {
       failed,
     });
     const guests = new Set<Guest>();
-    const audience = new Audience(hallOf(guests));
+    const audience = new Audience(hallOf(guests), room => router.toldEarly(room));
     const cluster = await Cluster.open({
       self: { ...self, boot: `${host} ${boot}`, startedAt: time.wall(), hosts: [host] },
       port: PORT,
@@ -142,6 +142,7 @@ export class Node {
         held: (peer, seq) => router.holders.held(peer, seq),
         blobsHeld: hashes => router.holders.blobsHeld(hashes),
         nodesChanged: () => {},
+        early: router.early,
         giveUp: fork => writeFact(FORK, self, fork, { log, clock }),
       },
     });
