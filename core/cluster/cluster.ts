@@ -263,9 +263,9 @@ export class Cluster {
     return this.#nodes.nameOf(node);
   }
 
-  /** Whether a peer that is up has more of one of these streams than this node. */
+  /** Whether more of one of these streams is on its way here, as it may be until this node has heard its peers. */
   lags(origins: readonly string[]): boolean {
-    return origins.some(origin => this.#streams.replication.lags(origin));
+    return !this.isReady || origins.some(origin => this.#streams.replication.lags(origin));
   }
 
   /** Frames that wait to be sent, and frames that were dropped. */
