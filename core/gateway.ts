@@ -372,7 +372,7 @@ export class Gateway implements Outlet {
     this.#audience.signal(to, signal, except);
   }
 
-  state(values: StateValue[]): void {
+  state(values: readonly StateValue[]): void {
     if (values.length > 0) this.#io.emit("state", values);
   }
 
