@@ -99,7 +99,7 @@ export class Gateway implements Outlet {
   readonly #audience: Audience;
   readonly #sweeper: NodeJS.Timeout;
   readonly #told = new Map<string, Told>();
-  readonly #state = new WeakMap<StateValue[], Shared>();
+  readonly #state = new WeakMap<readonly StateValue[], Shared>();
   #telling: NodeJS.Immediate | undefined;
   #paused = false;
   /** What pages are told of the plugin that is being written. */
@@ -237,7 +237,7 @@ export class Gateway implements Outlet {
   }
 
   /** As long as the values are the same list, they are encoded once for all who come. */
-  #shared(values: StateValue[]): Shared {
+  #shared(values: readonly StateValue[]): Shared {
     const shared = this.#state.get(values) ?? new Shared(values);
     this.#state.set(values, shared);
     return shared;
@@ -392,7 +392,7 @@ export class Gateway implements Outlet {
     this.#audience.tell(to.room, packets, except === undefined ? undefined : this.#clients.get(except)?.wire);
   }
 
-  state(values: StateValue[]): void {
+  state(values: readonly StateValue[]): void {
     if (values.length > 0) this.#tellAll("state", values);
   }
 

@@ -235,6 +235,9 @@ export class Node {
 
 function outletTo(audience: Audience, guests: ReadonlySet<Guest>): Outlet {
   return {
+    get size() {
+      return guests.size;
+    },
     hears: room => audience.hears(room),
     messages: (room, messages) => void audience.messages(room, messages),
     signal: () => {},
