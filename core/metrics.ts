@@ -41,35 +41,31 @@ export class Metrics {
   });
 
   constructor(gauges: Gauges) {
-    this.#gauge("chat_clients", "Sessions connected to this node", gauges.clients);
-    this.#gauge("chat_client_buffered_bytes", "Bytes that wait for clients to read them", () => gauges.backlog().total);
-    this.#gauge(
+    this.gauge("chat_clients", "Sessions connected to this node", gauges.clients);
+    this.gauge("chat_client_buffered_bytes", "Bytes that wait for clients to read them", () => gauges.backlog().total);
+    this.gauge(
       "chat_client_buffered_bytes_max",
       "Bytes that wait for the client that most bytes wait for",
       () => gauges.backlog().most,
     );
-    this.#gauge("chat_peers_up", "Peers that are up", gauges.peersUp);
-    this.#gauge("chat_log_waiting", "Envelopes that wait for a commit", gauges.waiting);
-    this.#gauge("chat_bus_queued", "Frames that wait to be sent to peers", () => gauges.bus().queued);
-    this.#gauge(
+    this.gauge("chat_peers_up", "Peers that are up", gauges.peersUp);
+    this.gauge("chat_log_waiting", "Envelopes that wait for a commit", gauges.waiting);
+    this.gauge("chat_bus_queued", "Frames that wait to be sent to peers", () => gauges.bus().queued);
+    this.gauge(
       "chat_bus_dropped",
       "Frames to peers that were dropped; the log repairs them",
       () => gauges.bus().dropped,
     );
-    this.#gauge(
-      "chat_event_loop_lag_seconds",
-      "Delay of the event loop, 99th percentile",
-      () => gauges.lagMs() / 1_000,
-    );
-    this.#gauge("chat_blobs", "Blobs that this node holds", () => gauges.blobs().files);
-    this.#gauge("chat_blob_bytes", "Size of the blobs that this node holds", () => gauges.blobs().bytes);
-    this.#gauge(
+    this.gauge("chat_event_loop_lag_seconds", "Delay of the event loop, 99th percentile", () => gauges.lagMs() / 1_000);
+    this.gauge("chat_blobs", "Blobs that this node holds", () => gauges.blobs().files);
+    this.gauge("chat_blob_bytes", "Size of the blobs that this node holds", () => gauges.blobs().bytes);
+    this.gauge(
       "chat_blobs_missing",
       "Blobs that are to be fetched from peers, those known so far",
       gauges.missingBlobs,
     );
-    this.#gauge("chat_uploads", "Blobs that clients are sending", gauges.uploads);
-    this.#gauge("chat_resident_memory_bytes", "Resident memory of the process", () => process.memoryUsage.rss());
+    this.gauge("chat_uploads", "Blobs that clients are sending", gauges.uploads);
+    this.gauge("chat_resident_memory_bytes", "Resident memory of the process", () => process.memoryUsage.rss());
   }
 
   count(what: "received" | "refused" | "delivered" | "cut", amount: number): void {
@@ -103,7 +99,8 @@ export class Metrics {
     return new Counter({ name, help, registers: [this.#registry] });
   }
 
-  #gauge(name: string, help: string, read: () => number): void {
+  /** A figure that is read whenever it is asked for. */
+  gauge(name: string, help: string, read: () => number): void {
     new Gauge({
       name,
       help,
