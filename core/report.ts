@@ -43,6 +43,8 @@ export class Report {
           .peers()
           .filter(({ up }) => up).length,
       waiting: () => log.waiting,
+      drafts: () => log.drafts,
+      walBytes: () => log.walBytes,
       bus: () => cluster().queues,
       lagMs: () => this.#vitals.lagMs,
       blobs: () => blobs.usage,
