@@ -122,6 +122,11 @@ export class Metrics {
     return new Counter({ name, help, registers: [this.#registry] });
   }
 
+  /** One more figure, which is read whenever somebody asks. */
+  gauge(name: string, help: string, read: () => number): void {
+    this.#gauge(name, help, read);
+  }
+
   #gauge(name: string, help: string, read: () => number): void {
     new Gauge({
       name,

@@ -93,6 +93,11 @@ export class Report {
     return { type: this.#metrics.contentType, text: await this.#metrics.text() };
   }
 
+  /** A figure more for Prometheus. */
+  gauge(name: string, help: string, read: () => number): void {
+    this.#metrics.gauge(name, help, read);
+  }
+
   count(what: "received" | "refused" | "delivered" | "cut", amount: number): void {
     this.#metrics.count(what, amount);
     if (what === "received") this.#vitals.received(amount);
