@@ -11,7 +11,7 @@ import { type Contender, type Figures, type Run, Skipped, WEB_CHAT, type Workloa
 /** As many as a client gets that does not say how many. */
 const ROWS = 50;
 const SEARCH: Contender = { ...WEB_CHAT, name: "web-chat, search" };
-const KINDS = { newest: "newest", middle: "before a random one", ref: "what refers to one" };
+const KINDS = { newest: "newest", middle: "before a random one", ref: "what refers to one", resume: "50 missing" };
 type Kind = keyof typeof KINDS;
 
 export const workload: Workload = {
@@ -41,7 +41,10 @@ export const workload: Workload = {
       newest: () => page(reader, {}, run),
       middle: () => page(reader, { before: random(middle).key }, run),
       ref: () => page(reader, { ref: random(marked).id }, run),
+      resume: () => resume(reader, before, run),
     };
+    const { cursor } = await reader.ask("join", { room: "lobby" });
+    const before = Object.fromEntries(Object.entries(cursor as object).map(([origin, n]) => [origin, n - ROWS]));
     const figures: Figures = { bytesEach: statSync(join(directory, "log.db")).size / messages };
     for (const kind of Object.keys(KINDS) as Kind[]) {
       const times: number[] = [];
@@ -69,4 +72,11 @@ async function page(reader: Person, request: { ref?: string; before?: string }, 
   const isWanted = ({ role }: Message) => (role === "mark") === (request.ref !== undefined);
   const [found, wanted] = [messages.filter(isWanted).length, request.ref === undefined ? ROWS : MARKS];
   if (found !== wanted) run.fault(`a page has ${found} messages in place of ${wanted}`);
+}
+
+/** Comes back with a cursor that so many messages came after. */
+async function resume(reader: Person, cursor: Record<string, number>, run: Run): Promise<void> {
+  const { ok, code, messages } = await reader.ask("join", { room: "lobby", cursor });
+  const found = ok ? (messages as Message[]).length : 0;
+  if (found !== ROWS) run.fault(`${found} messages were missing in place of ${ROWS}: ${code ?? "ok"}`);
 }
