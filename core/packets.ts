@@ -6,10 +6,12 @@ const EVENT = "2";
 const ACK = "3";
 
 /** Opcodes of frames (RFC 6455, 5.2). */
-export const TEXT = 1;
+const TEXT = 1;
 const CONTINUATION = 0;
 const FIN = 0x80;
 const MAX_HEADER_BYTES = 10;
+/** Frames up to this size are copied into one piece with what stands beside them; larger ones are written as they are. */
+const COPIED_BYTES = 16 * 1024;
 
 /** Engine.IO's packets, each without what it begins with; all of them as one piece of frames. */
 export class Packets {
@@ -82,6 +84,36 @@ export function framesOf(texts: readonly string[]): Buffer {
 /** The frame of anything that Engine.IO sends. */
 export function frameOf(data: string | Uint8Array): Buffer {
   return typeof data === "string" ? fragmentOf(data, TEXT | FIN) : framed(data, 2 | FIN);
+}
+
+/** Texts of packets and frames, in order, as pieces to write: all of it copied into one, but for frames that are large. */
+export function inPieces(told: readonly (string | Buffer)[]): Buffer[] {
+  const [only] = told;
+  if (told.length === 1 && typeof only !== "string") return [only as Buffer];
+  const pieces: Buffer[] = [];
+  let texts: string[] = [];
+  let small: Buffer[] = [];
+  const endTexts = () => {
+    if (texts.length > 0) small.push(framesOf(texts));
+    texts = [];
+  };
+  const endSmall = () => {
+    endTexts();
+    if (small.length > 0) pieces.push(small.length === 1 ? (small[0] as Buffer) : Buffer.concat(small));
+    small = [];
+  };
+  for (const part of told) {
+    if (typeof part === "string") texts.push(part);
+    else if (part.length <= COPIED_BYTES) {
+      endTexts();
+      small.push(part);
+    } else {
+      endSmall();
+      pieces.push(part);
+    }
+  }
+  endSmall();
+  return pieces;
 }
 
 function fragmentOf(text: string, first: number): Buffer {

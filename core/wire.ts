@@ -6,12 +6,10 @@ import type { IncomingMessage } from "node:http";
 import type { Socket as NetSocket } from "node:net";
 import { transports } from "engine.io";
 import type { Server, Socket } from "socket.io";
-import { ackText, eventText, fragmentsAround, frameOf, framesOf, type Packets, type Shared } from "./packets.ts";
+import { ackText, eventText, fragmentsAround, frameOf, inPieces, type Packets, type Shared } from "./packets.ts";
 
 /** What of a client's connection waits to be sent: from half of it on the client lags, and past it it is cut off. */
 export const MAX_BACKLOG_BYTES = 4 * 1024 * 1024;
-/** Frames up to this size are copied into one piece with what stands beside them; larger ones are written as they are. */
-const COPIED_BYTES = 16 * 1024;
 /** Events that Socket.IO keeps for itself: it closes the connection of who sends them. */
 const RESERVED = new Set(["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]);
 
@@ -115,36 +113,6 @@ class Gathering extends transports.websocket {
     this.flush();
     super.doClose(done);
   }
-}
-
-/** What was told, in as few pieces as large ones stay uncopied. */
-function inPieces(told: readonly (string | Buffer)[]): Buffer[] {
-  const [only] = told;
-  if (told.length === 1 && typeof only !== "string") return [only as Buffer];
-  const pieces: Buffer[] = [];
-  let texts: string[] = [];
-  let small: Buffer[] = [];
-  const endTexts = () => {
-    if (texts.length > 0) small.push(framesOf(texts));
-    texts = [];
-  };
-  const endSmall = () => {
-    endTexts();
-    if (small.length > 0) pieces.push(small.length === 1 ? (small[0] as Buffer) : Buffer.concat(small));
-    small = [];
-  };
-  for (const part of told) {
-    if (typeof part === "string") texts.push(part);
-    else if (part.length <= COPIED_BYTES) {
-      endTexts();
-      small.push(part);
-    } else {
-      endSmall();
-      pieces.push(part);
-    }
-  }
-  endSmall();
-  return pieces;
 }
 
 /** All connections of a Socket.IO server, which must have no client yet. */
