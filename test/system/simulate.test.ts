@@ -46,7 +46,7 @@ for (const [mutant, seed] of [
   ["no heads", 1],
   ["no dedupe", 1],
   ["ack before commit", 1],
-  ["no fork handling", 11],
+  ["no fork handling", 4],
   ["no join barrier", 4],
   ["no fetching of files", 6],
   ["ack before the file", 6],
