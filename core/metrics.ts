@@ -12,6 +12,7 @@ export type Gauges = {
   blobs(): { files: number; bytes: number };
   uploads(): number;
   missingBlobs(): number;
+  backlog(): { total: number; most: number };
 };
 
 export class Metrics {
@@ -43,6 +44,12 @@ export class Metrics {
 
   constructor(gauges: Gauges) {
     this.#gauge("chat_clients", "Sessions connected to this node", gauges.clients);
+    this.#gauge("chat_client_buffered_bytes", "Bytes that wait for clients to read them", () => gauges.backlog().total);
+    this.#gauge(
+      "chat_client_buffered_bytes_max",
+      "Bytes that wait for the client that most bytes wait for",
+      () => gauges.backlog().most,
+    );
     this.#gauge("chat_peers_up", "Peers that are up", gauges.peersUp);
     this.#gauge("chat_log_waiting", "Envelopes that wait for a commit", gauges.waiting);
     this.#gauge("chat_drafts_waiting", "Own messages that wait for their commit", () => gauges.drafts().waiting);
@@ -113,6 +120,11 @@ export class Metrics {
 
   #counter(name: string, help: string): Counter {
     return new Counter({ name, help, registers: [this.#registry] });
+  }
+
+  /** One more figure, which is read whenever somebody asks. */
+  gauge(name: string, help: string, read: () => number): void {
+    this.#gauge(name, help, read);
   }
 
   #gauge(name: string, help: string, read: () => number): void {
