@@ -5,6 +5,7 @@ import { startServer } from "../servers/server.ts";
 import { ALL, type Workload } from "../workload.ts";
 
 const CLIENTS = 200;
+const SHORT_CLIENTS = 50;
 const WRITERS = 8;
 const PER_SECOND = 50;
 
@@ -21,7 +22,8 @@ export const workload: Workload = {
   ],
   async measure(contender, run) {
     const server = await startServer(contender.server, run);
-    const crowd = await gather(server, contender, run, { rooms: 1, each: CLIENTS, writers: WRITERS });
+    const each = run.short ? SHORT_CLIENTS : CLIENTS;
+    const crowd = await gather(server, contender, run, { rooms: 1, each, writers: WRITERS });
     const [warm, messages, perSecond] = run.short ? [10, 50, 100] : [100, 400, PER_SECOND];
     await pace(crowd, { messages: warm, perSecond });
     crowd.tally.isTimed = true;
