@@ -47,9 +47,9 @@ for (const fault of faults) console.error(`WRONG: ${fault}`);
 process.exit(faults.length > 0 ? 1 : 0);
 
 /** The short form asks whether web-chat counts right, and in one workload whether all others still can be measured. */
-function takesPart(letter: string, { name, server }: Contender): boolean {
+function takesPart(letter: string, { name, server, speech }: Contender): boolean {
   if (only) return only.split(",").includes(name);
-  return !short || server === "web-chat" || letter === SHORT_WITH_PEERS;
+  return !short || (server === "web-chat" && speech === "batch") || letter === SHORT_WITH_PEERS;
 }
 
 /** Table and picture of all results, also of those that were there before. */

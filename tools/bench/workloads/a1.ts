@@ -22,8 +22,8 @@ export const workload: Workload = {
     const each = run.short ? SHORT_CLIENTS : CLIENTS;
     const crowd = await gather(server, contender, run, { rooms: 1, each, writers: WRITERS });
     const inFlight = contender.speech === "plain" ? 64 : 256;
-    const [warm, messages, maxMs] = run.short ? [200, 600, 2_000] : [5_000, 20_000, 15_000];
-    await saturate(crowd, { messages: warm, inFlight, maxMs: maxMs / 3 });
+    const [warm, messages, maxMs] = run.short ? [200, 600, 2_000] : [5_000, 20_000, 8_000];
+    await saturate(crowd, { messages: warm, inFlight, maxMs: maxMs / 4 });
     const cpuMs = server.cpuMs();
     const { deliveries, ms } = await saturate(crowd, { messages, inFlight, maxMs });
     const cpuUs = ((server.cpuMs() - cpuMs) * 1_000) / deliveries;
