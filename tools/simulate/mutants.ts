@@ -1,6 +1,7 @@
 /** Nodes with one of their safeguards switched off, from outside: the simulation has to notice each. */
 import { Audience, type Listener } from "../../core/audience.ts";
 import { Cluster } from "../../core/cluster/cluster.ts";
+import { Early } from "../../core/cluster/early.ts";
 import { Forks } from "../../core/cluster/forks.ts";
 import { Replication } from "../../core/cluster/replication.ts";
 import type { Draft, Envelope } from "../../core/envelope.ts";
@@ -65,6 +66,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         );
       },
   ),
+  "early over a gap": instead(Early.prototype, "follows", () => () => true),
+  "early and again": instead(Early.prototype, "has", () => () => false),
+  "early and never": instead(Early.prototype, "of", () => () => []),
   "no fork handling": instead(Forks.prototype, "differs", nothing),
   "no join barrier": instead(
     Audience.prototype,
@@ -72,10 +76,11 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     before =>
       function (listener: Listener, room: string) {
         // What came while the join was answered is not kept for it.
-        const { emit } = listener.socket;
-        listener.socket.emit = () => {};
+        const { wire } = listener;
+        const { tellAlike } = wire;
+        wire.tellAlike = () => {};
         before.call(this, listener, room);
-        listener.socket.emit = emit;
+        wire.tellAlike = tellAlike;
       },
   ),
 };
