@@ -10,6 +10,7 @@ export type Gauges = {
   blobs(): { files: number; bytes: number };
   uploads(): number;
   missingBlobs(): number;
+  backlog(): { total: number; most: number };
 };
 
 export class Metrics {
@@ -41,6 +42,12 @@ export class Metrics {
 
   constructor(gauges: Gauges) {
     this.#gauge("chat_clients", "Sessions connected to this node", gauges.clients);
+    this.#gauge("chat_client_buffered_bytes", "Bytes that wait for clients to read them", () => gauges.backlog().total);
+    this.#gauge(
+      "chat_client_buffered_bytes_max",
+      "Bytes that wait for the client that most bytes wait for",
+      () => gauges.backlog().most,
+    );
     this.#gauge("chat_peers_up", "Peers that are up", gauges.peersUp);
     this.#gauge("chat_log_waiting", "Envelopes that wait for a commit", gauges.waiting);
     this.#gauge("chat_bus_queued", "Frames that wait to be sent to peers", () => gauges.bus().queued);

@@ -112,7 +112,11 @@ type Ground = Omit<RouterParts, "ack" | "figures" | "blobs"> & {
 /** `open` is told how to close whatever has been opened, in the order of opening. */
 async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<RunningNode> {
   const { config, logger } = options;
-  const ground = await layGround(options, open, { cluster: () => cluster, clients: () => gateway.size });
+  const ground = await layGround(options, open, {
+    cluster: () => cluster,
+    clients: () => gateway.size,
+    backlog: () => gateway.backlog,
+  });
   const { log, report } = ground;
   const certificates = await openCertificates(config, log.directory, logger);
   open.defer(() => certificates?.close());
@@ -168,7 +172,7 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
 async function layGround(
   options: NodeOptions,
   open: AsyncDisposableStack,
-  late: Pick<ReportParts, "cluster" | "clients">,
+  late: Pick<ReportParts, "cluster" | "clients" | "backlog">,
 ): Promise<Ground> {
   const { config, version, logger, time: unguarded = realTime } = options;
   const failed = (what: string, error: unknown) => logger.error({ what, err: error }, "something failed");

@@ -21,6 +21,8 @@ export type ReportParts = {
   cluster: () => Cluster;
   /** How many are connected. */
   clients: () => number;
+  /** Bytes that wait for them: for all, and for the one with the most. */
+  backlog: () => { total: number; most: number };
   /** How many files they are sending. */
   uploads: () => number;
 };
@@ -31,10 +33,11 @@ export class Report {
   readonly #metrics: Metrics;
 
   constructor(parts: ReportParts) {
-    const { log, blobs, cluster, clients, uploads } = parts;
+    const { log, blobs, cluster, clients, backlog, uploads } = parts;
     this.#parts = parts;
     this.#metrics = new Metrics({
       clients,
+      backlog,
       peersUp: () =>
         cluster()
           .peers()
