@@ -12,6 +12,8 @@ export type Dialect = { readonly id: string; readonly batch: boolean; readonly t
 export type Listener = { readonly wire: Ear; readonly dialect: Dialect; readonly joined: ReadonlySet<string> };
 
 export type AudienceParts = {
+  /** The messages of a room that were told already, and that nobody can read yet. */
+  early(room: string): Message[];
   /** Told the number of deliveries, one a listener and message. */
   delivered(deliveries: number): void;
   /** What decides when to run what fans out. */
@@ -78,7 +80,7 @@ export class Audience {
   #hold(listener: Listener, room: string): void {
     this.dismiss(listener, room);
     const rooms = this.#held.get(listener) ?? new Map<string, Message[]>();
-    rooms.set(room, []);
+    rooms.set(room, this.#parts.early(room));
     this.#held.set(listener, rooms);
   }
 

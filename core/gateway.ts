@@ -120,6 +120,7 @@ export class Gateway implements Outlet {
       backlog: ({ socket }, bytes) => this.#backlog(socket, bytes),
     });
     this.#audience = new Audience({
+      early: room => parts.router.toldEarly(room),
       delivered: deliveries => parts.count("delivered", deliveries),
       pace: run => new Pace(run),
     });

@@ -262,6 +262,7 @@ async function openCluster(
       stateChanged: (type, key) => router.stateChanged(type, key),
       held: (peer, seq) => router.holders.held(peer, seq),
       blobsHeld: hashes => router.holders.blobsHeld(hashes),
+      early: router.early,
       giveUp: fork => writeFact(FORK, self, fork, { log, clock }),
       refused,
       nodesChanged: () => router.nodesChanged(),

@@ -112,10 +112,12 @@ export class Reading {
   async #resume(room: string, cursor: Cursor, last: LastIds, upTo: number): ReturnType<Log["resume"]> {
     const { time, cluster } = this.#parts;
     for (const until = time.elapsed() + LAG_WITHIN_MS; ; ) {
+      // Asked first: what is missing may be committed while the log is read.
+      const lags = cluster.lags(Object.keys(cursor));
       try {
         return await this.#log.resume(room, cursor, upTo, RESUME_MESSAGES, last);
       } catch (error) {
-        if (!cluster.lags(Object.keys(cursor)) || time.elapsed() > until) throw error;
+        if (!lags || time.elapsed() > until) throw error;
         await new Promise<void>(resolve => time.after(LAG_POLL_MS, resolve));
       }
     }

@@ -3,6 +3,7 @@ import { validate as isUuid, v7 as uuid, v5 as uuidOf, version as versionOf } fr
 import type { BlobFiles } from "./blobs/files.ts";
 import { type Clock, millisecondsOf } from "./clock.ts";
 import type { Cluster } from "./cluster/cluster.ts";
+import type { EarlyPorts } from "./cluster/early.ts";
 import type { AckMode } from "./config.ts";
 import { Deliveries } from "./deliveries.ts";
 import { Drafts } from "./drafts.ts";
@@ -15,7 +16,7 @@ import { Holders } from "./holders.ts";
 import type { Committed, Log, Stored } from "./log/log.ts";
 import { toMessage } from "./messages.ts";
 import type { People } from "./people.ts";
-import type { Message, NodeFigures, Person, Receiving, ServerContext, Session, StoredBlob } from "./plugin.ts";
+import type { Message, NodeFigures, Person, Receiving, Role, ServerContext, Session, StoredBlob } from "./plugin.ts";
 import type { Target } from "./plugins/calls/delivery.ts";
 import type { Registry, Type } from "./registry.ts";
 import type { Room, Rooms } from "./rooms.ts";
@@ -71,6 +72,9 @@ const SEEDED = "3ddb63b6-8e48-5d1c-9d61-3bd87a6a1f5e";
 
 /** The version of those ids, which no client gives a message. */
 const OF_PLUGINS = 8;
+
+/** What may be told before its commit: an erasure is to be found in the log as well by whoever hears of it. */
+const TOLD_EARLY: ReadonlySet<string> = new Set<Role>(["row", "mark", "replace"]);
 
 type Place = Pick<Envelope, "origin" | "seq" | "n" | "hlc">;
 
@@ -135,9 +139,9 @@ export class Router {
     return told;
   }
 
-  /** A message of the log that this node holds. */
+  /** A message that this node holds, or is about to. */
   async find(id: string, author?: string): Promise<Message | undefined> {
-    const stored = await this.#parts.log.find(id, author);
+    const stored = this.#cluster?.early.find(id, author) ?? (await this.#parts.log.find(id, author));
     return stored && toMessage(stored, this.#parts.registry);
   }
 
@@ -234,10 +238,38 @@ export class Router {
     });
   }
 
-  /** A commit, of own messages or of peers'. */
-  committed(commit: Committed): void {
-    const { clock, registry } = this.#parts;
-    const own = this.holders.currentOrigin();
+  /** What peers wrote and people here may see before it is committed here: nothing in it that only a commit decides. */
+  readonly early: EarlyPorts = {
+    mayTell: ({ role, room, body, blobs, type }) =>
+      TOLD_EARLY.has(role) &&
+      room !== FACTS &&
+      body !== null &&
+      // A file may not be here yet.
+      blobs.length === 0 &&
+      this.#parts.registry.get(type) !== undefined,
+    tell: envelopes => {
+      const { clock, failed } = this.#parts;
+      try {
+        const { deliver, rooms } = this.#sorting();
+        for (const envelope of envelopes) {
+          clock.observe(envelope.hlc);
+          deliver(envelope);
+        }
+        for (const [room, messages] of rooms) this.#outlet?.messages(room, messages);
+      } catch (error) {
+        failed("telling of a peer's messages", error);
+      }
+    },
+    takeBack: rooms => this.#outlet?.reset(rooms),
+  };
+
+  /** What was told of a room before it is committed here. */
+  toldEarly(room: string): Message[] {
+    return (this.#cluster?.early.of(room) ?? []).map(envelope => toMessage(envelope, this.#parts.registry));
+  }
+
+  /** Sorts envelopes by their rooms, of those that somebody here listens to. */
+  #sorting() {
     const rooms = new Map<string, Message[]>();
     const heard = new Map<string, boolean>();
     const hears = (room: string) => {
@@ -245,13 +277,22 @@ export class Router {
       if (!heard.has(room)) heard.set(room, room !== FACTS && (this.#outlet?.hears(room) ?? false));
       return heard.get(room) === true;
     };
-    const deliver = (envelope: Stored) => {
+    const deliver = (envelope: Envelope) => {
       if (!hears(envelope.room)) return;
       const messages = rooms.get(envelope.room);
-      const message = toMessage(envelope, registry);
+      const message = toMessage(envelope, this.#parts.registry);
       if (messages) messages.push(message);
       else rooms.set(envelope.room, [message]);
     };
+    return { rooms, hears, deliver };
+  }
+
+  /** A commit, of own messages or of peers'. */
+  committed(commit: Committed): void {
+    const { clock } = this.#parts;
+    const own = this.holders.currentOrigin();
+    const { rooms, hears, deliver } = this.#sorting();
+    const erased = new Set<string>();
     for (const segment of commit.segments) {
       clock.observe(segment.hlc);
       this.learn(segment.facts);
@@ -260,7 +301,9 @@ export class Router {
     this.learn(commit.envelopes);
     for (const envelope of commit.envelopes) {
       if (envelope.origin !== own) clock.observe(envelope.hlc);
-      deliver(envelope);
+      if (!this.#cluster?.early.has(envelope)) deliver(envelope);
+      // It was erased before it came, which only the log knew.
+      else if (envelope.body === null) erased.add(envelope.room);
     }
     try {
       this.#cluster?.committed(commit);
@@ -269,6 +312,7 @@ export class Router {
       this.#parts.failed("telling peers of a commit", error);
     }
     for (const [room, messages] of rooms) this.#outlet?.messages(room, messages);
+    if (erased.size > 0) this.#outlet?.reset([...erased]);
   }
 
   /** Folds the facts among them into people, rooms and nodes that are forgotten. */

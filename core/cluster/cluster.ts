@@ -8,6 +8,7 @@ import type { Address } from "./address.ts";
 import { Arrival } from "./arrival.ts";
 import { Blobs, type BlobsPorts } from "./blobs.ts";
 import type { Bus, Received } from "./bus.ts";
+import type { Early, EarlyPorts } from "./early.ts";
 import { Exchange } from "./exchange.ts";
 import { encodeFrame, type Frame, type Payload } from "./frames.ts";
 import type { KeyPair } from "./keys.ts";
@@ -43,6 +44,8 @@ export type ClusterEvents = {
   blobsHeld(hashes: readonly string[]): void;
   /** Commits that a branch of a stream is given up. */
   giveUp(fork: Fork): Promise<void>;
+  /** What peers wrote may be told before it is committed here. */
+  early: EarlyPorts;
   /** This node must not go on, for that reason: whoever runs it has to stop it. */
   refused(reason: Reject): void;
   /** Perhaps other nodes are up than before, or they say other things of themselves. */
@@ -139,7 +142,11 @@ export class Cluster {
     this.#links = new Links(this.self, { bus, membership, progress: () => this.#progress() });
     const publish = (frame: Uint8Array) => bus.publish(frame);
     const ports = { log, time, notices: this.#notices, nodes: this.#nodes, links: this.#links, publish };
-    this.#streams = new Streams(self.id, { ...ports, held: events.held, giveUp: events.giveUp }, options.heads);
+    this.#streams = new Streams(
+      self.id,
+      { ...ports, held: events.held, giveUp: events.giveUp, early: events.early },
+      options.heads,
+    );
     const { replication } = this.#streams;
     this.#exchange = new Exchange(self, { ...ports, changed: events.stateChanged });
     const heads = () => this.#streams.heads;
@@ -165,6 +172,11 @@ export class Cluster {
       time.after(WRITE_AFTER_MS, () => this.#passOverSilent()),
       time.after(READY_AFTER_MS, () => this.#giveUpWaiting()),
     ];
+  }
+
+  /** What peers wrote that was told here before its commit. */
+  get early(): Pick<Early, "has" | "of" | "find"> {
+    return this.#streams.early;
   }
 
   get state(): ClusterState {
@@ -251,9 +263,9 @@ export class Cluster {
     return this.#nodes.nameOf(node);
   }
 
-  /** Whether a peer that is up has more of one of these streams than this node. */
+  /** Whether more of one of these streams is on its way here, as it may be until this node has heard its peers. */
   lags(origins: readonly string[]): boolean {
-    return origins.some(origin => this.#streams.replication.lags(origin));
+    return !this.isReady || origins.some(origin => this.#streams.replication.lags(origin));
   }
 
   /** Frames that wait to be sent, and frames that were dropped. */

@@ -14,6 +14,16 @@ export class Pulls {
   /** Bytes that came and are not committed yet. */
   #came = 0;
 
+  /** Requests that are under way. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Bytes that came and are not committed yet. */
+  get bytes(): number {
+    return this.#came;
+  }
+
   /** Whether whatever else is asked for has to wait. */
   get isFull(): boolean {
     return this.#came + this.#running * PULL_MAX_BYTES >= MAX_BYTES;

@@ -6,12 +6,16 @@ import { EMPTY_CHAIN, hashChain } from "../chain.ts";
 import { countPacked, type Envelope, isGenuine } from "../envelope.ts";
 import type { Head, Log, Segment } from "../log/log.ts";
 import { Ahead } from "./ahead.ts";
+import type { Early } from "./early.ts";
+import { Handed } from "./handed.ts";
 import { PULL_MAX_BYTES, PULL_MAX_COUNT, Pulls } from "./pulls.ts";
 
 export type Heads = Record<string, Head>;
 
 export type ReplicationPorts = {
   log: Pick<Log, "append" | "take" | "stream" | "origin">;
+  /** Hears of what is about to be committed. */
+  early: Pick<Early, "handed" | "committed" | "failed">;
   /** Asks a peer for what follows `after` in a stream. */
   pull(peer: string, origin: string, after: number): void;
   /** A peer has another running hash than this node at the end of what this node has of a stream. */
@@ -62,6 +66,7 @@ export class Replication {
   /** How far each peer that is up has each stream. */
   readonly #holders = new Map<string, Map<string, number>>();
   readonly #pulls = new Pulls();
+  readonly #handed = new Handed();
   /** The running hashes before envelopes that came, as far as they were told. */
   readonly #before = new WeakMap<Envelope, string>();
   readonly #aheadOfAll = { bytes: 0 };
@@ -95,6 +100,7 @@ export class Replication {
     for (const [origin, { seq, chain }] of Object.entries(heads)) {
       const stream = this.#stream(origin);
       Object.assign(stream, { seq, chain });
+      this.#ports.early.committed(origin, seq, cut.includes(origin));
       if (cut.includes(origin)) this.#wasCut(stream);
       stream.queued = Math.max(stream.queued, seq);
       // An import may have brought what was waited for.
@@ -245,8 +251,10 @@ export class Replication {
     return [...this.#holders].flatMap(([peer, held]) => ((held.get(origin) ?? 0) >= seq ? [peer] : []));
   }
 
-  /** Whether a peer was heard to hold more of a stream than is committed here. */
+  /** Whether more of a stream is to be committed here, or a peer was heard to hold more than is. */
   lags(origin: string): boolean {
+    const stream = this.#streams.get(origin);
+    if (stream && stream.queued > stream.seq) return true;
     return this.holders(origin, this.length(origin) + 1).length > 0;
   }
 
@@ -256,6 +264,19 @@ export class Replication {
     let behind = 0;
     for (const [origin, { seq }] of this.#streams) behind += Math.max(0, seq - (held?.get(origin) ?? 0));
     return behind;
+  }
+
+  /** What waits here, and what was dropped because too much did. */
+  get queues() {
+    const { envelopes, bytes, dropped } = this.#handed;
+    return {
+      live: envelopes,
+      liveBytes: bytes,
+      liveDropped: dropped,
+      aheadBytes: this.#aheadOfAll.bytes,
+      pulls: this.#pulls.running,
+      pulledBytes: this.#pulls.bytes,
+    };
   }
 
   /** Whether everything that the peers were heard to hold is committed here. */
@@ -274,17 +295,26 @@ export class Replication {
         this.#ports.warn("a peer sent an envelope whose content does not match its hash", { peer, id: envelope.id });
         break;
       }
-      if (envelope.seq === stream.queued + 1) take(envelope);
-      else this.#keepAhead(stream, envelope);
+      if (envelope.seq !== stream.queued + 1) this.#keepAhead(stream, envelope);
+      else if (this.#handed.isFull) this.#handed.dropped++;
+      else take(envelope);
     }
     for (let early = stream.ahead.take(stream.queued + 1); early; early = stream.ahead.take(stream.queued + 1))
       take(early);
-    if (next.length > 0) void this.#commit(stream, next, peer);
+    if (next.length > 0) this.#handOver(stream, next, peer);
 
     function take(envelope: Envelope) {
       next.push(envelope);
       stream.queued = envelope.seq;
     }
+  }
+
+  #handOver(stream: Stream, envelopes: Envelope[], peer: string): void {
+    const [{ origin, seq }] = envelopes as [Envelope];
+    const before = this.#before.get(envelopes[0] as Envelope);
+    const isOtherBranch = seq === stream.seq + 1 && before !== undefined && before !== stream.chain;
+    void this.#commit(stream, envelopes, peer);
+    if (!isOtherBranch) this.#ports.early.handed(origin, stream.seq, envelopes);
   }
 
   #keepAhead(stream: Stream, envelope: Envelope): void {
@@ -316,6 +346,7 @@ export class Replication {
 
   async #commit(stream: Stream, envelopes: Envelope[], peer: string): Promise<void> {
     const { begun } = stream;
+    this.#handed.began(envelopes);
     try {
       const outcomes = await this.#ports.log.append(envelopes, this.#follows(envelopes));
       const failed = outcomes.findIndex(({ status }) => status === "refused" || status === "forked");
@@ -326,8 +357,12 @@ export class Replication {
         this.#ports.warn("a peer sent an envelope that does not fit", { peer, why: outcome.message });
     } catch (error) {
       this.#ports.warn("a peer's envelopes could not be stored", { peer, why: (error as Error).message });
+    } finally {
+      this.#handed.ended(envelopes);
     }
-    if (begun === stream.begun) this.#beginAgain(stream);
+    if (begun !== stream.begun) return;
+    this.#ports.early.failed((envelopes[0] as Envelope).origin);
+    this.#beginAgain(stream);
   }
 
   /** The peer's branch of the stream is another one: what it sends is of no use until one of them has been given up. */

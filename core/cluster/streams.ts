@@ -2,6 +2,7 @@
 import type { Fork } from "../forks.ts";
 import type { Committed, Log } from "../log/log.ts";
 import type { Cancel, Time } from "../time.ts";
+import { Early, type EarlyPorts } from "./early.ts";
 import { Forks } from "./forks.ts";
 import type { FrameOf } from "./frames.ts";
 import type { Links } from "./links.ts";
@@ -21,12 +22,14 @@ export type StreamsPorts = {
   held(peer: string, seq: number): void;
   /** Commits that a branch of a stream is given up. */
   giveUp(fork: Fork): Promise<void>;
+  early: EarlyPorts;
 };
 
 const REPAIR_MS = 100;
 
 export class Streams {
   readonly #ports: StreamsPorts;
+  readonly early: Early;
   readonly replication: Replication;
   readonly #forks: Forks;
   readonly #publications: Publications;
@@ -42,9 +45,11 @@ export class Streams {
     this.#ports = ports;
     const { log, time, notices, links, giveUp } = ports;
     this.#publications = new Publications(self, ports, heads);
+    this.early = new Early(ports.early);
     this.replication = new Replication(
       {
         log,
+        early: this.early,
         pull: (peer, origin, after) => links.ask(peer, "pull", { origin, after }),
         differs: (peer, origin, head) => {
           // However often the same comes again, it is not to be passed over until one of them has given way.

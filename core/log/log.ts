@@ -5,8 +5,9 @@ import type { Head } from "../chain.ts";
 import { countPacked, type Draft, type Envelope } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 import { type Cancel, realTime, type Time } from "../time.ts";
+import { type Arrived, arrived } from "./arrived.ts";
+import { packGroup, unpackOutcomes } from "./groups.ts";
 import { claimDirectory, makeForOwner } from "./lock.ts";
-import { type Arrived, arrived, unabridge } from "./outcomes.ts";
 import { type Job, Queue, type SegmentJob } from "./queue.ts";
 import type { Cursor, LastIds, Packed, Page, References, Stored } from "./reads.ts";
 import type { Done, Follows, Outcome, Segment, Taken } from "./store.ts";
@@ -209,8 +210,8 @@ export class Log {
   async #append(jobs: readonly Job[]) {
     const items = jobs.flatMap(({ items }) => items);
     const now = this.#time.wall();
-    const { outcomes: briefs, ...did } = await this.#writer.call("appendBriefly", items, now, followsOf(jobs));
-    const outcomes = unabridge(items, briefs);
+    const did = await this.#writer.call("appendPacked", packGroup(items), now, followsOf(jobs));
+    const outcomes = unpackOutcomes(items, did);
     const stored = outcomes.flatMap(outcome => (outcome.status === "stored" ? [outcome.envelope] : []));
     const envelopes = did.saved.length > 0 ? [...stored, ...did.saved].sort((a, b) => a.pos - b.pos) : stored;
     this.pos = envelopes.at(-1)?.pos ?? this.pos;

@@ -1,8 +1,8 @@
 /** Calls a `Store` that lives on a thread of its own. */
 import { Worker } from "node:worker_threads";
 import { Reject } from "../errors.ts";
+import { type Answer, packedIn } from "./calls.ts";
 import type { Store } from "./store.ts";
-import type { Answer } from "./worker.ts";
 
 const ENDED = "the log's thread has ended";
 
@@ -52,7 +52,7 @@ export class StoreThread {
     const id = ++this.#calls;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve: resolve as Pending["resolve"], reject });
-      this.#worker.postMessage({ id, name, args });
+      this.#worker.postMessage({ id, name, args }, packedIn(args[0]));
     });
   }
 

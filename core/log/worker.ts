@@ -1,13 +1,9 @@
 /** A thread that holds one connection to the log: one writes, one reads, so that neither waits for the other. */
 import { parentPort, workerData } from "node:worker_threads";
-import type { Reject } from "../errors.ts";
 import { releaseMemory } from "../memory.ts";
+import { type Call, packedIn } from "./calls.ts";
 import { explain } from "./database.ts";
-import type { Packed } from "./reads.ts";
 import { Store } from "./store.ts";
-
-export type Call = { id: number; name: string; args: unknown[] };
-export type Answer = { id: number; value: unknown } | { id: number; refused: ReturnType<Reject["toJSON"]> };
 
 /** The node is ready by then, and has not had to wait for it. */
 const RELEASE_AFTER_MS = 2_000;
@@ -36,10 +32,4 @@ try {
 } catch (error) {
   port.postMessage({ id: 0, refused: explain(error).toJSON() });
   port.close();
-}
-
-/** What is large and not needed here any more goes to the other thread without being copied. */
-function packedIn(value: unknown): ArrayBuffer[] {
-  const { packed } = (value ?? {}) as Partial<Packed>;
-  return packed ? [packed.buffer] : [];
 }

@@ -13,6 +13,7 @@ function newAudience({ waits = false } = {}) {
   let delivered = 0;
   let fanOut = () => {};
   const audience = new Audience({
+    early: () => [],
     delivered: deliveries => {
       delivered += deliveries;
     },

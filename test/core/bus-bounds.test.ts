@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { isElsewhere } from "../../core/addresses.ts";
 import { Answers } from "../../core/cluster/answers.ts";
+import { Early } from "../../core/cluster/early.ts";
 import { Membership, type NodeInfo } from "../../core/cluster/membership.ts";
 import { Replication } from "../../core/cluster/replication.ts";
 import { Sender } from "../../core/cluster/sender.ts";
@@ -111,6 +112,7 @@ function replication() {
         },
         stream: () => assert.fail(),
       } as never,
+      early: new Early({ mayTell: () => false, tell() {}, takeBack() {} }),
       pull: (peer, origin) => asked.push(`${peer} ${origin}`),
       differs: () => {},
       outgrown: () => {},

@@ -17,7 +17,7 @@ async function newGateway(t: TestContext, reads: (() => Promise<unknown>)[] = []
   const parts: Partial<Record<keyof GatewayParts, unknown>> = {
     http,
     path: "/socket.io/",
-    router: { deliveries: { joined() {}, left() {} }, state: () => [] },
+    router: { toldEarly: () => [], deliveries: { joined() {}, left() {} }, state: () => [] },
     reading: { join: () => (reads.shift() ?? (async () => EMPTY))() },
     signIn: { enter: async ({ name }: { name: string }) => ({ person: { id: name, name }, token: name }) },
     registry: new Registry([]),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import { hashChain } from "../../core/chain.ts";
+import { Early } from "../../core/cluster/early.ts";
 import { decodeFrame, encodeFrame, encodePulled, type Frame } from "../../core/cluster/frames.ts";
 import { PULL_MAX_BYTES, PULL_MAX_COUNT } from "../../core/cluster/pulls.ts";
 import { type Heads, Replication } from "../../core/cluster/replication.ts";
@@ -72,6 +73,9 @@ class Node {
   readonly store = new Store(":memory:");
   readonly #network: Network;
   replication: Replication;
+  #early = this.#newEarly();
+  /** How far somebody here has heard each stream, who reads the log anew when something is taken back. */
+  heard: Record<string, number> = {};
   /** Appends that are not committed yet. */
   #waiting: (
     | { items: readonly (Draft | Envelope)[]; resolve(o: Outcome[]): void; reject(e: Error): void }
@@ -90,8 +94,30 @@ class Node {
     this.replication = this.#start();
   }
 
+  #newEarly(): Early {
+    return new Early({
+      mayTell: () => true,
+      tell: envelopes => this.#hear(envelopes),
+      takeBack: () => this.#readAnew(),
+    });
+  }
+
+  #readAnew(): void {
+    this.heard = Object.fromEntries(Object.entries(this.store.heads()).map(([origin, { seq }]) => [origin, seq]));
+  }
+
+  /** Each envelope is heard once, after all before it. */
+  #hear(envelopes: readonly Pick<Envelope, "origin" | "seq">[]): void {
+    for (const { origin, seq } of envelopes) {
+      assert.equal(seq, (this.heard[origin] ?? 0) + 1, `${this.id} tells ${origin} in order`);
+      this.heard[origin] = seq;
+    }
+  }
+
   #start(): Replication {
     const network = this.#network;
+    this.#early = this.#newEarly();
+    this.#readAnew();
     const log = {
       append: (items: readonly (Draft | Envelope)[]) =>
         new Promise<Outcome[]>((resolve, reject) => this.#waiting.push({ items, resolve, reject })),
@@ -103,6 +129,7 @@ class Node {
     return new Replication(
       {
         log,
+        early: this.#early,
         pull: (peer, origin, after) => {
           this.pulls.push({ peer, origin, after });
           network.frames.push({ from: this.id, to: peer, bytes: encodeFrame("pull", { origin, after }) });
@@ -143,8 +170,9 @@ class Node {
       const { taken, heads } = this.store.take([job.segment], 0);
       const [of] = taken as [Taken];
       const { origin, packed } = job.segment;
-      for (const { seq } of unpackEnvelopes(packed).slice(of.skipped, of.skipped + of.count))
-        this.committed.push(`${origin} ${seq}`);
+      const came = unpackEnvelopes(packed).slice(of.skipped, of.skipped + of.count);
+      for (const { seq } of came) this.committed.push(`${origin} ${seq}`);
+      this.#hear(came.filter(envelope => !this.#early.has(envelope)));
       if (of.count > 0) {
         this.#network.publish(this.id, encodeFrame("heads", { id: this.id, heads }));
         this.replication.committed(heads);
@@ -154,6 +182,7 @@ class Node {
       const { outcomes, heads, origin } = this.store.append(job.items, 0);
       const envelopes = outcomes.flatMap(outcome => (outcome.status === "stored" ? [outcome.envelope] : []));
       for (const { origin, seq } of envelopes) this.committed.push(`${origin} ${seq}`);
+      this.#hear(envelopes.filter(envelope => !this.#early.has(envelope)));
       const own = envelopes.filter(envelope => envelope.origin === origin).map(withoutPos);
       if (own.length > 0) this.#network.publish(this.id, encodeFrame("batch", { id: this.id, envelopes: own }));
       if (own.length < envelopes.length) this.#network.publish(this.id, encodeFrame("heads", { id: this.id, heads }));
@@ -441,6 +470,7 @@ test("a long stream is pulled in pages until nothing is missing, and pulling wai
   );
   bo.replication = new Replication(
     {
+      early: new Early({ mayTell: () => false, tell() {}, takeBack() {} }),
       log: {
         append: () => assert.fail(),
         take: () => assert.fail(),

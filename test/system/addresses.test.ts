@@ -48,6 +48,7 @@ async function member(
       held() {},
       blobsHeld() {},
       nodesChanged() {},
+      early: { mayTell: () => false, tell() {}, takeBack() {} },
       giveUp: async () => {},
       refused() {},
     },

@@ -86,6 +86,11 @@ export function checkShown({ rooms }: Holding, clients: readonly Client[], ledge
   });
 }
 
+/** What comes live comes once, and in the order of its stream. */
+export function checkTimely(clients: readonly Client[]): string[] {
+  return clients.flatMap(({ person, untimely }) => untimely.map(what => `${person.name} was told ${what}`));
+}
+
 /** Every node sees exactly those people who are connected, where they are: no ghosts, nobody missing. */
 export function checkPresence(host: string, seen: readonly string[], there: readonly string[]): string[] {
   return [

@@ -29,6 +29,8 @@ export class Client {
   /** What the page shows, by id. */
   readonly shown = new Map<string, Message>();
   readonly copies = new Map<string, number>();
+  /** Live messages that came before one that stands before them, and those that came live twice over one connection. */
+  readonly untimely: string[] = [];
   #link: Link | undefined;
   #cursor: Record<string, number> = {};
   #last: Record<string, string> = {};
@@ -37,6 +39,8 @@ export class Client {
   #asked = 0;
   #joined = false;
   #held: Message[] = [];
+  /** The places of what came live since the last page. */
+  #live = new Set<string>();
   #after = "";
   #underWay: string | undefined;
 
@@ -144,6 +148,7 @@ export class Client {
     // As if it had come over a wire: others may have been given the same page.
     this.#cursor = { ...cursor };
     this.#last = { ...last };
+    this.#live.clear();
     if (more) return this.#askPage();
     this.#isJoining = false;
     this.#joined = true;
@@ -159,6 +164,10 @@ export class Client {
     let gap = false;
     for (const message of messages) {
       const at = this.#cursor[message.origin] ?? 0;
+      const place = `${message.origin} ${message.n}`;
+      if (this.#live.has(place)) this.untimely.push(`${place} twice`);
+      if (message.n > at + 1) this.untimely.push(`${place} before what precedes it`);
+      this.#live.add(place);
       if (message.n <= at) continue;
       if (message.n > at + 1) gap = true;
       else {
@@ -180,6 +189,7 @@ export class Client {
     this.#cursor = {};
     this.#last = {};
     this.#held = [];
+    this.#live.clear();
     this.#joined = this.#isJoining = false;
     this.#join();
   }

@@ -1,6 +1,7 @@
 /** Nodes with one of their safeguards switched off, from outside: the simulation has to notice each. */
 import { Audience, type Listener } from "../../core/audience.ts";
 import { Cluster } from "../../core/cluster/cluster.ts";
+import { Early } from "../../core/cluster/early.ts";
 import { Forks } from "../../core/cluster/forks.ts";
 import { Replication } from "../../core/cluster/replication.ts";
 import type { Draft, Envelope } from "../../core/envelope.ts";
@@ -65,6 +66,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         );
       },
   ),
+  "early over a gap": instead(Early.prototype, "follows", () => () => true),
+  "early and again": instead(Early.prototype, "has", () => () => false),
+  "early and never": instead(Early.prototype, "of", () => () => []),
   "no fork handling": instead(Forks.prototype, "differs", nothing),
   "no join barrier": instead(
     Audience.prototype,

@@ -123,7 +123,11 @@ export class Node {
       failed,
     });
     const guests = new Set<Guest>();
-    const audience = new Audience({ delivered: () => {}, pace: run => ({ ask: run, close: () => {} }) });
+    const audience = new Audience({
+      early: room => router.toldEarly(room),
+      delivered: () => {},
+      pace: run => ({ ask: run, close: () => {} }),
+    });
     const cluster = await Cluster.open({
       self: { ...self, boot: `${host} ${boot}`, startedAt: time.wall(), hosts: [host] },
       port: PORT,
@@ -148,6 +152,7 @@ export class Node {
         held: (peer, seq) => router.holders.held(peer, seq),
         blobsHeld: hashes => router.holders.blobsHeld(hashes),
         nodesChanged: () => {},
+        early: router.early,
         giveUp: fork => writeFact(FORK, self, fork, { log, clock }),
       },
     });

@@ -5,7 +5,16 @@ import { createRequire, syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { BLOB_PART_BYTES } from "../../core/cluster/frames.ts";
 import type { AckMode } from "../../core/config.ts";
-import { checkDoubles, checkFiles, checkKept, checkOrder, checkPresence, checkShown, holdingOf } from "./checks.ts";
+import {
+  checkDoubles,
+  checkFiles,
+  checkKept,
+  checkOrder,
+  checkPresence,
+  checkShown,
+  checkTimely,
+  holdingOf,
+} from "./checks.ts";
 import { Client } from "./client.ts";
 import { Disk } from "./disk.ts";
 import { Ledger, type Sent } from "./ledger.ts";
@@ -296,7 +305,7 @@ export class Run {
     const holdings = this.#berths.map(({ host, disk }) => holdingOf(host, disk, [ROOM]));
     const there = this.#clients.map(({ person, node }) => `${person.id}@${node?.host}`).sort();
     for (const client of this.#clients) if (!client.isIdle) this.#problems.push(`${client.person.name} still waits`);
-    this.#problems.push(...checkKept(holdings, this.#ledger));
+    this.#problems.push(...checkKept(holdings, this.#ledger), ...checkTimely(this.#clients));
     for (const holding of holdings) this.#problems.push(...checkDoubles(holding));
     for (const { host, disk } of this.#berths) this.#problems.push(...checkFiles(host, disk, this.#ledger));
     for (const holding of holdings.slice(0, 1)) {
