@@ -20,11 +20,19 @@ export type AudienceParts = {
   pace(run: () => void): Pick<Pace, "ask" | "close">;
 };
 
+/** Messages that are kept back for one who joins a room, and for all of them: whoever misses more has to ask again. */
+const MAX_HELD = 20_000;
+const MAX_ALL_HELD = 1_000_000;
+const JOIN_AGAIN_MS = 1_000;
+const TOO_MANY = "too many";
+type Held = Message[] | typeof TOO_MANY;
+
 export class Audience {
   readonly #dialects = new Map<string, { dialect: Dialect; speakers: number }>();
   readonly #rooms = new Map<string, Map<Dialect, Set<Listener>>>();
   /** Live messages of rooms whose join has not been answered yet, kept back for those who asked. */
-  readonly #held = new Map<Listener, Map<string, Message[]>>();
+  readonly #held = new Map<Listener, Map<string, Held>>();
+  #allHeld = 0;
   /** Messages of rooms that go out together. */
   readonly #gathered = new Map<string, Message[]>();
   readonly #parts: AudienceParts;
@@ -46,7 +54,7 @@ export class Audience {
   }
 
   leave(listener: Listener): void {
-    this.#held.delete(listener);
+    for (const room of this.#held.get(listener)?.keys() ?? []) this.#release(listener, room);
     for (const room of listener.joined) this.#unseat(listener, room);
     const spoken = this.#dialects.get(listener.dialect.id);
     if (spoken && --spoken.speakers === 0) this.#dialects.delete(listener.dialect.id);
@@ -54,7 +62,8 @@ export class Audience {
 
   /**
    * Subscribes only when nothing is left to page: keeps back what comes live while `read` reads up to the last commit, and
-   * lets it follow the answer. Rejects as `read` does, and with `reset` where the listener was dismissed meanwhile.
+   * lets it follow the answer. Rejects as `read` does, with `reset` where the listener was dismissed meanwhile, and with
+   * `overloaded` where more came than is kept back.
    */
   async join<Joined extends { more: boolean }>(
     listener: Listener,
@@ -66,7 +75,10 @@ export class Audience {
     try {
       const joined = await read();
       // What was read may be of before.
-      if (!this.#held.get(listener)?.has(room)) throw new Reject("reset");
+      const held = this.#held.get(listener)?.get(room);
+      if (!held) throw new Reject("reset");
+      if (held === TOO_MANY)
+        throw new Reject("overloaded", "too much was said meanwhile", { retryAfterMs: JOIN_AGAIN_MS });
       answer(joined);
       if (joined.more) this.dismiss(listener, room);
       else this.admit(listener, room);
@@ -79,9 +91,28 @@ export class Audience {
   /** From now on this room's messages are kept back for the listener, until `admit` or `dismiss`. */
   #hold(listener: Listener, room: string): void {
     this.dismiss(listener, room);
-    const rooms = this.#held.get(listener) ?? new Map<string, Message[]>();
-    rooms.set(room, this.#parts.early(room));
+    const rooms = this.#held.get(listener) ?? new Map<string, Held>();
+    rooms.set(room, []);
     this.#held.set(listener, rooms);
+    this.#keepBack(rooms, room, this.#parts.early(room));
+  }
+
+  /** Messages that are kept back. */
+  get held(): number {
+    return this.#allHeld;
+  }
+
+  #keepBack(rooms: Map<string, Held>, room: string, messages: readonly Message[]): void {
+    const held = rooms.get(room);
+    if (!held || held === TOO_MANY) return;
+    const { length } = messages;
+    if (held.length + length <= MAX_HELD && this.#allHeld + length <= MAX_ALL_HELD) {
+      for (const message of messages) held.push(message);
+      this.#allHeld += length;
+    } else {
+      this.#allHeld -= held.length;
+      rooms.set(room, TOO_MANY);
+    }
   }
 
   /** Sends what was kept back, and what comes live from now on. */
@@ -115,6 +146,8 @@ export class Audience {
     const held = rooms?.get(room);
     rooms?.delete(room);
     if (rooms?.size === 0) this.#held.delete(listener);
+    if (!held || held === TOO_MANY) return undefined;
+    this.#allHeld -= held.length;
     return held;
   }
 
@@ -126,7 +159,7 @@ export class Audience {
   }
 
   messages(room: string, messages: readonly Message[]): void {
-    for (const rooms of this.#held.values()) rooms.get(room)?.push(...messages);
+    for (const rooms of this.#held.values()) this.#keepBack(rooms, room, messages);
     if (!this.#rooms.has(room)) return;
     const gathered = this.#gathered.get(room);
     if (gathered) gathered.push(...messages);

@@ -476,6 +476,16 @@ export class Gateway implements Outlet {
     return { total, most };
   }
 
+  /** Requests that have no answer yet, without messages that wait for their commit. */
+  get requests(): number {
+    return [...this.#clients.values()].reduce((sum, { waiting, pages }) => sum + waiting + pages, 0);
+  }
+
+  /** Messages that are kept back for those who join. */
+  get held(): number {
+    return this.#audience.held;
+  }
+
   /** Admits and reads nothing more; what clients are told still goes out. */
   pause(): void {
     this.#paused = true;

@@ -5,6 +5,8 @@ export type Gauges = {
   clients(): number;
   peersUp(): number;
   waiting(): number;
+  drafts(): { waiting: number; oldestMs: number; limit: number; refused: number };
+  walBytes(): number;
   bus(): { queued: number; dropped: number };
   lagMs(): number;
   blobs(): { files: number; bytes: number };
@@ -50,6 +52,23 @@ export class Metrics {
     );
     this.#gauge("chat_peers_up", "Peers that are up", gauges.peersUp);
     this.#gauge("chat_log_waiting", "Envelopes that wait for a commit", gauges.waiting);
+    this.#gauge("chat_drafts_waiting", "Own messages that wait for their commit", () => gauges.drafts().waiting);
+    this.#gauge(
+      "chat_drafts_waiting_seconds",
+      "For how long the first of them has waited",
+      () => gauges.drafts().oldestMs / 1_000,
+    );
+    this.#gauge(
+      "chat_drafts_limit",
+      "Own messages that may wait now; more are refused as overloaded",
+      () => gauges.drafts().limit,
+    );
+    this.#gauge(
+      "chat_drafts_refused",
+      "Own messages refused as overloaded, since the start",
+      () => gauges.drafts().refused,
+    );
+    this.#gauge("chat_wal_bytes", "Size of the log's write-ahead log", gauges.walBytes);
     this.#gauge("chat_bus_queued", "Frames that wait to be sent to peers", () => gauges.bus().queued);
     this.#gauge(
       "chat_bus_dropped",
@@ -101,6 +120,11 @@ export class Metrics {
 
   #counter(name: string, help: string): Counter {
     return new Counter({ name, help, registers: [this.#registry] });
+  }
+
+  /** One more figure, which is read whenever somebody asks. */
+  gauge(name: string, help: string, read: () => number): void {
+    this.#gauge(name, help, read);
   }
 
   #gauge(name: string, help: string, read: () => number): void {

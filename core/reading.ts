@@ -3,6 +3,7 @@ import * as v from "valibot";
 import type { Cluster } from "./cluster/cluster.ts";
 import { ORIGIN, placeOf } from "./envelope.ts";
 import { Reject } from "./errors.ts";
+import { Gate } from "./gate.ts";
 import type { Holders } from "./holders.ts";
 import type { Cursor, LastIds, Log, Stored } from "./log/log.ts";
 import { toMessage } from "./messages.ts";
@@ -54,6 +55,9 @@ const SLICE = 250;
 const SHARE_MS = 100;
 const MAX_SHARED = 16;
 
+/** Reads that the log is asked for: it answers one after the other, and each answer may hold a megabyte. */
+const READS = { atOnce: 16, waiting: 4_096 };
+
 /** What a page holds for everybody: what it says to one reader of their own messages is not in it. */
 type Read = { envelopes: readonly Stored[]; messages: readonly Message[] };
 type JoinedPage = Read & Omit<Joined, "messages">;
@@ -73,6 +77,7 @@ export class Reading {
   readonly #registry: Registry;
   readonly #parts: ReadingParts;
   readonly #joined: SingleFlight<JoinedPage>;
+  readonly #reads = new Gate(READS);
 
   constructor(parts: ReadingParts) {
     this.#log = parts.log;
@@ -82,13 +87,18 @@ export class Reading {
     this.#joined = new SingleFlight(parts.time, { keepMs: SHARE_MS, max: MAX_SHARED });
   }
 
+  /** Reads that are under way, or wait. */
+  get waiting(): number {
+    return this.#reads.size;
+  }
+
   /** The newest page of a room, or what it got since the cursor, as of the last commit before this call. Throws `Reject`. */
   async join(person: Person, { room, cursor, last }: v.InferOutput<typeof JoinRequest>): Promise<Joined> {
     const upTo = this.#log.pos;
     const { id } = this.#rooms.assertReadable(person, room);
     // When a node comes back so do all its clients, most of them with the same cursor.
     const { envelopes, messages, ...rest } = await this.#joined.of(JSON.stringify([upTo, id, cursor, last]), () =>
-      cursor ? this.#readAfter(id, cursor, last, upTo) : this.#readNewest(id, upTo),
+      cursor ? this.#readAfter(id, cursor, last, upTo) : this.#reads.pass(() => this.#readNewest(id, upTo)),
     );
     return { messages: this.#present(person, { envelopes, messages }), ...rest };
   }
@@ -115,7 +125,7 @@ export class Reading {
       // Asked first: what is missing may be committed while the log is read.
       const lags = cluster.lags(Object.keys(cursor));
       try {
-        return await this.#log.resume(room, cursor, upTo, RESUME_MESSAGES, last);
+        return await this.#reads.pass(() => this.#log.resume(room, cursor, upTo, RESUME_MESSAGES, last));
       } catch (error) {
         if (!lags || time.elapsed() > until) throw error;
         await new Promise<void>(resolve => time.after(LAG_POLL_MS, resolve));
@@ -130,14 +140,18 @@ export class Reading {
     if ([before, after, ref].filter(given => given !== undefined).length > 1)
       throw new Reject("invalid", "before, after and ref exclude each other");
     if (ref !== undefined) {
-      const target = placeOf(ref) ? undefined : await this.#log.find(ref);
-      if (target?.room !== id) throw new Reject("not-found");
-      const envelopes = await this.#log.referring(id, ref);
+      const envelopes = await this.#reads.pass(() => this.#readReferring(id, ref));
       return { messages: await this.#read(person, envelopes), older: false };
     }
     const from = { ...(before !== undefined && { before }), ...(after !== undefined && { after }) };
-    const { envelopes, older } = await this.#log.page(id, from, limit, this.#log.pos);
+    const { envelopes, older } = await this.#reads.pass(() => this.#log.page(id, from, limit, this.#log.pos));
     return { messages: await this.#read(person, envelopes), older };
+  }
+
+  async #readReferring(room: string, ref: string): Promise<Stored[]> {
+    const target = placeOf(ref) ? undefined : await this.#log.find(ref);
+    if (target?.room !== room) throw new Reject("not-found");
+    return this.#log.referring(room, ref);
   }
 
   async #read(person: Person, envelopes: readonly Stored[]): Promise<Message[]> {

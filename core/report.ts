@@ -43,6 +43,8 @@ export class Report {
           .peers()
           .filter(({ up }) => up).length,
       waiting: () => log.waiting,
+      drafts: () => log.drafts,
+      walBytes: () => log.walBytes,
       bus: () => cluster().queues,
       lagMs: () => this.#vitals.lagMs,
       blobs: () => blobs.usage,
@@ -89,6 +91,11 @@ export class Report {
 
   async metrics(): Promise<{ type: string; text: string }> {
     return { type: this.#metrics.contentType, text: await this.#metrics.text() };
+  }
+
+  /** A figure more for Prometheus. */
+  gauge(name: string, help: string, read: () => number): void {
+    this.#metrics.gauge(name, help, read);
   }
 
   count(what: "received" | "refused" | "delivered" | "cut", amount: number): void {

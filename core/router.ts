@@ -162,6 +162,8 @@ export class Router {
     if (!type) throw new Reject("unknown-type");
     const { receive } = type.hooks;
     if (!receive) throw new Reject("not-allowed", `clients cannot send “${name}”`);
+    // Before anything is made of it: what is refused has to cost next to nothing.
+    if (type.kind === "log") this.#parts.log.assertOpen();
     const { id, ref } = input;
     if (id !== undefined && !(typeof id === "string" && isUuid(id)))
       throw new Reject("invalid", "the id is not a UUID");

@@ -15,7 +15,7 @@ import {
 import { type Code, Reject } from "../errors.ts";
 import { readFork } from "../forks.ts";
 import { Branches } from "./branches.ts";
-import { BUSY_MS, explain, openDatabase } from "./database.ts";
+import { type Access, BUSY_MS, explain, openDatabase } from "./database.ts";
 import { type Crossing, packOutcomes, SALT_BYTES, unpackGroup } from "./groups.ts";
 import { COLUMNS, parseBlobs, Reads, type Stored } from "./reads.ts";
 
@@ -111,8 +111,8 @@ export class Store extends Reads {
    * `mayYield` says whether a commit that has taken so many of peers' envelopes is to leave the rest for another. Throws
    * `Reject` where the file is damaged, newer than this program, or not usable.
    */
-  constructor(path: string, { readOnly = false, mayYield = (_taken: number): boolean => false } = {}) {
-    super(openDatabase(path, { readOnly }));
+  constructor(path: string, { access = "write" as Access, mayYield = (_taken: number): boolean => false } = {}) {
+    super(openDatabase(path, access));
     this.#mayYield = mayYield;
     for (const { origin, seq, chain, hlc } of this.all("SELECT origin, seq, chain, hlc FROM streams")) {
       const head = { seq: seq as number, chain: hex(chain as Uint8Array), hlc: hlc as number };
@@ -131,7 +131,7 @@ export class Store extends Reads {
       },
       this.forks(),
     );
-    const erasures = readOnly ? [] : this.all("SELECT ref FROM log WHERE role = 'erase' AND ref IS NOT NULL");
+    const erasures = access !== "write" ? [] : this.all("SELECT ref FROM log WHERE role = 'erase' AND ref IS NOT NULL");
     this.#erased = new Set(erasures.map(({ ref }) => ref as string));
   }
 
@@ -406,14 +406,15 @@ export class Store extends Reads {
   }
 
   /**
-   * Moves what the write-ahead log holds into the database; `TRUNCATE` also leaves none of it behind. False where a reader
-   * was in the way.
+   * Moves what the write-ahead log holds into the database; `TRUNCATE` also leaves none of it behind. Not `done` where a
+   * reader was in the way; `moved` are the pages of it that are in the database by now.
    */
-  checkpoint(mode: "PASSIVE" | "TRUNCATE"): boolean {
+  checkpoint(mode: "PASSIVE" | "TRUNCATE"): { done: boolean; pages: number; moved: number } {
     // A page of history is over by then. A backup reads for minutes, and who wants to write must not wait for it behind this.
     this.db.exec("PRAGMA busy_timeout = 20");
     try {
-      return this.get(`PRAGMA wal_checkpoint(${mode})`)?.busy === 0;
+      const row = this.get(`PRAGMA wal_checkpoint(${mode})`) as { busy: number; log: number; checkpointed: number };
+      return { done: row.busy === 0, pages: row.log, moved: row.checkpointed };
     } finally {
       this.db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
     }

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { releaseMemory } from "../memory.ts";
 import { type Call, packedIn } from "./calls.ts";
-import { explain } from "./database.ts";
+import { type Access, explain } from "./database.ts";
 import { Store } from "./store.ts";
 
 /** The node is ready by then, and has not had to wait for it. */
@@ -11,12 +11,12 @@ const RELEASE_AFTER_MS = 2_000;
 /** Envelopes of peers, some 7 ms: fewer are not committed for others' sake, or a crowd that writes would keep them off the disk. */
 const WORTH_A_COMMIT = 400;
 
-const { path, readOnly, awaited } = workerData as { path: string; readOnly: boolean; awaited: Int32Array };
+const { path, access, awaited } = workerData as { path: string; access: Access; awaited: Int32Array };
 const port = parentPort as NonNullable<typeof parentPort>;
 
 try {
   const mayYield = (taken: number) => taken >= WORTH_A_COMMIT && Atomics.load(awaited, 0) === 1;
-  const store = new Store(path, { readOnly, mayYield });
+  const store = new Store(path, { access, mayYield });
   port.on("message", ({ id, name, args }: Call) => {
     try {
       const method = store[name as keyof Store] as (...args: unknown[]) => unknown;

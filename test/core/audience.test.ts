@@ -170,3 +170,53 @@ for (const [what, end] of [
     audience.messages("lobby", [message]);
     assert.deepEqual(told, []);
   });
+
+test("who joins while more is said than can be kept back is told to ask again, and is in the room then", async () => {
+  const { audience, listener, told } = newAudience();
+  const ana = await listener("ana", false, ["text"]);
+  const read = Promise.withResolvers<{ more: boolean }>();
+  const asking = audience.join(
+    ana,
+    "lobby",
+    () => read.promise,
+    () => assert.fail("there is a hole in that answer"),
+  );
+  const flood = Array.from({ length: 5_000 }, () => message);
+  for (let times = 0; times < 4; times++) audience.messages("lobby", flood);
+  assert.equal(audience.held, 20_000);
+  audience.messages("lobby", [message]);
+  assert.equal(audience.held, 0, "what has a hole is kept no longer");
+  audience.messages("lobby", flood);
+  assert.equal(audience.held, 0);
+  read.resolve({ more: false });
+  await assert.rejects(asking, { code: "overloaded", details: { retryAfterMs: 1_000 } });
+  audience.messages("lobby", [message]);
+  assert.deepEqual(told, []);
+  await join(audience, ana);
+  audience.messages("lobby", [message]);
+  assert.equal(told.length, 1);
+});
+
+test("what is kept back for all who join together is bounded, and is let go when they leave", async () => {
+  const { audience, listener } = newAudience();
+  const crowd = await Promise.all(Array.from({ length: 60 }, (_, index) => listener(`${index}`, true, [])));
+  const read = Promise.withResolvers<{ more: boolean }>();
+  const asking = crowd.map(one =>
+    audience.join(
+      one,
+      "lobby",
+      () => read.promise,
+      () => {},
+    ),
+  );
+  audience.messages(
+    "lobby",
+    Array.from({ length: 20_000 }, () => message),
+  );
+  assert.equal(audience.held, 1_000_000);
+  for (const one of crowd) audience.leave(one);
+  assert.equal(audience.held, 0);
+  read.resolve({ more: false });
+  const codes = (await Promise.allSettled(asking)).map(joined => joined.status === "rejected" && joined.reason.code);
+  assert.deepEqual(new Set(codes), new Set(["reset"]));
+});

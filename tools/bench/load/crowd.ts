@@ -4,7 +4,13 @@ import type { Contender, Run } from "../workload.ts";
 import { Client } from "./client.ts";
 import { type Author, type Hearing, Tally } from "./tally.ts";
 
-export type Writer = { client: Client; author: Author; room: string };
+export type Writer = {
+  client: Client;
+  author: Author;
+  room: string;
+  /** What its messages say behind their number. */
+  filler?: string;
+};
 export type Crowd = { tally: Tally; clients: Client[]; writers: Writer[]; rooms: string[] };
 export type CrowdOptions = {
   rooms: number;
@@ -41,21 +47,29 @@ export async function gather(server: Server, contender: Contender, run: Run, opt
   return { tally, clients, writers, rooms };
 }
 
-/** From now on the client's deliveries count as that room's. */
+/** From now on the client's deliveries count as that room's; it may join others that are the same to the tally. */
 export async function join(client: Client, room: string, hearing: Hearing): Promise<void> {
   // Before it is answered: live messages may come in one read with the answer.
   client.hearing = hearing;
-  client.receiver = hearing.receiver();
+  client.receiver ??= hearing.receiver();
   const answer = await client.ask("join", client.speech === "ws" ? { join: room } : { room });
   if (!answer.ok) throw new Error(`join: ${JSON.stringify(answer)}`);
 }
+
+export type ConnectAllOptions = {
+  clients: number;
+  /** People whom they are, in turns; one each unless given. */
+  people?: number | undefined;
+  /** Who comes first. */
+  firstPerson?: number;
+};
 
 /** Connects clients, some at a time. */
 export async function connectAll(
   { port, name }: Server,
   { speech }: Contender,
   run: Run,
-  { clients: count, people = count }: { clients: number; people?: number | undefined },
+  { clients: count, people = count, firstPerson = 0 }: ConnectAllOptions,
 ): Promise<Client[]> {
   const clients: Client[] = [];
   run.defer(() => {
@@ -65,7 +79,7 @@ export async function connectAll(
   const connectUpTo = async (end: number) => {
     while (next < end) {
       const index = next++;
-      const auth = authOf(index % people, speech);
+      const auth = authOf((firstPerson + index) % people, speech);
       clients[index] = await Client.open({ port, speech, ...(name === "web-chat" && { auth }) });
     }
   };
@@ -82,7 +96,8 @@ export function authOf(person: number, speech: string): Record<string, unknown> 
   return { name: `Person ${person}`, token, batch: speech === "batch", types: ["text"] };
 }
 
-async function makeRooms(server: Server, { speech }: Contender, count: number): Promise<string[]> {
+/** Rooms of that many; the lobby where one will do. */
+export async function makeRooms(server: Server, { speech }: Contender, count: number): Promise<string[]> {
   if (server.name !== "web-chat") return Array.from({ length: count }, (_, index) => `room-${index}`);
   if (count === 1) return ["lobby"];
   const client = await Client.open({ port: server.port, speech, auth: authOf(0, speech) });

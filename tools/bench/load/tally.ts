@@ -103,8 +103,10 @@ export class Hearing {
     return author;
   }
 
+  /** Who hears what is said from now on. */
   receiver(): Receiver {
-    const receiver = { last: [], missing: new Map(), doubled: 0, disordered: 0 };
+    const since = this.#authors.map(({ last }) => last);
+    const receiver = { since, last: [...since], missing: new Map(), doubled: 0, disordered: 0 };
     this.receivers.push(receiver);
     return receiver;
   }
@@ -146,14 +148,15 @@ export class Hearing {
 
   count(faults: Faults): void {
     faults.stray += this.stray;
-    for (const { last, missing, doubled, disordered } of this.receivers) {
+    for (const { since, last, missing, doubled, disordered } of this.receivers) {
       faults.doubled += doubled;
       faults.disordered += disordered;
       for (const { slot, last: sent, refused } of this.#authors) {
         const heard = last[slot] ?? 0;
-        const absent = missing.get(slot) ?? new Set();
+        const absent = new Set(missing.get(slot));
         for (let number = heard + 1; number <= sent; number++) absent.add(number);
-        for (const number of refused) if (!absent.delete(number)) faults.stray++;
+        const begin = since[slot] ?? 0;
+        for (const number of refused) if (number > begin && !absent.delete(number)) faults.stray++;
         faults.lost += absent.size;
       }
     }
@@ -161,15 +164,17 @@ export class Hearing {
 }
 
 export type Receiver = {
-  /** By the author's slot in the room. */
+  /** The last numbers before it came, by the author's slot in the room. */
+  readonly since: readonly number[];
+  /** The last that it got, likewise. */
   readonly last: number[];
-  /** Numbers that were passed over, by the author's slot. */
+  /** Those that were passed over. */
   readonly missing: Map<number, Set<number>>;
   doubled: number;
   disordered: number;
 };
 
-function misheard(receiver: Receiver, { slot, refused }: Author, number: number, last: number): void {
+function misheard(receiver: Receiver, { slot }: Author, number: number, last: number): void {
   const missing = receiver.missing.get(slot) ?? new Set<number>();
   receiver.missing.set(slot, missing);
   if (number <= last) {
@@ -177,7 +182,7 @@ function misheard(receiver: Receiver, { slot, refused }: Author, number: number,
     else receiver.doubled++;
     return;
   }
-  for (let passed = last + 1; passed < number; passed++) if (!refused.has(passed)) missing.add(passed);
+  for (let passed = last + 1; passed < number; passed++) missing.add(passed);
   receiver.last[slot] = number;
 }
 

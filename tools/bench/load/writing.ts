@@ -15,47 +15,62 @@ const SETTLE_MS = 100;
  * Sends the writer's next message. One that is refused is taken out of the count: its work is to be sent again under the next
  * number, so that the author's order stays the order of the numbers.
  */
-export function say({ client, author, room }: Writer, answered: (refusal: Answer | undefined) => void): void {
+export function say(
+  { client, author, room, filler = FILLER }: Writer,
+  answered: (refusal: Answer | undefined) => void,
+): void {
   const number = ++author.last;
   author.sentAt[number] = performance.now();
-  client.send("text", { room, body: { text: `~${author.index}.${number}~ ${FILLER}` } }, refusal => {
+  client.send("text", { room, body: { text: `~${author.index}.${number}~ ${filler}` } }, refusal => {
     if (refusal) author.refused.add(number);
     answered(refusal);
   });
 }
 
-/** Keeps so many messages on their way, evenly spread over the writers; ends at `messages` or after `maxMs`. */
+/**
+ * Keeps so many messages on their way, evenly spread over the writers; ends at `messages` or after `maxMs`. Of more writers
+ * than that some take turns, a message each.
+ */
 export async function saturate(
   crowd: Crowd,
   { messages, inFlight, maxMs }: { messages: number; inFlight: number; maxMs: number },
 ): Promise<Written> {
   const startedAt = performance.now();
   const before = crowd.tally.deliveries;
-  const each = inFlight / crowd.writers.length;
-  let left = messages;
-  const takes = () => left > 0 && performance.now() - startedAt < maxMs;
-  const took = await Promise.all(crowd.writers.map(writer => keepWriting(writer, each, takes, step => (left += step))));
+  const seats = Math.min(inFlight, crowd.writers.length);
+  const work: Work = {
+    left: messages,
+    inFlight: inFlight / seats,
+    isOver: () => work.left <= 0 || performance.now() - startedAt > maxMs,
+  };
+  const took = await Promise.all(
+    Array.from({ length: seats }, (_, seat) =>
+      keepWriting(
+        crowd.writers.filter((_, index) => index % seats === seat),
+        work,
+      ),
+    ),
+  );
   return ended(crowd, startedAt, before, took);
 }
 
-type Took = { acked: number; refused: number; receivers: number };
+/** What is shared out among those who write. */
+type Work = { left: number; readonly inFlight: number; isOver(): boolean };
+type Took = { acked: number; refused: number; deliveries: number };
 
-/** Resolves when everything that this writer sent is answered. */
-function keepWriting(
-  writer: Writer,
-  inFlight: number,
-  takes: () => boolean,
-  count: (step: number) => void,
-): Promise<Took> {
-  const took = { acked: 0, refused: 0, receivers: writer.author.room.receivers.length };
+/** Resolves when everything that these writers sent is answered. */
+function keepWriting(writers: readonly Writer[], work: Work): Promise<Took> {
+  const took = { acked: 0, refused: 0, deliveries: 0 };
   return new Promise((resolve, reject) => {
+    let turn = 0;
     let under = 0;
     let waitMs = 0;
     const fill = () => {
-      while (waitMs === 0 && under < inFlight && takes()) {
-        count(-1);
+      while (waitMs === 0 && under < work.inFlight && !work.isOver()) {
+        const writer = writers[turn++ % writers.length] as Writer;
+        work.left--;
         under++;
-        say(writer, answered);
+        say(writer, refusal => answered(writer, refusal));
       }
       if (under > 0) return;
       if (waitMs === 0) return resolve(took);
@@ -64,14 +79,16 @@ function keepWriting(
       waitMs = 0;
       setTimeout(fill, ms);
     };
-    const answered = (refusal: Answer | undefined) => {
+    const answered = (writer: Writer, refusal: Answer | undefined) => {
       under--;
-      if (!refusal) took.acked++;
-      else if (refusal.retryAfterMs === undefined) return reject(new Error(`refused: ${JSON.stringify(refusal)}`));
+      if (!refusal) {
+        took.acked++;
+        took.deliveries += writer.author.room.receivers.length;
+      } else if (refusal.retryAfterMs === undefined) return reject(new Error(`refused: ${JSON.stringify(refusal)}`));
       else {
         took.refused++;
+        work.left++;
         waitMs = Math.max(waitMs, refusal.retryAfterMs);
-        count(1);
       }
       fill();
     };
@@ -90,10 +107,12 @@ export async function pace(
   for (let index = 0; index < messages; index++) {
     await sleep(Math.max(0, startedAt + (index * 1_000) / perSecond - performance.now()));
     const writer = crowd.writers[index % crowd.writers.length] as Writer;
-    const receivers = writer.author.room.receivers.length;
+    const deliveries = writer.author.room.receivers.length;
     answers.push(
       new Promise(resolve => {
-        say(writer, refusal => resolve({ acked: refusal ? 0 : 1, refused: refusal ? 1 : 0, receivers }));
+        say(writer, refusal =>
+          resolve(refusal ? { acked: 0, refused: 1, deliveries: 0 } : { acked: 1, refused: 0, deliveries }),
+        );
       }),
     );
   }
@@ -101,12 +120,10 @@ export async function pace(
 }
 
 async function ended({ tally }: Crowd, startedAt: number, before: number, took: readonly Took[]): Promise<Written> {
-  const deliveries = took.reduce((sum, { acked, receivers }) => sum + acked * receivers, 0);
-  await tally.until(before + deliveries);
+  const sum = (what: keyof Took) => took.reduce((total, part) => total + part[what], 0);
+  await tally.until(before + sum("deliveries"));
   const ms = performance.now() - startedAt;
-  const messages = took.reduce((sum, { acked }) => sum + acked, 0);
-  const refused = took.reduce((sum, writer) => sum + writer.refused, 0);
-  return { messages, deliveries, refused, ms };
+  return { messages: sum("acked"), deliveries: sum("deliveries"), refused: sum("refused"), ms };
 }
 
 /** Fails the run where anybody got other messages than were acked to their authors, or in another order. */

@@ -29,7 +29,8 @@ export async function startRedis(run: Run): Promise<{ url: string; pid: number }
   throw new Error("Redis did not start");
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as { port: number };
