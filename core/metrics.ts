@@ -1,11 +1,12 @@
 /** What a node counts, in Prometheus' text form. One registry a node: two in one process share nothing. */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { QUEUE_METRICS, type Queues } from "./cluster/queues.ts";
 
 export type Gauges = {
   clients(): number;
   peersUp(): number;
   waiting(): number;
-  bus(): { queued: number; dropped: number };
+  cluster(): Queues;
   lagMs(): number;
   blobs(): { files: number; bytes: number };
   uploads(): number;
@@ -43,12 +44,8 @@ export class Metrics {
     this.#gauge("chat_clients", "Sessions connected to this node", gauges.clients);
     this.#gauge("chat_peers_up", "Peers that are up", gauges.peersUp);
     this.#gauge("chat_log_waiting", "Envelopes that wait for a commit", gauges.waiting);
-    this.#gauge("chat_bus_queued", "Frames that wait to be sent to peers", () => gauges.bus().queued);
-    this.#gauge(
-      "chat_bus_dropped",
-      "Frames to peers that were dropped; the log repairs them",
-      () => gauges.bus().dropped,
-    );
+    for (const queue of Object.keys(QUEUE_METRICS) as (keyof Queues)[])
+      this.#gauge(...QUEUE_METRICS[queue], () => gauges.cluster()[queue]);
     this.#gauge(
       "chat_event_loop_lag_seconds",
       "Delay of the event loop, 99th percentile",

@@ -40,7 +40,7 @@ export class Report {
           .peers()
           .filter(({ up }) => up).length,
       waiting: () => log.waiting,
-      bus: () => cluster().queues,
+      cluster: () => cluster().queues,
       lagMs: () => this.#vitals.lagMs,
       blobs: () => blobs.usage,
       uploads,
