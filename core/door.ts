@@ -19,6 +19,11 @@ export class Door {
     this.#options = options;
   }
 
+  /** How many wait. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Resolves when it is one's turn, in the order of asking. Throws `Reject` where too many wait. */
   pass(): Promise<void> {
     const { perTurn, maxWaiting, retryAfterMs } = this.#options;

@@ -332,6 +332,7 @@ function makeGateway(
   const proxies = new Proxies(config.trustProxy);
   const claims = { perSecond: config.claimLimit / 3_600, burst: config.claimLimit };
   const reading = new Reading({ log, rooms, registry, time, holders: router.holders, cluster });
+  const signIn = new SignIn({ people, rooms, log, clock, claims, isReady: () => cluster.isReady });
   const gateway = new Gateway({
     http: listener.http,
     path: `${config.basePath}/socket.io/`,
@@ -340,7 +341,7 @@ function makeGateway(
     visitorOf: request => proxies.visitorOf(request),
     router,
     reading,
-    signIn: new SignIn({ people, rooms, log, clock, claims, isReady: () => cluster.isReady }),
+    signIn,
     registry,
     rooms,
     log,
@@ -357,6 +358,7 @@ function makeGateway(
     count: (what, amount) => report.count(what, amount),
   });
   report.gauge("chat_requests_waiting", "Requests of clients that have no answer yet", () => gateway.requests);
+  report.gauge("chat_sign_ins_waiting", "Clients that wait to be let in", () => signIn.waiting);
   report.gauge("chat_reads", "Reads of the log that are under way, or wait", () => reading.waiting);
   report.gauge("chat_messages_held", "Messages that are kept back for clients that join", () => gateway.held);
   report.gauge("chat_acks_waiting", "Acks that wait for another node", () => router.holders.waiting);

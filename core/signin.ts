@@ -57,6 +57,11 @@ export class SignIn {
     this.#limit = new AddressLimit(parts.claims);
   }
 
+  /** How many wait to be let in. */
+  get waiting(): number {
+    return this.#door.waiting;
+  }
+
   /**
    * In the order in which they come, a few a turn of the loop. A token that is known is its person. One that is not, beside
    * a name, is the token to claim the name with: whoever loses the connection before the answer claims again, and is the
