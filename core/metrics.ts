@@ -1,5 +1,6 @@
 /** What a node counts, in Prometheus' text form. One registry a node: two in one process share nothing. */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { QUEUE_METRICS, type Queues } from "./cluster/queues.ts";
 
 export type Gauges = {
   clients(): number;
@@ -7,7 +8,7 @@ export type Gauges = {
   waiting(): number;
   drafts(): { waiting: number; oldestMs: number; limit: number; refused: number };
   walBytes(): number;
-  bus(): { queued: number; dropped: number };
+  cluster(): Queues;
   lagMs(): number;
   blobs(): { files: number; bytes: number };
   uploads(): number;
@@ -69,12 +70,8 @@ export class Metrics {
       () => gauges.drafts().refused,
     );
     this.#gauge("chat_wal_bytes", "Size of the log's write-ahead log", gauges.walBytes);
-    this.#gauge("chat_bus_queued", "Frames that wait to be sent to peers", () => gauges.bus().queued);
-    this.#gauge(
-      "chat_bus_dropped",
-      "Frames to peers that were dropped; the log repairs them",
-      () => gauges.bus().dropped,
-    );
+    for (const queue of Object.keys(QUEUE_METRICS) as (keyof Queues)[])
+      this.#gauge(...QUEUE_METRICS[queue], () => gauges.cluster()[queue]);
     this.#gauge(
       "chat_event_loop_lag_seconds",
       "Delay of the event loop, 99th percentile",

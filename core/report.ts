@@ -45,7 +45,7 @@ export class Report {
       waiting: () => log.waiting,
       drafts: () => log.drafts,
       walBytes: () => log.walBytes,
-      bus: () => cluster().queues,
+      cluster: () => cluster().queues,
       lagMs: () => this.#vitals.lagMs,
       blobs: () => blobs.usage,
       uploads,

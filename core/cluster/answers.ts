@@ -16,7 +16,7 @@ export class Answers {
   readonly #socket: Sending;
   readonly #later: (run: () => void) => void;
   readonly #waiting = new Map<string, Waiting>();
-  #bytes = 0;
+  bytes = 0;
   queued = 0;
   dropped = 0;
 
@@ -33,7 +33,7 @@ export class Answers {
     const isFull =
       waiting.frames.length >= MAX_WAITING ||
       waiting.bytes >= MAX_WAITING_BYTES ||
-      this.#bytes >= MAX_ALL_BYTES ||
+      this.bytes >= MAX_ALL_BYTES ||
       bytes.byteLength > MAX_FRAME_BYTES;
     if (isFull) {
       this.dropped++;
@@ -47,7 +47,7 @@ export class Answers {
 
   #count(waiting: Waiting, frames: number, bytes: number): void {
     waiting.bytes += bytes;
-    this.#bytes += bytes;
+    this.bytes += bytes;
     this.queued += frames;
   }
 

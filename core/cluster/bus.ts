@@ -144,6 +144,13 @@ export class Bus {
     return queued;
   }
 
+  /** Bytes of the frames that wait to be sent. */
+  get queuedBytes(): number {
+    let bytes = this.#publish.bytes + this.#answers.bytes;
+    for (const { send } of this.#dealers.values()) bytes += send.bytes;
+    return bytes;
+  }
+
   /** To every subscriber. */
   publish(bytes: Uint8Array): void {
     this.#publish.push([bytes]);

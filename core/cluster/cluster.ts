@@ -17,6 +17,7 @@ import { type Effect, Membership, type NodeInfo, type Peer } from "./membership.
 import { Nodes, type PeerFigures } from "./nodes.ts";
 import { type Logger, Notices } from "./notices.ts";
 import { Pulse } from "./pulse.ts";
+import type { Queues } from "./queues.ts";
 import { duplicate, removed } from "./refusals.ts";
 import { Remembered } from "./remembered.ts";
 import type { Heads } from "./replication.ts";
@@ -268,9 +269,10 @@ export class Cluster {
     return !this.isReady || origins.some(origin => this.#streams.replication.lags(origin));
   }
 
-  /** Frames that wait to be sent, and frames that were dropped. */
-  get queues(): { queued: number; dropped: number } {
-    return { queued: this.#bus.queued, dropped: this.#bus.dropped };
+  /** What waits between this node and its peers, and what was dropped because too much did. */
+  get queues(): Queues {
+    const { queued, queuedBytes, dropped } = this.#bus;
+    return { queued, queuedBytes, dropped, asked: this.#service.waiting, ...this.#streams.queues };
   }
 
   /** Nodes were removed for good. */
@@ -285,12 +287,13 @@ export class Cluster {
   /** Tells the peers of a commit. */
   committed(commit: Committed): void {
     this.#streams.committed(commit);
+    this.#pulse.committed();
     this.#blobs.committed(commit);
     this.#arrival.check();
   }
 
   publishSignal(signal: Signal): void {
-    this.#bus.publish(encodeFrame("signal", { id: this.self.id, ...signal }));
+    if (this.#nodes.peersUp > 0) this.#bus.publish(encodeFrame("signal", { id: this.self.id, ...signal }));
   }
 
   /** Says goodbye and closes the sockets. */

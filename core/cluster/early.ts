@@ -64,6 +64,10 @@ export class Early {
     this.#ports.takeBack([...new Set(told.map(({ room }) => room))]);
   }
 
+  get size(): number {
+    return [...this.#told.values()].reduce((size, told) => size + told.length, 0);
+  }
+
   /** Whether it was told, and is not committed yet. */
   has({ origin, seq }: Pick<Envelope, "origin" | "seq">): boolean {
     const told = this.#told.get(origin);

@@ -11,7 +11,7 @@ export type ExchangePorts = {
   time: Pick<Time, "after" | "elapsed">;
   publish(frame: Uint8Array): void;
   links: Pick<Links, "ask">;
-  nodes: Pick<Nodes, "isUp">;
+  nodes: Pick<Nodes, "isUp" | "peersUp">;
   changed: Changed;
   notices: Pick<Notices, "stateTooLarge">;
 };
@@ -46,7 +46,8 @@ export class Exchange {
 
   #flush(): void {
     const delta = this.state.takeDelta();
-    if (delta) this.#ports.publish(this.#frame("state", delta));
+    // Who comes asks for all of it.
+    if (delta && this.#ports.nodes.peersUp > 0) this.#ports.publish(this.#frame("state", delta));
   }
 
   /** State travels in one frame; what has outgrown it the bus drops, and no peer would take. */

@@ -21,6 +21,10 @@ export class Nodes {
     return this.#membership.peers.get(peer)?.up === true;
   }
 
+  get peersUp(): number {
+    return this.#membership.up().length;
+  }
+
   /** The peers that are up and know of blobs. */
   keepers(): string[] {
     return this.#membership.up().flatMap(({ info: { id, blobs } }) => (blobs ? [id] : []));

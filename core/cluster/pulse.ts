@@ -21,7 +21,7 @@ export type PulsePorts = {
 };
 
 const BEAT_MS = 1_000;
-/** Beats that say the same: from then on every second one is left out, so that an idle mesh costs next to nothing. */
+/** Beats since the last commit: from then on every second one is left out, so that an idle mesh costs next to nothing. */
 const CALM_AFTER = 5;
 /** Seconds from one ping of a peer to the next. */
 const PING_EVERY = 30;
@@ -35,9 +35,7 @@ export class Pulse {
   readonly #kept = new Map<string, { bytes: Uint8Array; frame: Frame }>();
   readonly #beating: Cancel;
   #beats = 0;
-  #said: Uint8Array | undefined;
-  /** How often the same was to be said in a row. */
-  #repeated = 0;
+  #beatsSinceCommit = 0;
   #watching: Cancel | undefined;
 
   constructor(self: string, ports: PulsePorts) {
@@ -51,12 +49,14 @@ export class Pulse {
     const { time, membership, perform, links, publish } = this.#ports;
     perform(membership.greet(time.elapsed()));
     const beat = this.#beats++;
-    const frame = links.beat();
-    this.#repeated = this.#said && isSame(this.#said, frame) ? this.#repeated + 1 : 0;
-    this.#said = frame;
-    if (this.#repeated < CALM_AFTER || beat % 2 === 0) publish(frame);
+    if (this.#beatsSinceCommit++ < CALM_AFTER || beat % 2 === 0) publish(links.beat());
     for (const [index, { info }] of membership.up().entries())
       if ((index + beat) % PING_EVERY === 0) this.ping(info.id);
+  }
+
+  /** The last word of a commit may be lost, and is said again for a while: no other may follow that it is missed by. */
+  committed(): void {
+    this.#beatsSinceCommit = 0;
   }
 
   ping(peer: string): void {

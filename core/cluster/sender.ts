@@ -2,7 +2,7 @@
 import { MAX_FRAME_BYTES } from "../envelope.ts";
 
 /** Frames that wait for a socket: beyond it the newest is dropped, since the log repairs what is lost. */
-export const MAX_QUEUED = 10_000;
+export const MAX_QUEUED = 1_000;
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 
 /** A socket that sends. */
@@ -24,6 +24,10 @@ export class Sender {
 
   get queued(): number {
     return this.#queue.length;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
   }
 
   get isBusy(): boolean {

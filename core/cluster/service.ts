@@ -32,6 +32,11 @@ export class Service {
     this.#turns = new Turns(ports.time.soon);
   }
 
+  /** Requests that wait for their turn. */
+  get waiting(): number {
+    return this.#turns.waiting;
+  }
+
   received({ kind, payload }: FrameOf<Asked>, from: Received): void {
     const { blobs } = this.#ports;
     switch (kind) {

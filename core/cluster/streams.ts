@@ -17,7 +17,7 @@ export type StreamsPorts = {
   notices: Notices;
   publish(frame: Uint8Array): void;
   links: Pick<Links, "ask">;
-  nodes: Pick<Nodes, "isUp">;
+  nodes: Pick<Nodes, "isUp" | "peersUp">;
   /** A peer has committed this node's own stream up to `seq`. */
   held(peer: string, seq: number): void;
   /** Commits that a branch of a stream is given up. */
@@ -44,7 +44,7 @@ export class Streams {
   constructor(self: string, ports: StreamsPorts, heads: Heads) {
     this.#ports = ports;
     const { log, time, notices, links, giveUp } = ports;
-    this.#publications = new Publications(self, ports, heads);
+    this.#publications = new Publications(self, { ...ports, peers: () => ports.nodes.peersUp }, heads);
     this.early = new Early(ports.early);
     this.replication = new Replication(
       {
@@ -79,6 +79,10 @@ export class Streams {
   /** What this node has committed of every stream. */
   get heads(): Heads {
     return this.#publications.heads;
+  }
+
+  get queues() {
+    return { ...this.replication.queues, early: this.early.size };
   }
 
   committed(commit: Committed): void {

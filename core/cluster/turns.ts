@@ -16,6 +16,12 @@ export class Turns {
     this.#soon = soon;
   }
 
+  get waiting(): number {
+    let waiting = 0;
+    for (const own of this.#waiting.values()) waiting += own.size;
+    return waiting;
+  }
+
   /** `run` does `what` for `peer` when it is its turn, unless too much waits for it; must not throw. */
   take(peer: string, what: string, run: () => Promise<void>): void {
     const own = this.#waiting.get(peer) ?? new Map<string, () => Promise<void>>();

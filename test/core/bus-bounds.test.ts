@@ -98,7 +98,7 @@ test("a peer cannot have this node dial itself, everybody, nobody, or what a clo
 
 const origin = (count: number) => count.toString(36).padStart(16, "0");
 
-function replication() {
+function replication(append = async (): Promise<unknown[]> => []) {
   const asked: string[] = [];
   const clock = { now: 0 };
   const appended: number[] = [];
@@ -108,7 +108,7 @@ function replication() {
         origin: "self".padStart(16, "0"),
         append: async (envelopes: unknown[]) => {
           appended.push(envelopes.length);
-          return [];
+          return append();
         },
         stream: () => assert.fail(),
       } as never,
@@ -269,4 +269,28 @@ test("what waits for a socket is bounded in bytes, too", () => {
   const sender = new Sender({ closed: false, send: () => new Promise(() => {}) });
   for (let count = 0; count < 100; count++) sender.push([new Uint8Array(1024 * 1024)]);
   assert.ok(sender.queued <= 65 && sender.dropped >= 34, `${sender.queued} ${sender.dropped}`);
+});
+
+test("what peers publish faster than the log takes it waits up to a number, and the rest is asked for later", async () => {
+  const disk = Promise.withResolvers<unknown[]>();
+  const { made, asked, appended } = replication(() => disk.promise);
+  const stream = written(...Array.from({ length: 30_000 }, () => draft({ body: null, alt: null })));
+  made.heard("bo", { [at(stream, 0).origin]: { seq: stream.length, chain: "" } });
+  for (let from = 0; from < stream.length; from += 250) made.live("bo", stream.slice(from, from + 250));
+  const { live, liveBytes, liveDropped } = made.queues;
+  assert.ok(live >= 10_000 && live <= 20_250, `${live} wait`);
+  assert.ok(liveBytes <= 33 * 1024 * 1024, `${liveBytes} bytes wait`);
+  assert.equal(
+    live,
+    appended.reduce((sum, count) => sum + count),
+  );
+  assert.ok(liveDropped > 0);
+  assert.deepEqual(asked, [], "while so much waits");
+  disk.resolve(Array.from({ length: 250 }, () => ({ status: "stored" })));
+  await disk.promise;
+  await new Promise(resolve => setImmediate(resolve));
+  assert.equal(made.queues.live, 0);
+  made.committed({ [at(stream, 0).origin]: { seq: live, chain: "" } });
+  made.heard("bo", { [at(stream, 0).origin]: { seq: stream.length, chain: "" } }, { comparing: true });
+  assert.equal(asked.length, 1, "what was dropped is pulled");
 });

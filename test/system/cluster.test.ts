@@ -252,6 +252,8 @@ test("a cursor from one node is good on another: what is missing comes exactly o
   await bo.join("lobby");
   for (let index = 0; index < 40; index++) await (index % 2 ? ana : bo).say(`${index}`);
   await ana.until(() => ana.messages().length === 40);
+  // What she heard may be on its way into her node's log.
+  await converged(a, b);
   const { cursor } = await ana.join("lobby");
   ana.socket.disconnect();
   for (let index = 40; index < 60; index++) await bo.say(`${index}`);

@@ -69,6 +69,7 @@ export class Network {
       port: PORT,
       pubPort: PUB_PORT,
       queued: 0,
+      queuedBytes: 0,
       dropped: 0,
       publish: bytes => {
         for (const other of this.#stations.values())
