@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { Clock } from "../../core/clock.ts";
 import type { Cluster } from "../../core/cluster/cluster.ts";
+import { Early } from "../../core/cluster/early.ts";
 import type { AckMode } from "../../core/config.ts";
 import { ACK_WITHIN_MS } from "../../core/confirmations.ts";
-import type { Draft } from "../../core/envelope.ts";
+import type { Draft, Envelope } from "../../core/envelope.ts";
 import type { Reject } from "../../core/errors.ts";
 import { Forgotten } from "../../core/forgotten.ts";
 import type { Log } from "../../core/log/log.ts";
@@ -15,6 +16,7 @@ import { Rooms } from "../../core/rooms.ts";
 import { type Ack, type Outlet, Router } from "../../core/router.ts";
 import { typesWithFile } from "../helpers/file-type.ts";
 import { stillTime } from "../helpers/time.ts";
+import { at, draft, written } from "../suites/samples.ts";
 
 const ana = { id: "session", person: { id: "ana", name: "Ana" } };
 
@@ -158,4 +160,64 @@ test("under ACK=local an author is told of another node when it has the message 
   assert.deepEqual(told, ["ana: 2"]);
   router.holders.held("other", 1);
   assert.deepEqual(told, ["ana: 2", "ana: 3"]);
+});
+
+/** A router that is told what peers wrote, and what it told people of that. */
+function hearing() {
+  const { router } = newRouter();
+  const early = new Early(router.early);
+  const told: string[] = [];
+  const cluster = { early, committed() {} } as unknown as Cluster;
+  const outlet: Partial<Outlet> = {
+    hears: () => true,
+    messages: (_, messages) => void told.push(...messages.map(({ id }) => id)),
+    reset: rooms => void told.push(`reset ${rooms}`),
+  };
+  router.connect(cluster, outlet as Outlet);
+  const commit = (envelope: Envelope) =>
+    router.committed({
+      envelopes: [{ ...envelope, pos: 1 }],
+      segments: [],
+      heads: {},
+      cut: [],
+      freed: [],
+      tookMs: 1,
+    });
+  return { router, early, told, commit };
+}
+
+test("what only a commit decides is told after it: erasures, files, facts, and what no plugin here is for", () => {
+  const { early, told } = hearing();
+  const kinds = [
+    draft({ role: "erase", ref: "id-1" }),
+    draft({ blobs: ["a".repeat(64)] }),
+    draft({ role: "fact", room: "chat:facts" }),
+    draft({ type: "unknown" }),
+    draft({ role: "mark", ref: "id-1" }),
+    draft(),
+  ];
+  for (const kind of kinds) {
+    const [envelope] = written(kind);
+    if (envelope) early.handed(envelope.origin, 0, [envelope]);
+  }
+  assert.deepEqual(
+    told,
+    kinds.slice(4).map(({ id }) => id),
+  );
+});
+
+test("what was told early is found, and told no more; where it had been erased before it came, its room begins anew", async () => {
+  const { router, early, told, commit } = hearing();
+  const envelope = at(written(draft()), 0);
+  early.handed(envelope.origin, 0, [envelope]);
+  assert.equal((await router.find(envelope.id))?.id, envelope.id);
+  assert.deepEqual(
+    router.toldEarly("lobby").map(({ id }) => id),
+    [envelope.id],
+  );
+  assert.deepEqual(told.splice(0), [envelope.id]);
+  commit(envelope);
+  assert.deepEqual(told, []);
+  commit({ ...envelope, alt: null, body: null, salt: null });
+  assert.deepEqual(told, ["reset lobby"]);
 });

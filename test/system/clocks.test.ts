@@ -54,6 +54,7 @@ test("what a peer writes whose clock is an hour ahead is taken as it is, and dra
   const far = await bo.say("from an hour ahead");
   isAbout(far.at, Date.now() + HOUR_MS);
   await ana.until(() => ana.messages().find(({ id }) => id === far.id));
+  await converged(here, there);
   const stored = await here.log.find(far.id);
   assert.equal(millisecondsOf(stored?.hlc ?? 0), far.at, "as it was written");
   const next = await ana.say("here");
