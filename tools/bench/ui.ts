@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { run } from "./sample.ts";
 import { Load } from "./ui/load.ts";
-import { noteReady, readyMs, type Seen, taken, watch, weigh } from "./ui/watch.ts";
+import { clockOf, noteReady, readyMs, type Seen, type Spent, taken, watch, weigh } from "./ui/watch.ts";
 
 const LOADS = 5;
 const TYPED_MS = 10_000;
@@ -44,7 +44,10 @@ try {
   const quiet = await typing(page);
   load = await Load.connect(url);
   load.start(MESSAGES_PER_SECOND);
+  const spent = await clockOf(page);
+  const before = await spent();
   const flooded = await typing(page);
+  const cpuMs = perSecond(before, await spent());
   const whileTyping = load.sent;
   load.start(HURRIED_PER_SECOND);
   await load.reach(ALL_MESSAGES);
@@ -57,7 +60,7 @@ try {
     machine: `${cpus()[0]?.model.trim()}, ${cpus().length} cores`,
     chromium: browser.version(),
     interactiveMs: spread(loadsMs),
-    typing: { quiet: felt(quiet), flooded: { messages: whileTyping, ...felt(flooded) } },
+    typing: { quiet: felt(quiet), flooded: { messages: whileTyping, cpuMsPerSecond: cpuMs, ...felt(flooded) } },
     hurried: { longTasks: longTasksMs.length, longestTaskMs: Math.round(Math.max(0, ...longTasksMs)) },
     behindMs: Math.round(behindMs),
     memory: { messages: ALL_MESSAGES, empty, full, drawnRows: await page.locator("article").count() },
@@ -79,6 +82,7 @@ try {
       flooded.keyMs.max,
     );
     row(`frames, ${MESSAGES_PER_SECOND} messages/s, ms`, flooded.frameMs.p50, flooded.frameMs.p95, flooded.frameMs.max);
+    row(`CPU ms/s of the main thread, ${MESSAGES_PER_SECOND} messages/s`, flooded.cpuMsPerSecond.all, "", "");
     row(`tasks over 50 ms, ${MESSAGES_PER_SECOND} messages/s`, flooded.longTasks, "", `${flooded.longestTaskMs} ms`);
     row(`tasks over 50 ms, ${HURRIED_PER_SECOND} messages/s`, hurried.longTasks, "", `${hurried.longestTaskMs} ms`);
     row("from the last ack to the last row, ms", behindMs, "", "");
@@ -129,6 +133,12 @@ async function typing(page: Page): Promise<Seen> {
     await sleep(Math.max(0, startedAt + (key + 1) * KEY_MS - performance.now()));
   }
   return taken(page);
+}
+
+/** In milliseconds a second. */
+function perSecond(before: Spent, after: Spent) {
+  const part = (name: keyof Spent) => Math.round(((after[name] - before[name]) * 1e6) / TYPED_MS);
+  return { all: part("tasksS"), script: part("scriptS"), style: part("styleS"), layout: part("layoutS") };
 }
 
 function felt({ keysMs, longTasksMs, framesMs }: Seen) {

@@ -70,3 +70,21 @@ export async function weigh(page: Page): Promise<{ heapMb: number; domNodes: num
   await session.detach();
   return { heapMb: Math.round(figure("JSHeapUsedSize") / 1e5) / 10, domNodes: figure("Nodes") };
 }
+
+export type Spent = { tasksS: number; scriptS: number; styleS: number; layoutS: number };
+
+/** Processor time that the page's main thread has spent so far, in seconds: other work on the machine does not count. */
+export async function clockOf(page: Page): Promise<() => Promise<Spent>> {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Performance.enable", { timeDomain: "threadTicks" });
+  return async () => {
+    const { metrics } = await session.send("Performance.getMetrics");
+    const figure = (name: string) => metrics.find(metric => metric.name === name)?.value ?? Number.NaN;
+    return {
+      tasksS: figure("TaskDuration"),
+      scriptS: figure("ScriptDuration"),
+      styleS: figure("RecalcStyleDuration"),
+      layoutS: figure("LayoutDuration"),
+    };
+  };
+}
