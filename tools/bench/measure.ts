@@ -8,6 +8,7 @@ export type Outcome = { figures?: Figures; faults: string[]; skipped?: string; f
 
 const [letter = "", name = "", short] = process.argv.slice(2);
 const closing: (() => unknown)[] = [];
+let closed = Promise.resolve();
 // Who started this is gone: nothing of it stays behind. An interrupt meets both, and its end is that of the one above.
 process.stdin.resume().once("end", () => void close().then(() => process.exit(1)));
 process.on("SIGINT", () => {});
@@ -34,6 +35,10 @@ async function measure(): Promise<Outcome> {
   }
 }
 
-async function close(): Promise<void> {
-  for (const last of closing.splice(0).reverse()) await last();
+/** Also what is started while it closes. */
+function close(): Promise<void> {
+  closed = closed.then(async () => {
+    for (let last = closing.pop(); last; last = closing.pop()) await last();
+  });
+  return closed;
 }

@@ -1,16 +1,10 @@
-/**
- * No chat at all: frames that were made before, written as fast as they are read. What the load takes from it is the most
- * that it could take from anybody.
- */
+/** No chat at all: frames that were made before, written to everybody when they are asked for. */
 import { createServer } from "node:http";
 import type { Socket } from "node:net";
-import { setImmediate as turn } from "node:timers/promises";
 import { type WebSocket, WebSocketServer } from "ws";
 import { listen, stamped } from "./stamp.ts";
 
 type Asked = { ack: number; prepare?: { messages: number; perFrame: number; perWrite: number }; go?: true };
-
-const MAX_WAITING_BYTES = 1024 * 1024;
 
 const http = createServer();
 const sockets = new Set<Socket>();
@@ -32,15 +26,9 @@ function asked(client: WebSocket, { ack, prepare, go }: Asked): void {
     writes = grouped(frames, prepare.perWrite / prepare.perFrame).map(group => Buffer.concat(group));
   }
   client.send(`{"ack":${ack},"ok":true}`);
-  if (go) void write();
-}
-
-async function write(): Promise<void> {
-  for (const data of writes) {
-    while ([...sockets].some(socket => socket.writableLength > MAX_WAITING_BYTES)) await turn();
-    for (const socket of sockets) socket.write(data);
-    await turn();
-  }
+  if (!go) return;
+  const data = writes.shift() ?? "";
+  for (const socket of sockets) socket.write(data);
 }
 
 function grouped<Item>(items: readonly Item[], size: number): Item[][] {

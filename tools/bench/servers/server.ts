@@ -1,7 +1,7 @@
 /** A server as a process of its own on the first core, and what the operating system says of it. Linux. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -57,7 +57,7 @@ const TICK_MS = 10;
 export async function startServer(name: ServerName, run: Run, options: ServerOptions = {}): Promise<Server> {
   const redis = name.startsWith("redis") && options.redisUrl === undefined ? await startRedis(run) : undefined;
   const redisUrl = options.redisUrl ?? redis?.url;
-  const { command, env } = name === "web-chat" ? await webChat(run, options) : peer(name, redisUrl);
+  const { command, env } = name === "web-chat" ? webChat(run, options) : peer(name, redisUrl);
   const [program = "", ...words] = pinned(SERVER_CORE, command);
   const child = spawn(program, words, {
     env: { PATH: process.env.PATH, ...env } as NodeJS.ProcessEnv,
@@ -83,8 +83,8 @@ export async function startServer(name: ServerName, run: Run, options: ServerOpt
 }
 
 /** A temporary folder that is gone after the run. */
-export async function scratch(run: Run): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "web-chat-bench-"));
+export function scratch(run: Run): string {
+  const folder = mkdtempSync(join(tmpdir(), "web-chat-bench-"));
   run.defer(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
@@ -95,8 +95,8 @@ export function pinned(core: number, command: readonly string[]): string[] {
 }
 
 /** `BENCH_FLAGS` are for Node, such as `--cpu-prof`. */
-async function webChat(run: Run, { settings }: ServerOptions): Promise<{ command: string[]; env: object }> {
-  const DATA_DIR = settings?.DATA_DIR ?? join(await scratch(run), "data");
+function webChat(run: Run, { settings }: ServerOptions): { command: string[]; env: object } {
+  const DATA_DIR = settings?.DATA_DIR ?? join(scratch(run), "data");
   const flags = process.env.BENCH_FLAGS?.split(" ").filter(flag => flag !== "") ?? [];
   return {
     command: [process.execPath, ...flags, MAIN],

@@ -31,7 +31,7 @@ export const workload: Workload = {
   ],
   async measure({ server }, run) {
     const envelopes = run.short ? 10_000 : 1_000_000;
-    const directory = join(await scratch(run), "data");
+    const directory = join(scratch(run), "data");
     await fillDirectory(directory, envelopes);
     const zmqPort = String(await freePort());
     // It is there first, and finds nobody: what it takes by itself is known then.
