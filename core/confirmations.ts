@@ -32,7 +32,12 @@ export class Confirmations {
 
   /** Whether no more can wait. */
   get isFull(): boolean {
-    return this.#fresh.size + this.#again.size + this.#judged.size >= MAX_WAITING;
+    return this.size >= MAX_WAITING;
+  }
+
+  /** How many wait. */
+  get size(): number {
+    return this.#fresh.size + this.#again.size + this.#judged.size;
   }
 
   /** Resolves with true when another node holds this node's stream up to `seq`, with false when none did in time. */

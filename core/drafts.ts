@@ -1,6 +1,7 @@
 /** What is to become an envelope: packed, and later than all that its author wrote before. */
 import { v7 as uuid } from "uuid";
 import type { BlobFiles } from "./blobs/files.ts";
+import { dropFirst } from "./bounded.ts";
 import type { Clock } from "./clock.ts";
 import type { Draft } from "./envelope.ts";
 import { Reject } from "./errors.ts";
@@ -8,6 +9,9 @@ import type { Person } from "./plugin.ts";
 import type { Type } from "./registry.ts";
 
 export type DraftsParts = { clock: Clock; blobs: Pick<BlobFiles, "touch"> };
+
+/** Authors whose clocks are remembered: who has more come back at once is under attack. */
+const MAX_AHEAD = 10_000;
 
 export class Drafts {
   readonly #parts: DraftsParts;
@@ -67,6 +71,15 @@ export class Drafts {
   /** The author has written up to that time, on whichever node. */
   authorWasAt(author: string, hlc: number): void {
     const believed = this.#parts.clock.believable(hlc);
-    if (believed > this.#parts.clock.last) this.#ahead.set(author, Math.max(believed, this.#ahead.get(author) ?? 0));
+    if (believed <= this.#parts.clock.last) return;
+    this.#ahead.set(author, Math.max(believed, this.#ahead.get(author) ?? 0));
+    if (this.#ahead.size > MAX_AHEAD) this.#forget();
+  }
+
+  /** First those who have been overtaken, and never wrote. */
+  #forget(): void {
+    const { last } = this.#parts.clock;
+    for (const [author, hlc] of this.#ahead) if (hlc <= last) this.#ahead.delete(author);
+    dropFirst(this.#ahead, MAX_AHEAD);
   }
 }

@@ -1,4 +1,4 @@
-/** Socket.IO between browsers and this node. The only file that imports it. */
+/** Socket.IO between browsers and this node. */
 import type { Server as HttpServer, IncomingMessage } from "node:http";
 import { Server, type Socket } from "socket.io";
 import * as v from "valibot";
@@ -8,6 +8,8 @@ import { placeOf } from "./envelope.ts";
 import { asReject, Reject } from "./errors.ts";
 import { Bucket, type Rate } from "./limits.ts";
 import type { Log } from "./log/log.ts";
+import { Pace } from "./pace.ts";
+import { Packets, Shared } from "./packets.ts";
 import { hashToken, ticketOf } from "./people.ts";
 import type { Message, Person, Session } from "./plugin.ts";
 import type { Target } from "./plugins/calls/delivery.ts";
@@ -20,11 +22,10 @@ import type { SignalMessage } from "./signals.ts";
 import { Auth, type SignedIn, type SignIn } from "./signin.ts";
 import type { ReachableNode, Visitor } from "./urls.ts";
 import type { StateValue } from "./values.ts";
+import { MAX_BACKLOG_BYTES, type Reply, type Wire, Wires } from "./wire.ts";
 
 /** Largest frame that a client may send, in bytes; the connection of a larger one is closed. */
 export const MAX_CLIENT_FRAME_BYTES = 512 * 1024;
-/** Packets that wait for a slow client: at half of it the client is told, at all of it cut off to resume later. */
-const MAX_BUFFERED_PACKETS = 2_000;
 /** Requests of one client that wait for one before them. */
 const MAX_WAITING_REQUESTS = 256;
 const MAX_WAITING_PAGES = 32;
@@ -64,21 +65,12 @@ export type GatewayParts = {
   count: (what: "received" | "refused" | "delivered" | "cut", amount: number) => void;
 };
 
-/** What is read of Engine.IO's insides: its backlog, and the WebSocket below. */
-type Connection = {
-  writeBuffer: unknown[];
-  transport: { socket?: { terminate?(): void; pause?(): void; resume?(): void } };
-  close(discard: boolean): void;
-};
-
-type Reply = (answer: object) => void;
-
 type Entered = SignedIn & { auth: Auth; address: string };
 
 type Told = { nodes: ReachableNode[]; text: string };
 
 type Client = {
-  socket: Socket;
+  wire: Wire;
   session: Session;
   token: string;
   address: string;
@@ -86,15 +78,15 @@ type Client = {
   told: Told;
   dialect: Dialect;
   joined: Set<string>;
-  messages: Bucket;
-  signals: Bucket;
-  asking: Bucket;
+  messages: Bucket | undefined;
+  signals: Bucket | undefined;
+  asking: Bucket | undefined;
   /** The request that the next one has to wait for. */
   tail: Promise<void> | undefined;
   waiting: number;
   /** Pages of history that it has asked for, and has no answer to. */
   pages: number;
-  lastPage: Promise<unknown>;
+  lastPage: Promise<unknown> | undefined;
   lagging: boolean;
 };
 
@@ -103,9 +95,11 @@ export class Gateway implements Outlet {
   readonly #io: Server;
   readonly #clients = new Map<string, Client>();
   readonly #byPerson = new Map<string, Set<Client>>();
+  readonly #wires: Wires;
   readonly #audience: Audience;
   readonly #sweeper: NodeJS.Timeout;
   readonly #told = new Map<string, Told>();
+  readonly #state = new WeakMap<readonly StateValue[], Shared>();
   #telling: NodeJS.Immediate | undefined;
   #paused = false;
   /** What pages are told of the plugin that is being written. */
@@ -121,7 +115,15 @@ export class Gateway implements Outlet {
       cleanupEmptyChildNamespaces: true,
       allowRequest: (request, decide) => decide(null, !this.#paused && parts.isFromOwnPage(request)),
     });
-    this.#audience = new Audience(this.#io, room => parts.router.toldEarly(room));
+    this.#wires = new Wires(this.#io, {
+      received: ({ socket }, event, args, reply) => this.#received(socket, event, args, reply),
+      backlog: ({ socket }, bytes) => this.#backlog(socket, bytes),
+    });
+    this.#audience = new Audience({
+      early: room => parts.router.toldEarly(room),
+      delivered: deliveries => parts.count("delivered", deliveries),
+      pace: run => new Pace(run),
+    });
     this.#io.use((socket, next) => {
       this.#signIn(socket).then(
         signedIn => {
@@ -152,7 +154,7 @@ export class Gateway implements Outlet {
   /** Tells every page how it stands with the plugin that is being written, also those that come later. */
   develop(development: object): void {
     this.#development = development;
-    this.#io.emit("chat:dev", development);
+    this.#tellAll("chat:dev", development);
   }
 
   async #signIn(socket: Socket): Promise<Entered> {
@@ -168,48 +170,52 @@ export class Gateway implements Outlet {
 
   #connected(socket: Socket): void {
     const { person, token, auth, address } = socket.data as Entered;
+    const visitor = this.#parts.visitorOf(socket.request);
     const client: Client = {
-      socket,
+      wire: this.#wires.attach(socket),
       session: { id: socket.id, person },
       token,
       address,
-      visitor: this.#parts.visitorOf(socket.request),
+      visitor,
       told: { nodes: [], text: "" },
       dialect: this.#audience.enter(
         auth.batch,
         auth.types.filter(type => this.#parts.registry.get(type)),
       ),
       joined: new Set(),
-      messages: new Bucket(this.#parts.rate),
-      signals: new Bucket(this.#parts.rate),
-      asking: new Bucket(this.#parts.rate.perSecond === 0 ? this.#parts.rate : ASKING),
+      messages: undefined,
+      signals: undefined,
+      asking: undefined,
       tail: undefined,
       waiting: 0,
       pages: 0,
-      lastPage: Promise.resolve(),
+      lastPage: undefined,
       lagging: false,
     };
     this.#clients.set(socket.id, client);
     this.#byPerson.set(person.id, (this.#byPerson.get(person.id) ?? new Set()).add(client));
-    socket.onAny((event: string, ...args: unknown[]) => this.#requested(client, event, args));
-    socket.on("disconnect", () => {
-      this.#clients.delete(socket.id);
-      const others = this.#byPerson.get(person.id);
-      others?.delete(client);
-      if (others?.size === 0) this.#byPerson.delete(person.id);
-      this.#audience.leave(client);
-      this.#parts.router.deliveries.left(client.session);
-    });
+    socket.data = NOTHING;
+    socket.on("disconnect", () => this.#disconnected(client));
     this.#parts.router.deliveries.joined(client.session);
     this.#welcome(client);
-    if (this.#development) socket.emit("chat:dev", this.#development);
+    if (this.#development) client.wire.tell("chat:dev", this.#development);
+  }
+
+  #disconnected(client: Client): void {
+    const { id, person } = client.session;
+    this.#clients.delete(id);
+    const others = this.#byPerson.get(person.id);
+    others?.delete(client);
+    if (others?.size === 0) this.#byPerson.delete(person.id);
+    this.#audience.leave(client);
+    this.#parts.router.deliveries.left(client.session);
   }
 
   #welcome(client: Client): void {
-    const { socket, session, token } = client;
+    const { wire, session, token } = client;
     client.told = this.#nodesFor(client);
     const { node, registry, rooms, router, rate, ack, blobBytes, page } = this.#parts;
-    socket.emit("welcome", {
+    const welcome = {
       protocol: 1,
       you: session.person,
       token,
@@ -219,7 +225,6 @@ export class Gateway implements Outlet {
       types: registry.versions(),
       page,
       rooms: rooms.all(),
-      state: router.state(),
       ack,
       limits: {
         messagesPerSecond: rate.perSecond,
@@ -227,7 +232,15 @@ export class Gateway implements Outlet {
         frameBytes: MAX_CLIENT_FRAME_BYTES,
         blobBytes,
       },
-    });
+    };
+    wire.tellWith("welcome", welcome, "state", this.#shared(router.state()));
+  }
+
+  /** As long as the values are the same list, they are encoded once for all who come. */
+  #shared(values: readonly StateValue[]): Shared {
+    const shared = this.#state.get(values) ?? new Shared(values);
+    this.#state.set(values, shared);
+    return shared;
   }
 
   /** What visitors of one kind are told of the nodes is worked out once for all of them. */
@@ -244,10 +257,9 @@ export class Gateway implements Outlet {
   }
 
   /** A request is handled after those before it of the same client have been given their place. */
-  #requested(client: Client, event: string, args: unknown[]): void {
-    const last = args.at(-1);
-    const reply: Reply = typeof last === "function" ? answer => last(answer) : () => {};
-    const input = typeof last === "function" ? args[0] : (args[0] ?? undefined);
+  #received({ id }: Socket, event: string, [input]: unknown[], reply: Reply): void {
+    const client = this.#clients.get(id);
+    if (!client) return;
     const refuse = (error: unknown) => this.#refuse(event, error, reply);
     const handle = () => {
       try {
@@ -279,18 +291,21 @@ export class Gateway implements Outlet {
   /** Returns what the next request has to wait for, if anything; for a message that is not its commit. */
   #handle(client: Client, event: string, input: unknown, reply: Reply): Promise<void> | undefined {
     // What waited behind a slower request when the connection ended must not bring its session back.
-    if (!this.#clients.has(client.socket.id)) return undefined;
+    if (!this.#clients.has(client.session.id)) return undefined;
     const request = REQUESTS.get(event);
     if (typeof input !== "object" || input === null || Array.isArray(input))
       throw new Reject("invalid", "the payload is an object");
     if (!request) return this.#message(client, event, input, reply);
+    client.asking ??= new Bucket(this.#parts.rate.perSecond === 0 ? this.#parts.rate : ASKING);
     client.asking.take();
     return this[request](client, input, reply);
   }
 
   #message(client: Client, event: string, input: Input, reply: Reply): Promise<void> | undefined {
     const type = this.#parts.registry.get(event);
-    (type?.kind === "signal" ? client.signals : client.messages).take();
+    const bucket = type?.kind === "signal" ? "signals" : "messages";
+    client[bucket] ??= new Bucket(this.#parts.rate);
+    client[bucket].take();
     const { room } = input;
     if (type && type.kind !== "state" && typeof room === "string" && !client.joined.has(room)) {
       this.#parts.rooms.assertReadable(client.session.person, room);
@@ -310,6 +325,7 @@ export class Gateway implements Outlet {
     const request = parse(JoinRequest, input);
     const { session, dialect } = client;
     const { id } = this.#parts.rooms.assertReadable(session.person, request.room);
+    assertReads(client);
     client.joined.add(id);
     await this.#audience.join(
       client,
@@ -330,8 +346,9 @@ export class Gateway implements Outlet {
   async history(client: Client, input: object, reply: Reply): Promise<void> {
     const request = parse(HistoryRequest, input);
     if (client.pages >= MAX_WAITING_PAGES) throw new Reject("rate-limited", undefined, { retryAfterMs: 1_000 });
+    assertReads(client);
     client.pages++;
-    client.lastPage = client.lastPage
+    client.lastPage = (client.lastPage ?? Promise.resolve())
       .then(() => this.#parts.reading.history(client.session.person, request))
       .then(({ messages, older }) => {
         reply({ ok: true, messages: messages.map(message => inDialect(message, client.dialect)), older });
@@ -365,31 +382,34 @@ export class Gateway implements Outlet {
   }
 
   messages(room: string, messages: Message[]): void {
-    this.#parts.count("delivered", this.#audience.messages(room, messages));
+    this.#audience.messages(room, messages);
   }
 
   signal(to: Target, signal: SignalMessage, except?: string): void {
-    this.#audience.signal(to, signal, except);
+    if (to === "all") return this.#tellAll(signal.type, signal);
+    if ("session" in to) return this.#clients.get(to.session)?.wire.tell(signal.type, signal);
+    const packets = Packets.of(signal.type, JSON.stringify(signal));
+    this.#audience.tell(to.room, packets, except === undefined ? undefined : this.#clients.get(except)?.wire);
   }
 
-  state(values: StateValue[]): void {
-    if (values.length > 0) this.#io.emit("state", values);
+  state(values: readonly StateValue[]): void {
+    if (values.length > 0) this.#tellAll("state", values);
   }
 
   stored(author: string, messages: { id: string; copies: number }[]): void {
-    for (const { socket } of this.#byPerson.get(author) ?? []) socket.emit("stored", messages);
+    for (const { wire } of this.#byPerson.get(author) ?? []) wire.tell("stored", messages);
   }
 
   reset(rooms: readonly string[]): void {
     for (const client of this.#clients.values())
       for (const room of rooms.filter(room => client.joined.has(room))) {
         this.#audience.dismiss(client, room);
-        client.socket.emit("reset", { room });
+        client.wire.tell("reset", { room });
       }
   }
 
   rooms(rooms: Room[]): void {
-    this.#io.emit("chat:rooms", rooms);
+    this.#tellAll("chat:rooms", rooms);
   }
 
   /** Once for whatever this turn of the loop brings. */
@@ -399,7 +419,7 @@ export class Gateway implements Outlet {
       this.#told.clear();
       for (const client of this.#clients.values()) {
         const told = this.#nodesFor(client);
-        if (told.text !== client.told.text) client.socket.emit("chat:nodes", told.nodes);
+        if (told.text !== client.told.text) client.wire.tell("chat:nodes", told.nodes);
         client.told = told;
       }
     });
@@ -408,7 +428,7 @@ export class Gateway implements Outlet {
   renamed(person: Person): void {
     for (const client of this.#byPerson.get(person.id) ?? []) {
       client.session = { ...client.session, person };
-      client.socket.emit("renamed", { name: person.name });
+      client.wire.tell("renamed", { name: person.name });
       this.#parts.router.deliveries.joined(client.session);
     }
   }
@@ -419,52 +439,76 @@ export class Gateway implements Outlet {
     const ending = [...this.#clients.values()].filter(({ token }) => ended.has(hashToken(token)));
     // After the ack of the one that asked for it.
     setImmediate(() => {
-      for (const { socket } of ending) socket.disconnect(true);
+      for (const { wire } of ending) wire.socket.disconnect(true);
     });
   }
 
-  /** Socket.IO never pushes back on a slow reader: it has to be cut off before its backlog fills the memory. */
-  #sweep(): void {
-    for (const client of this.#clients.values()) {
-      const conn = client.socket.conn as unknown as Connection;
-      const waiting = conn.writeBuffer.length;
-      if (waiting < MAX_BUFFERED_PACKETS / 2) client.lagging = false;
-      else if (waiting < MAX_BUFFERED_PACKETS) {
-        if (!client.lagging) client.socket.emit("lagging", {});
-        client.lagging = true;
-      } else {
-        this.#parts.count("cut", 1);
-        // close() would wait for the backlog to be read.
-        conn.transport.socket?.terminate?.();
-        conn.close(true);
-      }
+  #tellAll(event: string, payload: unknown): void {
+    const packets = Packets.of(event, JSON.stringify(payload));
+    for (const { wire } of this.#clients.values()) wire.tellAlike(packets);
+  }
+
+  /** Socket.IO never pushes back on a slow reader: it is told, and cut off before its backlog fills the memory. */
+  #backlog({ id }: Socket, bytes: number): void {
+    const client = this.#clients.get(id);
+    if (!client) return;
+    if (bytes > MAX_BACKLOG_BYTES) {
+      this.#parts.count("cut", 1);
+      client.wire.cut();
+    } else if (!client.lagging) {
+      client.lagging = true;
+      client.wire.tell("lagging", {});
     }
+  }
+
+  #sweep(): void {
+    for (const client of this.#clients.values())
+      if (client.lagging && client.wire.waiting < MAX_BACKLOG_BYTES / 2) client.lagging = false;
+  }
+
+  /** Bytes that wait for clients to read them: of all, and of the one with the most. */
+  get backlog(): { total: number; most: number } {
+    let [total, most] = [0, 0];
+    for (const { wire } of this.#clients.values()) {
+      total += wire.waiting;
+      most = Math.max(most, wire.waiting);
+    }
+    return { total, most };
+  }
+
+  /** Requests that have no answer yet, without messages that wait for their commit. */
+  get requests(): number {
+    return [...this.#clients.values()].reduce((sum, { waiting, pages }) => sum + waiting + pages, 0);
+  }
+
+  /** Messages that are kept back for those who join. */
+  get held(): number {
+    return this.#audience.held;
   }
 
   /** Admits and reads nothing more; what clients are told still goes out. */
   pause(): void {
     this.#paused = true;
-    for (const { transport } of this.#connections()) transport.socket?.pause?.();
+    for (const { wire } of this.#clients.values()) wire.pause();
   }
 
   /** Ends all connections; those that do not end by themselves within `CLOSE_WITHIN_MS` are cut. */
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
     this.#paused = true;
-    const connections = this.#connections();
+    this.#audience.close();
+    const wires = [...this.#clients.values()].map(({ wire }) => wire);
     // Without reading on, nobody's goodbye would be heard.
-    for (const { transport } of connections) transport.socket?.resume?.();
+    for (const wire of wires) wire.resume();
     const cut = setTimeout(() => {
-      for (const { transport } of connections) transport.socket?.terminate?.();
+      for (const wire of wires) wire.cut();
     }, CLOSE_WITHIN_MS);
     await this.#io.close();
     clearTimeout(cut);
   }
-
-  #connections(): Connection[] {
-    return [...this.#clients.values()].map(({ socket }) => socket.conn as unknown as Connection);
-  }
 }
+
+const NOTHING = Object.freeze({});
 
 /** The requests of the protocol that are no message types. */
 const REQUESTS = new Map([
@@ -476,6 +520,11 @@ const REQUESTS = new Map([
   ["chat:logout", "logOut"],
   ["chat:fault", "pluginFailed"],
 ] as const) as ReadonlyMap<string, "join" | "leave" | "history" | "makeRoom" | "link" | "logOut" | "pluginFailed">;
+
+/** Pages are large, and nothing is cut off for what was asked for: the next one has to be read before. */
+function assertReads({ wire }: Client): void {
+  if (wire.waiting > MAX_BACKLOG_BYTES / 2) throw new Reject("rate-limited", undefined, { retryAfterMs: 1_000 });
+}
 
 function parse<Schema extends v.GenericSchema>(schema: Schema, input: object): v.InferOutput<Schema> {
   const parsed = v.safeParse(schema, input);

@@ -82,6 +82,11 @@ export class Holders {
     return this.#confirmations.isFull;
   }
 
+  /** Acks that wait for another node. */
+  get waiting(): number {
+    return this.#confirmations.size;
+  }
+
   /** Resolves with whether, in time, one other node has committed an envelope and holds its blobs. */
   async confirmed(held: Held): Promise<boolean> {
     const isSafe = () => this.copiesOf(held) >= 2;

@@ -7,10 +7,13 @@ export type Gauges = {
   peersUp(): number;
   waiting(): number;
   cluster(): Queues;
+  drafts(): { waiting: number; oldestMs: number; limit: number; refused: number };
+  walBytes(): number;
   lagMs(): number;
   blobs(): { files: number; bytes: number };
   uploads(): number;
   missingBlobs(): number;
+  backlog(): { total: number; most: number };
 };
 
 export class Metrics {
@@ -42,10 +45,33 @@ export class Metrics {
 
   constructor(gauges: Gauges) {
     this.#gauge("chat_clients", "Sessions connected to this node", gauges.clients);
+    this.#gauge("chat_client_buffered_bytes", "Bytes that wait for clients to read them", () => gauges.backlog().total);
+    this.#gauge(
+      "chat_client_buffered_bytes_max",
+      "Bytes that wait for the client that most bytes wait for",
+      () => gauges.backlog().most,
+    );
     this.#gauge("chat_peers_up", "Peers that are up", gauges.peersUp);
     this.#gauge("chat_log_waiting", "Envelopes that wait for a commit", gauges.waiting);
     for (const queue of Object.keys(QUEUE_METRICS) as (keyof Queues)[])
       this.#gauge(...QUEUE_METRICS[queue], () => gauges.cluster()[queue]);
+    this.#gauge("chat_drafts_waiting", "Own messages that wait for their commit", () => gauges.drafts().waiting);
+    this.#gauge(
+      "chat_drafts_waiting_seconds",
+      "For how long the first of them has waited",
+      () => gauges.drafts().oldestMs / 1_000,
+    );
+    this.#gauge(
+      "chat_drafts_limit",
+      "Own messages that may wait now; more are refused as overloaded",
+      () => gauges.drafts().limit,
+    );
+    this.#gauge(
+      "chat_drafts_refused",
+      "Own messages refused as overloaded, since the start",
+      () => gauges.drafts().refused,
+    );
+    this.#gauge("chat_wal_bytes", "Size of the log's write-ahead log", gauges.walBytes);
     this.#gauge(
       "chat_event_loop_lag_seconds",
       "Delay of the event loop, 99th percentile",
@@ -91,6 +117,11 @@ export class Metrics {
 
   #counter(name: string, help: string): Counter {
     return new Counter({ name, help, registers: [this.#registry] });
+  }
+
+  /** One more figure, which is read whenever somebody asks. */
+  gauge(name: string, help: string, read: () => number): void {
+    this.#gauge(name, help, read);
   }
 
   #gauge(name: string, help: string, read: () => number): void {

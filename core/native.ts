@@ -24,8 +24,9 @@ import { Reject } from "./errors.ts";
 type Settings = Pick<Config, "nativeDir"> & { dataDir: string | undefined };
 
 /** Where the executable holds it, beside the folder of this file. */
-const EMBEDDED = "../native/zeromq.node";
-const COMPILER = "../native/esbuild.br";
+const EMBEDDED = join(import.meta.dirname, "../native");
+/** Of a hash, what is enough in the names of unpacked files. */
+const SHORT = 16;
 
 let library: unknown;
 let loadedFrom: string | undefined;
@@ -41,15 +42,13 @@ export function nativeLibrary(): unknown {
 export function loadNative(settings: Settings): void {
   known = settings;
   if (!isSea()) return;
-  const bytes = readFileSync(join(import.meta.dirname, EMBEDDED));
-  ({ library, path: loadedFrom } = unpack(bytes, foldersFor(settings)));
+  ({ library, path: loadedFrom } = unpack(embedded("zeromq"), foldersFor(settings)));
 }
 
 /** In the executable, where esbuild's program was written to, once. Throws `Reject` where no folder will do. */
 export function embeddedCompiler(): string | undefined {
   if (!isSea()) return undefined;
-  const packed = readFileSync(join(import.meta.dirname, COMPILER));
-  return unpackProgram(packed, foldersFor(known));
+  return unpackProgram(embedded("esbuild"), foldersFor(known));
 }
 
 /** Removes what earlier versions left in the data directory; to be called by the node that holds it. */
@@ -57,7 +56,7 @@ export function removeLeftovers({ dataDir }: Pick<Config, "dataDir">): void {
   // Siblings of another version may be about to load theirs.
   if (loadedFrom === undefined || sharedFolder(dataDir) !== undefined) return;
   const folder = inDataDir(dataDir);
-  const own = [basename(loadedFrom), programName(readFileSync(join(import.meta.dirname, COMPILER)))];
+  const own = [basename(loadedFrom), programName(embedded("esbuild"))];
   try {
     for (const name of readdirSync(folder))
       if (/^(zeromq|esbuild)-/.test(name) && !own.includes(name)) rmSync(join(folder, name), { force: true });
@@ -89,14 +88,26 @@ function home(): string {
   }
 }
 
+/** The path of what the executable holds under a name that ends with its hash: so it is read only where it is written. */
+function embedded(name: string): string {
+  const file = readdirSync(EMBEDDED).find(file => file.startsWith(`${name}-`));
+  if (file === undefined) throw new Error(`there is no ${name} in ${EMBEDDED}`);
+  return join(EMBEDDED, file);
+}
+
+/** The SHA-256 that a file has in its name. */
+function hashIn(path: string): string {
+  return /-([0-9a-f]{64})\./.exec(basename(path))?.[1] as string;
+}
+
 /** Unpacks a program into the first of the folders where it can be run, unless it is there already. Returns its path. */
-function unpackProgram(packed: Uint8Array, folders: readonly string[]): string {
+function unpackProgram(packed: string, folders: readonly string[]): string {
   let bytes: Buffer | undefined;
   return firstOf(folders, programName(packed), "the compiler cannot be unpacked", path => {
     // Written at once or not at all: what has that name is that.
     if (!isThere(path)) {
       bytes ??= unpackedProgram(packed);
-      write(path, bytes);
+      write(path, bytes, hash("sha256", bytes));
     }
     // A file system with noexec says no here.
     accessSync(path, constants.X_OK);
@@ -104,28 +115,33 @@ function unpackProgram(packed: Uint8Array, folders: readonly string[]): string {
   });
 }
 
-function unpackedProgram(packed: Uint8Array): Buffer {
-  const bytes = brotliDecompressSync(packed);
+function unpackedProgram(packed: string): Buffer {
+  const bytes = brotliDecompressSync(readFileSync(packed));
   if (process.arch === "x64") nameDistances(bytes);
   return bytes;
 }
 
 /** After what it is unpacked from, so that it is known without unpacking. */
-function programName(packed: Uint8Array): string {
-  return `esbuild-${hash("sha256", packed).slice(0, 16)}${process.platform === "win32" ? ".exe" : ""}`;
+function programName(packed: string): string {
+  return `esbuild-${hashIn(packed).slice(0, SHORT)}${process.platform === "win32" ? ".exe" : ""}`;
 }
 
 function isThere(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
-/** Writes the library into the first of the folders where that can be done, and loads it from there. */
-export function unpack(bytes: Uint8Array, folders: readonly string[]): { library: unknown; path: string } {
-  const name = `zeromq-${hash("sha256", bytes).slice(0, 16)}.node`;
-  return firstOf(folders, name, "the native library cannot be unpacked and loaded", path => {
-    write(path, bytes);
-    return { library: load(path), path };
-  });
+/** Writes a library, named `zeromq-<SHA-256>.node`, into the first of the folders where that can be done, and loads it from there. */
+export function unpack(packed: string, folders: readonly string[]): { library: unknown; path: string } {
+  const sum = hashIn(packed);
+  return firstOf(
+    folders,
+    `zeromq-${sum.slice(0, SHORT)}.node`,
+    "the native library cannot be unpacked and loaded",
+    path => {
+      if (!holds(path, sum)) write(path, readFileSync(packed), sum);
+      return { library: load(path), path };
+    },
+  );
 }
 
 /** What `take` returns for a file of that name in the first folder where it does not throw. */
@@ -170,8 +186,7 @@ function makePrivate(folder: string): void {
 }
 
 /** Appears whole or not at all, so that nodes which start at the same moment may all write it. */
-function write(path: string, bytes: Uint8Array): void {
-  if (holds(path, bytes)) return;
+function write(path: string, bytes: Uint8Array, sum: string): void {
   const draft = `${path}.${randomUUID()}`;
   try {
     writeFileSync(draft, bytes, { flag: "wx", mode: 0o700 });
@@ -179,13 +194,13 @@ function write(path: string, bytes: Uint8Array): void {
   } catch (error) {
     rmSync(draft, { force: true });
     // Windows replaces no file that is in use: another node had it written by then.
-    if (!holds(path, bytes)) throw error;
+    if (!holds(path, sum)) throw error;
   }
 }
 
-function holds(path: string, bytes: Uint8Array): boolean {
+function holds(path: string, sum: string): boolean {
   try {
-    return readFileSync(path).equals(bytes);
+    return hash("sha256", readFileSync(path)) === sum;
   } catch {
     return false;
   }

@@ -112,7 +112,11 @@ type Ground = Omit<RouterParts, "ack" | "figures" | "blobs"> & {
 /** `open` is told how to close whatever has been opened, in the order of opening. */
 async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<RunningNode> {
   const { config, logger } = options;
-  const ground = await layGround(options, open, { cluster: () => cluster, clients: () => gateway.size });
+  const ground = await layGround(options, open, {
+    cluster: () => cluster,
+    clients: () => gateway.size,
+    backlog: () => gateway.backlog,
+  });
   const { log, report } = ground;
   const certificates = await openCertificates(config, log.directory, logger);
   open.defer(() => certificates?.close());
@@ -168,7 +172,7 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
 async function layGround(
   options: NodeOptions,
   open: AsyncDisposableStack,
-  late: Pick<ReportParts, "cluster" | "clients">,
+  late: Pick<ReportParts, "cluster" | "clients" | "backlog">,
 ): Promise<Ground> {
   const { config, version, logger, time: unguarded = realTime } = options;
   const failed = (what: string, error: unknown) => logger.error({ what, err: error }, "something failed");
@@ -275,6 +279,24 @@ function makeListener(
   const { basePath, trustProxy } = config;
   const proxies = new Proxies(trustProxy);
   served.assets = withAuthority(served.assets, certificates?.authority);
+  const blobHttp = new BlobHttp({
+    files: blobs,
+    uploads,
+    people,
+    isReady: () => cluster.isReady,
+    addressOf: request => proxies.addressOf(request),
+    isFromOwnPage: ownPages(config, cluster),
+    find: async (hash, person) => ((await cluster.fetchBlob(hash, person)) ? blobs.info(hash) : undefined),
+    failed,
+  });
+  const webhooks = new Webhooks({
+    route: type => router.deliveries.route(type),
+    addressOf: request => proxies.addressOf(request),
+    time,
+    failed,
+  });
+  report.gauge("chat_downloads", "Blobs that clients are sent, or wait for", () => blobHttp.sending);
+  report.gauge("chat_webhooks", "Requests to plugins that have no answer yet", () => webhooks.size);
   const answer = answerHttp({
     basePath,
     get assets() {
@@ -282,22 +304,8 @@ function makeListener(
     },
     health: () => report.health(),
     isReady: () => report.isReady,
-    blobs: new BlobHttp({
-      files: blobs,
-      uploads,
-      people,
-      isReady: () => cluster.isReady,
-      addressOf: request => proxies.addressOf(request),
-      isFromOwnPage: ownPages(config, cluster),
-      find: async (hash, person) => ((await cluster.fetchBlob(hash, person)) ? blobs.info(hash) : undefined),
-      failed,
-    }),
-    webhooks: new Webhooks({
-      route: type => router.deliveries.route(type),
-      addressOf: request => proxies.addressOf(request),
-      time,
-      failed,
-    }),
+    blobs: blobHttp,
+    webhooks,
     metrics: () => report.metrics(),
     failed,
   });
@@ -321,14 +329,15 @@ function makeGateway(
 ): Gateway {
   const proxies = new Proxies(config.trustProxy);
   const claims = { perSecond: config.claimLimit / 3_600, burst: config.claimLimit };
-  return new Gateway({
+  const reading = new Reading({ log, rooms, registry, time, holders: router.holders, cluster });
+  const gateway = new Gateway({
     http: listener.http,
     path: `${config.basePath}/socket.io/`,
     addressOf: request => proxies.addressOf(request),
     isFromOwnPage: ownPages(config, cluster),
     visitorOf: request => proxies.visitorOf(request),
     router,
-    reading: new Reading({ log, rooms, registry, time, holders: router.holders, cluster }),
+    reading,
     signIn: new SignIn({ people, rooms, log, clock, claims, isReady: () => cluster.isReady }),
     registry,
     rooms,
@@ -345,6 +354,11 @@ function makeGateway(
     pageFailed: (failure, by) => pageFailures.take(failure, by),
     count: (what, amount) => report.count(what, amount),
   });
+  report.gauge("chat_requests_waiting", "Requests of clients that have no answer yet", () => gateway.requests);
+  report.gauge("chat_reads", "Reads of the log that are under way, or wait", () => reading.waiting);
+  report.gauge("chat_messages_held", "Messages that are kept back for clients that join", () => gateway.held);
+  report.gauge("chat_acks_waiting", "Acks that wait for another node", () => router.holders.waiting);
+  return gateway;
 }
 
 function followCommits({ log, report, collector, failed }: Ground, router: Router, logger: Logger): void {

@@ -3,12 +3,14 @@ import * as v from "valibot";
 import type { Cluster } from "./cluster/cluster.ts";
 import { ORIGIN, placeOf } from "./envelope.ts";
 import { Reject } from "./errors.ts";
+import { Gate } from "./gate.ts";
 import type { Holders } from "./holders.ts";
 import type { Cursor, LastIds, Log, Stored } from "./log/log.ts";
 import { toMessage } from "./messages.ts";
 import type { Message, Person } from "./plugin.ts";
 import type { Registry } from "./registry.ts";
 import type { Rooms } from "./rooms.ts";
+import { SingleFlight } from "./singleflight.ts";
 import type { Time } from "./time.ts";
 
 const PAGE_ROWS = 50;
@@ -49,6 +51,16 @@ export type Joined = { messages: Message[]; cursor: Cursor; last: LastIds; more:
 export type History = { messages: Message[]; older: boolean };
 /** Messages that are unpacked in one turn of the loop. */
 const SLICE = 250;
+/** A page that was read is given to all who ask for the same within this time, unless something was committed since. */
+const SHARE_MS = 100;
+const MAX_SHARED = 16;
+
+/** Reads that the log is asked for: it answers one after the other, and each answer may hold a megabyte. */
+const READS = { atOnce: 16, waiting: 4_096 };
+
+/** What a page holds for everybody: what it says to one reader of their own messages is not in it. */
+type Read = { envelopes: readonly Stored[]; messages: readonly Message[] };
+type JoinedPage = Read & Omit<Joined, "messages">;
 
 export type ReadingParts = {
   log: Log;
@@ -64,29 +76,46 @@ export class Reading {
   readonly #rooms: Rooms;
   readonly #registry: Registry;
   readonly #parts: ReadingParts;
+  readonly #joined: SingleFlight<JoinedPage>;
+  readonly #reads = new Gate(READS);
 
   constructor(parts: ReadingParts) {
     this.#log = parts.log;
     this.#rooms = parts.rooms;
     this.#registry = parts.registry;
     this.#parts = parts;
+    this.#joined = new SingleFlight(parts.time, { keepMs: SHARE_MS, max: MAX_SHARED });
+  }
+
+  /** Reads that are under way, or wait. */
+  get waiting(): number {
+    return this.#reads.size;
   }
 
   /** The newest page of a room, or what it got since the cursor, as of the last commit before this call. Throws `Reject`. */
-  async join(person: Person, request: v.InferOutput<typeof JoinRequest>): Promise<Joined> {
+  async join(person: Person, { room, cursor, last }: v.InferOutput<typeof JoinRequest>): Promise<Joined> {
     const upTo = this.#log.pos;
-    const { id } = this.#rooms.assertReadable(person, request.room);
-    if (request.cursor) {
-      const { envelopes, cursor, more } = await this.#resume(id, request.cursor, request.last, upTo);
-      const last = await this.#log.idsAt(id, cursor);
-      return { messages: await this.#present(person, envelopes), cursor, last, more, older: true };
-    }
+    const { id } = this.#rooms.assertReadable(person, room);
+    // When a node comes back so do all its clients, most of them with the same cursor.
+    const { envelopes, messages, ...rest } = await this.#joined.of(JSON.stringify([upTo, id, cursor, last]), () =>
+      cursor ? this.#readAfter(id, cursor, last, upTo) : this.#reads.pass(() => this.#readNewest(id, upTo)),
+    );
+    return { messages: this.#present(person, { envelopes, messages }), ...rest };
+  }
+
+  async #readNewest(room: string, upTo: number): Promise<JoinedPage> {
     const [{ envelopes, older }, cursor] = await Promise.all([
-      this.#log.page(id, {}, PAGE_ROWS, upTo),
-      this.#log.cursor(id, upTo),
+      this.#log.page(room, {}, PAGE_ROWS, upTo),
+      this.#log.cursor(room, upTo),
     ]);
-    const last = await this.#log.idsAt(id, cursor);
-    return { messages: await this.#present(person, envelopes), cursor, last, more: false, older };
+    const last = await this.#log.idsAt(room, cursor);
+    return { envelopes, messages: await this.#unpack(envelopes), cursor, last, more: false, older };
+  }
+
+  async #readAfter(room: string, from: Cursor, lastIds: LastIds, upTo: number): Promise<JoinedPage> {
+    const { envelopes, cursor, more } = await this.#resume(room, from, lastIds, upTo);
+    const last = await this.#log.idsAt(room, cursor);
+    return { envelopes, messages: await this.#unpack(envelopes), cursor, last, more, older: true };
   }
 
   /** A reader who comes from another node may have more than this one has yet: that may still come. */
@@ -96,7 +125,7 @@ export class Reading {
       // Asked first: what is missing may be committed while the log is read.
       const lags = cluster.lags(Object.keys(cursor));
       try {
-        return await this.#log.resume(room, cursor, upTo, RESUME_MESSAGES, last);
+        return await this.#reads.pass(() => this.#log.resume(room, cursor, upTo, RESUME_MESSAGES, last));
       } catch (error) {
         if (!lags || time.elapsed() > until) throw error;
         await new Promise<void>(resolve => time.after(LAG_POLL_MS, resolve));
@@ -111,26 +140,40 @@ export class Reading {
     if ([before, after, ref].filter(given => given !== undefined).length > 1)
       throw new Reject("invalid", "before, after and ref exclude each other");
     if (ref !== undefined) {
-      const target = placeOf(ref) ? undefined : await this.#log.find(ref);
-      if (target?.room !== id) throw new Reject("not-found");
-      const envelopes = await this.#log.referring(id, ref);
-      return { messages: await this.#present(person, envelopes), older: false };
+      const envelopes = await this.#reads.pass(() => this.#readReferring(id, ref));
+      return { messages: await this.#read(person, envelopes), older: false };
     }
     const from = { ...(before !== undefined && { before }), ...(after !== undefined && { after }) };
-    const { envelopes, older } = await this.#log.page(id, from, limit, this.#log.pos);
-    return { messages: await this.#present(person, envelopes), older };
+    const { envelopes, older } = await this.#reads.pass(() => this.#log.page(id, from, limit, this.#log.pos));
+    return { messages: await this.#read(person, envelopes), older };
+  }
+
+  async #readReferring(room: string, ref: string): Promise<Stored[]> {
+    const target = placeOf(ref) ? undefined : await this.#log.find(ref);
+    if (target?.room !== room) throw new Reject("not-found");
+    return this.#log.referring(room, ref);
+  }
+
+  async #read(person: Person, envelopes: readonly Stored[]): Promise<Message[]> {
+    return this.#present(person, { envelopes, messages: await this.#unpack(envelopes) });
   }
 
   /** A few at a time: others are not to wait for somebody who looks at a poll of thousands. */
-  async #present(person: Person, envelopes: readonly Stored[]): Promise<Message[]> {
-    const { holders, time } = this.#parts;
-    holders.shown(envelopes.filter(({ author }) => author === person.id));
+  async #unpack(envelopes: readonly Stored[]): Promise<Message[]> {
     const messages: Message[] = [];
     for (const envelope of envelopes) {
-      const message = toMessage(envelope, this.#registry);
-      messages.push(envelope.author === person.id ? { ...message, copies: holders.copiesOf(envelope) } : message);
-      if (messages.length % SLICE === 0) await new Promise<void>(resolve => time.soon(resolve));
+      messages.push(toMessage(envelope, this.#registry));
+      if (messages.length % SLICE === 0) await new Promise<void>(resolve => this.#parts.time.soon(resolve));
     }
     return messages;
+  }
+
+  /** As that person sees them: an author sees how many nodes hold a message. */
+  #present(person: Person, { envelopes, messages }: Read): Message[] {
+    const { holders } = this.#parts;
+    holders.shown(envelopes.filter(({ author }) => author === person.id));
+    return messages.map((message, at) =>
+      message.author.id === person.id ? { ...message, copies: holders.copiesOf(envelopes[at] as Stored) } : message,
+    );
   }
 }

@@ -153,6 +153,8 @@ function assertSound(message: Message): void {
 }
 
 function complete(message: Message, hooks: Hooks, caller: Caller): Type {
+  /** Of what was packed here, as it is committed and told in the next moment. */
+  const readBack = new WeakMap<Uint8Array, unknown>();
   const check = (body: unknown) =>
     message.check
       ? caller.run("check", () => tellable(plain(message.check?.(body))))
@@ -178,10 +180,11 @@ function complete(message: Message, hooks: Hooks, caller: Caller): Type {
       });
       if (bytes.length > MAX_BODY_BYTES) throw new Reject("too-large");
       // What no node could read again must not be acked.
-      unpack(bytes, message.version);
+      if (message.kind === "log") readBack.set(bytes, unpack(bytes, message.version));
+      else unpack(bytes, message.version);
       return bytes;
     },
-    unpack,
+    unpack: (bytes, version) => readBack.get(bytes) ?? unpack(bytes, version),
     summary: body => caller.run("summary", () => oneLine(message.summary(body))),
     blobs: body => (message.blobs ? caller.run("blobs", () => hashesIn(message.blobs?.(body))) : []),
     key: body => caller.run("key", () => boundedKey(message.key?.(body))),

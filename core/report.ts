@@ -21,6 +21,8 @@ export type ReportParts = {
   cluster: () => Cluster;
   /** How many are connected. */
   clients: () => number;
+  /** Bytes that wait for them: for all, and for the one with the most. */
+  backlog: () => { total: number; most: number };
   /** How many files they are sending. */
   uploads: () => number;
 };
@@ -31,16 +33,19 @@ export class Report {
   readonly #metrics: Metrics;
 
   constructor(parts: ReportParts) {
-    const { log, blobs, cluster, clients, uploads } = parts;
+    const { log, blobs, cluster, clients, backlog, uploads } = parts;
     this.#parts = parts;
     this.#metrics = new Metrics({
       clients,
+      backlog,
       peersUp: () =>
         cluster()
           .peers()
           .filter(({ up }) => up).length,
       waiting: () => log.waiting,
       cluster: () => cluster().queues,
+      drafts: () => log.drafts,
+      walBytes: () => log.walBytes,
       lagMs: () => this.#vitals.lagMs,
       blobs: () => blobs.usage,
       uploads,
@@ -86,6 +91,11 @@ export class Report {
 
   async metrics(): Promise<{ type: string; text: string }> {
     return { type: this.#metrics.contentType, text: await this.#metrics.text() };
+  }
+
+  /** A figure more for Prometheus. */
+  gauge(name: string, help: string, read: () => number): void {
+    this.#metrics.gauge(name, help, read);
   }
 
   count(what: "received" | "refused" | "delivered" | "cut", amount: number): void {

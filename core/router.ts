@@ -26,12 +26,14 @@ import { type StateValue, Values } from "./values.ts";
 
 /** Where the router hands over what browsers shall see. */
 export type Outlet = {
+  /** How many clients there are. */
+  readonly size: number;
   /** Whether anybody here would be told of a room's messages. */
   hears(room: string): boolean;
   /** Committed messages of a room, in commit order. */
   messages(room: string, messages: Message[]): void;
   signal(to: Target, signal: SignalMessage, except?: string): void;
-  state(values: StateValue[]): void;
+  state(values: readonly StateValue[]): void;
   /** More nodes hold messages of that author, who is told at every session here: the sending one may be gone. */
   stored(author: string, messages: { id: string; copies: number }[]): void;
   rooms(rooms: Room[]): void;
@@ -120,6 +122,7 @@ export class Router {
       registry,
       cluster,
       time,
+      clients: () => outlet.size,
       tell: values => this.#outlet?.state(values),
       failed,
     });
@@ -159,6 +162,8 @@ export class Router {
     if (!type) throw new Reject("unknown-type");
     const { receive } = type.hooks;
     if (!receive) throw new Reject("not-allowed", `clients cannot send “${name}”`);
+    // Before anything is made of it: what is refused has to cost next to nothing.
+    if (type.kind === "log") this.#parts.log.assertOpen();
     const { id, ref } = input;
     if (id !== undefined && !(typeof id === "string" && isUuid(id)))
       throw new Reject("invalid", "the id is not a UUID");
@@ -331,6 +336,7 @@ export class Router {
   }
 
   nodesChanged(): void {
+    this.#values?.nodesChanged();
     this.#outlet?.nodes();
   }
 
@@ -340,7 +346,7 @@ export class Router {
   }
 
   /** Every value of the cluster's state that holds now. */
-  state(): StateValue[] {
+  state(): readonly StateValue[] {
     return this.#values?.all() ?? [];
   }
 

@@ -48,6 +48,11 @@ export class Webhooks {
     this.#parts = parts;
   }
 
+  /** Requests that have no answer yet. */
+  get size(): number {
+    return this.#all.size;
+  }
+
   /** Answers a request for something below `/x/`, by any method. `path` is decoded, and without the base path. */
   async answer(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.setHeader("X-Content-Type-Options", "nosniff");

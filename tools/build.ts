@@ -119,6 +119,33 @@ const UNUSED: { filter: RegExp; contents: string }[] = [
     contents: `const none = () => { throw new Error("binary packet") };
       export { none as deconstructPacket, none as reconstructPacket };`,
   },
+  {
+    filter: /engine\.io-parser\/build\/esm\/encodePacket\.browser\.js$/,
+    contents: `import { PACKET_TYPES } from "./commons.js";
+      export const encodePacket = ({ type, data = "" }, _, done) => done(PACKET_TYPES[type] + data);
+      export const encodePacketToBinary = () => {};`,
+  },
+  {
+    filter: /engine\.io-parser\/build\/esm\/decodePacket\.browser\.js$/,
+    contents: `import { ERROR_PACKET, PACKET_TYPES_REVERSE } from "./commons.js";
+      export const decodePacket = text => {
+        const type = typeof text === "string" && PACKET_TYPES_REVERSE[text[0]];
+        return type ? { type, ...(text.length > 1 && { data: text.slice(1) }) } : ERROR_PACKET;
+      };`,
+  },
+];
+
+/** Methods that what ui/connection.ts asks for never comes to: upgrades, reconnecting and retries are switched off there. */
+const UNCALLED: { filter: RegExp; openings: RegExp[] }[] = [
+  { filter: /engine\.io-client\/build\/esm\/socket\.js$/, openings: [/^ {4}_probe\(name\) \{/m] },
+  {
+    filter: /socket\.io-client\/build\/esm\/manager\.js$/,
+    openings: [/^ {4}reconnect\(\) \{/m, /^ {4}onreconnect\(\) \{/m],
+  },
+  {
+    filter: /socket\.io-client\/build\/esm\/socket\.js$/,
+    openings: [/^ {4}_addToQueue\(args\) \{/m, /^ {4}_drainQueue\(force = false\) \{/m],
+  },
 ];
 
 const withoutUnused: Plugin = {
@@ -130,6 +157,8 @@ const withoutUnused: Plugin = {
         .replaceAll(/^export \{ \w+(?: as \w+)? \} from "\.\/transports\/(?!websocket\.js).+$/gm, "")
         .replaceAll(/\b(?:Fetch|NodeXHR|XHR|NodeWebSocket|WebTransport),/g, ""),
     }));
+    for (const { filter, openings } of UNCALLED)
+      onLoad({ filter }, async ({ path }) => ({ contents: openings.reduce(emptied, await readFile(path, "utf8")) }));
     onResolve({ filter: /^socket\.io-client$/ }, async ({ path, importer, pluginData, ...from }) => {
       if (pluginData === "resolved" || basename(importer) !== "polling.ts") return undefined;
       const { path: manager } = await resolve(path, { ...from, importer, pluginData: "resolved" });

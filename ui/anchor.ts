@@ -8,10 +8,12 @@
 const END_PX = 32;
 
 type Watch = {
+  /** The newest row is drawn: else the end of the box is not that of the timeline. */
+  isWhole(): boolean;
   /** The end came into sight, or went out of it. */
   atEnd(atEnd: boolean): void;
-  /** Scrolled, or grew; `abovePx` is what lies above the box. */
-  moved(abovePx: number): void;
+  /** Scrolled, or grew; `abovePx` is what lies above the box, `belowPx` what lies below it. */
+  moved(abovePx: number, belowPx: number): void;
 };
 
 /** Watches until the returned function is called. */
@@ -20,7 +22,7 @@ export function anchor(box: HTMLElement, content: HTMLElement, watch: Watch): ()
   let offsetPx = 0;
   let positionPx = 0;
 
-  const isAtEnd = () => box.scrollTop > -END_PX;
+  const isAtEnd = () => box.scrollTop > -END_PX && watch.isWhole();
 
   function look() {
     positionPx = box.scrollTop;
@@ -28,7 +30,7 @@ export function anchor(box: HTMLElement, content: HTMLElement, watch: Watch): ()
     row = atEnd ? undefined : topRow(box);
     if (row) offsetPx = row.getBoundingClientRect().top;
     watch.atEnd(atEnd);
-    watch.moved(box.scrollHeight - box.clientHeight + box.scrollTop);
+    watch.moved(box.scrollHeight - box.clientHeight + box.scrollTop, -box.scrollTop);
   }
 
   function settle() {

@@ -14,6 +14,7 @@ import {
   type StateValue,
   type Welcome,
 } from "./connection.ts";
+import { gather } from "./frames.ts";
 import { type Key, t } from "./i18n.ts";
 import { keep, kept } from "./keep.ts";
 import { clearOutbox, loadOutbox } from "./outbox.ts";
@@ -50,6 +51,7 @@ const handlers: Handlers = {
   auth: () => ({ ...credentials(kept("name")), batch: true, types }),
   welcome,
   lost() {
+    incoming.flush();
     stopPlugins();
     unjoinAll();
     stopWaiting();
@@ -146,6 +148,7 @@ function refused({ code, suggestion: free = "" }: Refusal): boolean {
 
 /** Types that the page does not know, and asked for. */
 const unknown = new Set<string>();
+const incoming = gather<Message>(take);
 
 function deliver(messages: readonly Message[]): void {
   for (const { type } of messages)
@@ -153,6 +156,14 @@ function deliver(messages: readonly Message[]): void {
       unknown.add(type);
       askHome();
     }
+  incoming.add(messages);
+  // What leaves the outbox has to be in the timeline by then, or it would be nowhere for a frame.
+  if (messages.some(isOwn)) incoming.flush();
+}
+
+const isOwn = ({ author }: Message) => author.id === me.peek().id;
+
+function take(messages: readonly Message[]): void {
   for (const id of new Set(messages.map(message => message.room))) {
     const room = heldRoom(id);
     if (room)
@@ -161,8 +172,7 @@ function deliver(messages: readonly Message[]): void {
         messages.filter(message => message.room === id),
       );
   }
-  const own = messages.filter(message => message.author.id === me.peek().id);
-  for (const { id, key } of own) {
+  for (const { id, key } of messages.filter(isOwn)) {
     wrote(key);
     arrived(id);
   }

@@ -1,4 +1,4 @@
-/** Some fifty rows, drawn again only when one of them changed. */
+/** Some rows, drawn again only when one of them changed. */
 import type { Message } from "../core/plugin.ts";
 import { dayName, dayOf } from "./dates.ts";
 import { NONE } from "./fold.ts";
@@ -25,7 +25,7 @@ export const ChunkView = memo<Props>(({ chunk, above, room, waiting = [] }) => {
   const there: readonly Shown[] = chunk.entries.value;
   const coming = waiting.filter(({ id }) => !room.timeline.has({ id, author: me.value })).map(pictured);
   return (
-    <div class="chunk">
+    <div class="chunk" data-chunk={chunk.id}>
       {/* One list, so that a message that is committed stays the row that it was. */}
       {[...there, ...coming].map(entry => {
         const previous = before;

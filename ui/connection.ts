@@ -109,6 +109,8 @@ function dial(url: string, handlers: Handlers): void {
     // Another node answers no page but by WebSocket.
     transports: url === home && polling ? [WebSocket, polling] : [WebSocket],
     tryAllTransports: true,
+    // It polls only where WebSocket does not come through.
+    upgrade: false,
     forceNew: true,
     reconnection: false,
     auth: give => give(handlers.auth()),

@@ -6,6 +6,7 @@ import type { Room } from "./room.ts";
 const RETRY_MS = 2_000;
 /** Beyond this, what came live meanwhile is not kept: the next join brings it. */
 const MAX_HELD = 5_000;
+const PAGE_ROWS = 50;
 
 type Joined = {
   messages: Message[];
@@ -89,18 +90,39 @@ export function receive(room: Room, messages: readonly Message[]): void {
   if (gap) join(room);
 }
 
+type Page = { messages: Message[]; older: boolean };
+
+const history = (room: Room, from: { before?: string; after?: string }) =>
+  request<Page>("history", { room: room.id, ...from, limit: PAGE_ROWS });
+
 /** Loads the page before the oldest row; returns whether that worked. */
 export async function loadOlder(room: Room): Promise<boolean> {
   const before = room.timeline.oldest?.key;
   if (!before) return true;
-  const answer = await request<{ messages: Message[]; older: boolean }>("history", {
-    room: room.id,
-    before,
-    limit: 50,
-  });
+  const answer = await history(room, { before });
   if (!answer.ok) return false;
   room.prepend(answer.messages);
   // A page without a row would otherwise be asked for again and again.
   room.older.value = answer.older && answer.messages.length > 0;
   return true;
+}
+
+/** Loads the page after the newest row; returns whether that worked. */
+export async function loadNewer(room: Room): Promise<boolean> {
+  const after = room.timeline.newest?.key;
+  if (!after) return loadNewest(room);
+  const answer = await history(room, { after });
+  if (answer.ok) room.append(answer.messages);
+  return answer.ok;
+}
+
+/** Loads the newest page, in place of what is here; returns whether that worked. */
+export async function loadNewest(room: Room): Promise<boolean> {
+  const end = room.timeline.newest?.key ?? "";
+  // What comes from now on is in that page, or follows it.
+  room.newer.value = false;
+  const answer = await history(room, {});
+  if (answer.ok) room.renew(answer.messages, answer.older);
+  else room.cut(end);
+  return answer.ok;
 }

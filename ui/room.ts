@@ -9,9 +9,9 @@ import { Timeline } from "./timeline.ts";
 
 /** A row this much older than the newest one came late, rather than merely crossing it on the way. */
 const LATE_MS = 10_000;
-/** What a timeline may hold, and what is left of it when that is exceeded where nobody looks. */
-const MAX_ROWS = 12_000;
-const TRIMMED_ROWS = 3_000;
+/** What a timeline may hold, and what is left of it when that is exceeded: history has the rest. */
+const MAX_ROWS = 2_000;
+const TRIMMED_ROWS = 1_000;
 
 /** Sorts before every key: how far a room was read in which nothing had been said. */
 const BEFORE_ALL = " ";
@@ -24,7 +24,10 @@ export class Room {
   readonly state = signal<"loading" | "ready" | "missing">("loading");
   /** This connection is subscribed to it. */
   readonly joined = signal(false);
+  /** There are rows before the oldest that is here. */
   readonly older = signal(false);
+  /** There are rows after the newest that is here: the reader is far above them. */
+  readonly newer = signal(false);
   readonly unread = signal(0);
   /** The key after which the unread line stands; "" for none. */
   readonly line = signal("");
@@ -41,6 +44,8 @@ export class Room {
   /** What came live while a join was under way. */
   held: Message[] | undefined;
   #read: string;
+  /** The highest key of what came, and is not here. */
+  #beyond = "";
   readonly #viewed: () => boolean;
 
   /** `viewed` says whether the reader is looking at the end of this room. */
@@ -57,7 +62,8 @@ export class Room {
     for (const { id, copies } of messages) if (copies !== undefined) raise(id, copies);
     const newest = this.timeline.newest;
     const late = (row: Message) => !!newest && news && row.key < newest.key && newest.at - row.at > LATE_MS;
-    const added = this.timeline.insert(rows, late);
+    const near = this.#near(rows);
+    const added = [...this.timeline.insert(near, late), ...rows.filter(row => !near.includes(row))];
     this.meet(added);
     const unread = added.filter(
       row => row.author.id !== me.peek().id && !row.erased && (late(row) || row.key > this.#read),
@@ -68,18 +74,54 @@ export class Room {
       if (this.unread.peek() === 0) this.line.value = this.#read;
       this.unread.value += unread.length;
     }
-    if (this.timeline.size > MAX_ROWS && this.atEnd.peek() && this.timeline.trim(TRIMMED_ROWS)) this.older.value = true;
+    if (this.atEnd.peek()) this.#trimOldest();
+  }
+
+  /** Those that follow what is here. The others would leave a gap, or be too many for a reader who is not there. */
+  #near(rows: readonly Message[]): readonly Message[] {
+    if (!this.newer.peek() && (this.atEnd.peek() || this.timeline.size + rows.length <= MAX_ROWS)) return rows;
+    const end = this.timeline.newest?.key ?? "";
+    for (const { key } of rows) if (key > end) this.#leave(key);
+    return rows.filter(({ key }) => key <= end);
+  }
+
+  /** A row of that key is left to history. */
+  #leave(key: string): void {
+    this.newer.value = true;
+    if (key > this.#beyond) this.#beyond = key;
+  }
+
+  #trimOldest(): void {
+    if (this.timeline.size > MAX_ROWS && this.timeline.trim(TRIMMED_ROWS, "oldest")) this.older.value = true;
   }
 
   /** Takes a page of older messages. */
   prepend(messages: readonly Message[]): void {
     this.meet(this.timeline.insert(this.#sort(messages)));
+    const newest = this.timeline.newest?.key ?? "";
+    if (this.timeline.size > MAX_ROWS && this.timeline.trim(MAX_ROWS, "newest")) this.#leave(newest);
+  }
+
+  /** Takes a page of newer messages, which follows what is here; an empty one where there are none. */
+  append(messages: readonly Message[]): void {
+    this.meet(this.timeline.insert(this.#sort(messages)));
+    if (messages.length === 0 || (this.timeline.newest?.key ?? "") >= this.#beyond) this.newer.value = false;
+    this.#trimOldest();
+  }
+
+  /** Takes the newest page in place of all before it. */
+  renew(messages: readonly Message[], older: boolean): void {
+    const from = messages[0]?.key ?? "";
+    this.timeline.keep(key => key >= from);
+    this.prepend(messages);
+    this.older.value = older;
+    if (this.#viewed()) this.markRead();
   }
 
   /** Takes an own message that the node has committed, ahead of its delivery. */
   show(message: Message): void {
     if (this.state.peek() !== "ready") return;
-    const rows = this.#sort([message]);
+    const rows = this.#near(this.#sort([message]));
     if (rows.length === 0) return;
     this.meet(this.timeline.insert(rows));
     this.line.value = "";
@@ -91,6 +133,12 @@ export class Room {
     for (const { role, ref, author } of messages) if (role === "erase" && ref) this.timeline.erase(author, ref);
     this.timeline.mark(messages.filter(({ role }) => role === "mark"));
     return messages.filter(({ role = "row" }) => role === "row");
+  }
+
+  /** Lets go of what is after the row of that key. */
+  cut(end: string): void {
+    this.#leave(this.timeline.newest?.key ?? end);
+    this.timeline.keep(key => key <= end);
   }
 
   meet(rows: readonly Message[]): void {
@@ -121,5 +169,7 @@ export class Room {
     this.timeline.clear();
     this.unread.value = 0;
     this.older.value = older;
+    this.newer.value = false;
+    this.#beyond = "";
   }
 }

@@ -4,11 +4,13 @@ import { connected, elsewhere, nodeName, outdated, troubled } from "./connection
 import { t } from "./i18n.ts";
 import { Icon } from "./icon.tsx";
 import { lazy } from "./lazy.tsx";
+import { useLong } from "./long.ts";
 import { reason } from "./reason.ts";
 import { plugins } from "./registry.ts";
 import type { Room } from "./room.ts";
 import { LOBBY, leave, openList } from "./rooms.ts";
 import { Scroller } from "./scroller.tsx";
+import { overloaded } from "./sender.ts";
 import { shellOf, tellTyped } from "./shell.ts";
 import { Slot } from "./slot.tsx";
 import { toast } from "./toasts.tsx";
@@ -22,6 +24,7 @@ export function RoomView({ room }: { room: Room }) {
     <main class="room">
       <Header room={room} />
       {(troubled.value || elsewhere.value) && <Bar />}
+      <Overloaded />
       {outdated.value && <Reload />}
       {missing ? <Missing room={room} /> : <Scroller room={room} />}
       {!missing && <Hints room={room.id} />}
@@ -94,6 +97,17 @@ function Bar() {
     <p class={away ? "bar" : "bar calm"} role="status">
       <strong>{t(away ? "reconnecting" : "elsewhere", { node })}</strong> {away && t("reconnectingHint")}
     </p>
+  );
+}
+
+function Overloaded() {
+  const long = useLong(overloaded.value);
+  return (
+    long && (
+      <p class="bar calm" role="status">
+        {t("overloaded")}
+      </p>
+    )
   );
 }
 

@@ -7,17 +7,16 @@ import { t } from "./i18n.ts";
 import { Icon } from "./icon.tsx";
 import { useLong } from "./long.ts";
 import { items } from "./outbox.ts";
+import { Reach } from "./reach.ts";
 import { roleOf } from "./registry.ts";
-import { loadOlder } from "./resume.ts";
+import { loadNewer, loadNewest, loadOlder } from "./resume.ts";
 import type { Room } from "./room.ts";
 import { see } from "./rooms.ts";
 import type { Chunk } from "./timeline.ts";
 import { refocus } from "./view.ts";
 
-/** Older rows are drawn, or asked for, while this much is left above the reader. */
-const AHEAD_PX = 2_500;
-/** Chunks that are drawn at a time: a room opens as fast with thousands of rows as with few. */
-const DRAWN = 2;
+/** History is asked for where less than this is left, in CSS pixels. */
+const FETCH_PX = 2_500;
 
 /** In place of the first chunk, whose id it has, as long as there is nothing but what waits. */
 const EMPTY: Chunk = { id: 0, entries: signal([]) };
@@ -30,17 +29,16 @@ export function Scroller({ room }: { room: Room }) {
     () => computed(() => items.value.filter(item => item.room === room.id && roleOf(item.type) === "row")),
     [room],
   );
+  const reach = useMemo(() => new Reach(room.timeline, room.line.peek()), [room]);
   const toEnd = () => {
+    reach.toEnd();
+    if (room.newer.peek()) loadNewest(room);
     if (box.current) box.current.scrollTop = 0;
   };
+  const { chunks, above, isTop, isEnd, restPx } = reach.drawn;
 
-  const chunks = room.timeline.chunks.value;
-  const [first, setFirst] = useState(() => firstDrawn(room));
-  const hidden = Math.max(0, chunks.indexOf(first as Chunk));
-  const drawMore = useRef<(() => void) | undefined>(undefined);
-  drawMore.current = hidden > 0 ? () => setFirst(chunks[hidden - DRAWN]) : undefined;
-
-  useEffect(() => watchScrolling(room, box.current, content.current, drawMore, setFailed), [room]);
+  useKeptFocus(box.current);
+  useEffect(() => watchScrolling(room, reach, box.current, content.current, setFailed), [room]);
   useShowUnread(room, box);
   const written = waiting.value.length;
   const before = useRef(written);
@@ -50,29 +48,30 @@ export function Scroller({ room }: { room: Room }) {
     before.current = written;
   }, [written]);
 
-  const name = `#${room.name.value}`;
+  const isEmpty = chunks.length === 0;
   return (
     <div class="scroller-frame">
       <div
         ref={box}
         class="scroller"
         role="log"
-        aria-label={t("messages", { room: name })}
+        aria-label={t("messages", { room: `#${room.name.value}` })}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable without a mouse
         tabIndex={0}
-        onKeyDown={walk}
+        onKeyDown={event => walk(event, toEnd)}
       >
         <div ref={content} class="scroller-content">
-          {hidden === 0 && <Top room={room} empty={chunks.length === 0 && written === 0} failed={failed} />}
-          {(chunks.length === 0 && written > 0 ? [EMPTY] : chunks.slice(hidden)).map((chunk, at, { length }) => (
+          {isTop && <Top room={room} empty={isEmpty && written === 0} failed={failed} />}
+          {(isEmpty && written > 0 ? [EMPTY] : chunks).map((chunk, at, { length }) => (
             <ChunkView
               key={chunk.id}
               chunk={chunk}
-              above={chunks[hidden + at - 1]}
+              above={at > 0 ? chunks[at - 1] : above}
               room={room}
-              waiting={at === length - 1 ? waiting.value : undefined}
+              waiting={isEnd && at === length - 1 ? waiting.value : undefined}
             />
           ))}
+          <Rest heightPx={restPx} />
         </div>
       </div>
       <Pill
@@ -86,39 +85,53 @@ export function Scroller({ room }: { room: Room }) {
   );
 }
 
-/** With what is unread; undefined where all of it is drawn. */
-function firstDrawn(room: Room): Chunk | undefined {
-  const chunks = room.timeline.chunks.peek();
-  const line = room.line.peek();
-  const unread = chunks.findIndex(({ entries }) => line !== "" && (entries.peek().at(-1)?.message.key ?? "") > line);
-  return chunks[Math.min(chunks.length - DRAWN, unread < 0 ? chunks.length : unread)];
+/** Stands for the rows below those that are drawn. */
+function Rest({ heightPx }: { heightPx: number }) {
+  const box = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => box.current?.style.setProperty("height", `${heightPx}px`), [heightPx]);
+  return <div ref={box} />;
+}
+
+/** The reading has the focus where a row had it that is no longer drawn. */
+function useKeptFocus(box: HTMLElement | null): void {
+  const had = box?.contains(document.activeElement);
+  useLayoutEffect(() => {
+    if (had && document.activeElement === document.body) box?.focus({ preventScroll: true });
+  });
 }
 
 function watchScrolling(
   room: Room,
+  reach: Reach,
   box: HTMLElement | null,
   content: HTMLElement | null,
-  drawMore: { current: (() => void) | undefined },
   failed: (f: boolean) => void,
 ) {
   if (!box || !content) return;
   let loading = false;
+  const load = async (page: (room: Room) => Promise<boolean>) => {
+    if (loading || !room.joined.peek()) return;
+    loading = true;
+    failed(!(await page(room)));
+    loading = false;
+  };
+  const heightOf = ({ id }: Chunk) => content.querySelector<HTMLElement>(`[data-chunk="${id}"]`)?.offsetHeight;
   const stop = anchor(box, content, {
+    isWhole: () => reach.drawn.isEnd && !room.newer.peek(),
     atEnd(atEnd) {
       room.atEnd.value = atEnd;
     },
-    async moved(abovePx) {
-      if (abovePx > AHEAD_PX) return;
-      if (drawMore.current) return drawMore.current();
-      if (loading || !room.older.peek() || !room.joined.peek()) return;
-      loading = true;
-      failed(!(await loadOlder(room)));
-      loading = false;
+    moved(abovePx, belowPx) {
+      reach.moved({ abovePx, belowPx, boxPx: box.clientHeight, atEnd: room.atEnd.peek() }, heightOf);
+      const { isTop, isEnd } = reach.drawn;
+      if (isTop && abovePx < FETCH_PX && room.older.peek()) load(loadOlder);
+      else if (isEnd && belowPx < FETCH_PX && room.newer.peek()) load(loadNewer);
     },
   });
   return () => {
     stop();
     room.atEnd.value = true;
+    if (room.newer.peek()) loadNewest(room);
   };
 }
 
@@ -136,13 +149,10 @@ function useShowUnread(room: Room, box: { current: HTMLElement | null }): void {
 }
 
 /** Arrow keys go from message to message, so that what can be done to one is in reach of Tab. */
-function walk(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
+function walk(event: KeyboardEvent & { currentTarget: HTMLElement }, toEnd: () => void): void {
   const { key, currentTarget: box, ctrlKey, altKey, metaKey } = event;
   if (ctrlKey || altKey || metaKey) return;
-  if (key === "End") {
-    box.scrollTop = 0;
-    return;
-  }
+  if (key === "End") return toEnd();
   if (key !== "ArrowUp" && key !== "ArrowDown") return;
   const rows = [...box.querySelectorAll<HTMLElement>("article")];
   const at = rows.findIndex(row => row.contains(document.activeElement));

@@ -1,5 +1,5 @@
 /** Sends the outbox: in order, one message in flight, and below the pace that the node admits. */
-import { effect } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import { blobsOf, upload } from "./blobs.ts";
 import { type Answer, acksLate, connected, limits, request } from "./connection.ts";
 import { raise } from "./copies.ts";
@@ -30,6 +30,9 @@ const PASSING = new Set([
   "not-in-room",
   "not-ready",
 ]);
+
+/** The node has refused for now what is first in the outbox: it has too much to do. */
+export const overloaded = signal(false);
 
 type Ack = { id: string; at: number; key: string; copies: number };
 
@@ -115,12 +118,14 @@ export function stored(id: string, copies: number): void {
 
 /** The connection broke. */
 export function stopWaiting(): void {
+  overloaded.value = false;
   unholdAll();
   for (const done of arrivals.values()) done();
 }
 
 async function settle(item: Item, answer: Answer<Ack>): Promise<void> {
   const { id, room } = item;
+  overloaded.value = !answer.ok && answer.code === "overloaded" && connected.peek();
   if (answer.ok) return committed(item, answer);
   if (answer.code === "unconfirmed" || isHeld(id)) {
     if (answer.code === "unconfirmed") raise(id, 1);
@@ -133,7 +138,8 @@ async function settle(item: Item, answer: Answer<Ack>): Promise<void> {
     join(roomOf(room));
   }
   const waitMs = answer.retryAfterMs ?? RETRY_MS;
-  if (waitMs > LONG_MS) delay(id, waitMs);
+  // What is overloaded takes nothing else either: all wait for the first, and their order stays.
+  if (waitMs > LONG_MS && answer.code !== "overloaded") delay(id, waitMs);
   else if (connected.peek()) await sleep(waitMs);
 }
 

@@ -48,6 +48,7 @@ export const en = {
   reconnecting: "Reconnecting to {node}…",
   reconnectingHint: "What you write is sent when it is back.",
   elsewhere: "Connected to {node}",
+  overloaded: "Waiting to be sent: this node has too much to do",
   theChat: "the chat",
   outdated: "The chat has been updated.",
   reload: "Reload",

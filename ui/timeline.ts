@@ -3,7 +3,7 @@ import { batch, type Signal, signal } from "@preact/signals";
 import type { Message } from "../core/plugin.ts";
 import { Marks } from "./marks.ts";
 
-const CHUNK_ROWS = 50;
+const CHUNK_ROWS = 25;
 /** As many messages as are not here may keep their marks: history brings them again with the message. */
 const MAX_ABSENT = 2_000;
 
@@ -173,16 +173,31 @@ export class Timeline {
     this.chunks.value = [];
   }
 
-  /** Lets go of the oldest chunks above `rows`; returns whether there were any. */
-  trim(rows: number): boolean {
+  /** Lets go of the chunks at one end that are more than `rows`; returns whether there were any. */
+  trim(rows: number, end: "oldest" | "newest"): boolean {
     const chunks = [...this.chunks.peek()];
     let dropped = false;
-    while (chunks.length > 1 && this.size - (chunks[0] as Chunk).entries.peek().length >= rows) {
-      for (const { message } of chunks.shift()?.entries.peek() ?? []) this.#entryOf.delete(identity(message));
+    for (;;) {
+      const chunk = (end === "oldest" ? chunks[0] : chunks.at(-1)) as Chunk;
+      if (chunks.length < 2 || this.size - chunk.entries.peek().length < rows) break;
+      for (const { message } of chunk.entries.peek()) this.#entryOf.delete(identity(message));
+      chunks.splice(chunks.indexOf(chunk), 1);
       dropped = true;
     }
     if (dropped) this.chunks.value = chunks;
     return dropped;
+  }
+
+  /** Lets go of every row but those whose key is `kept`. */
+  keep(kept: (key: string) => boolean): void {
+    for (const chunk of this.chunks.peek()) {
+      const [left, gone] = [true, false].map(is =>
+        this.#entries(chunk).filter(({ message }) => kept(message.key) === is),
+      );
+      for (const { message } of gone as Entry[]) this.#entryOf.delete(identity(message));
+      if (gone?.length) this.#drafts.set(chunk, left as Entry[]);
+    }
+    this.#commit();
   }
 }
 

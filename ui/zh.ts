@@ -47,6 +47,7 @@ export const zh: Record<Key, string> = {
   reconnecting: "正在重新连接 {node}…",
   reconnectingHint: "你写的内容会在恢复后发送。",
   elsewhere: "已连接到 {node}",
+  overloaded: "等待发送：此节点正忙",
   theChat: "聊天服务器",
   outdated: "聊天已更新。",
   reload: "刷新",

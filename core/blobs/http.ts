@@ -37,6 +37,7 @@ const HURRIED_AFTER_MS = 5_000;
 /** Whoever takes nothing for so long has gone, or asks again: what plays sound does when it needs more. */
 const UNREAD_AFTER_MS = 120_000;
 /** A file that is sent keeps a descriptor open. */
+const MAX_SENT = 2_048;
 const MAX_SENT_TO_A_PERSON = 64;
 const READY_SOON_MS = 500;
 const PREFLIGHT_SECONDS = 600;
@@ -48,10 +49,16 @@ const GONE = new Set(
 
 export class BlobHttp {
   readonly #parts: BlobHttpParts;
-  readonly #sent = new Places(MAX_SENT_TO_A_PERSON, "files");
+  readonly #all = new Places(MAX_SENT, "files");
+  readonly #ofPerson = new Places(MAX_SENT_TO_A_PERSON, "files");
 
   constructor(parts: BlobHttpParts) {
     this.#parts = parts;
+  }
+
+  /** Files that are sent, or waited for. */
+  get sending(): number {
+    return this.#all.size;
   }
 
   /** Answers a request for `/blobs`, or for what is below it. */
@@ -108,11 +115,13 @@ export class BlobHttp {
   async #get(hash: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const person = this.#personOf(request, URL.parse(request.url ?? "", "http://node")?.searchParams.get("ticket"));
     if (!HASH.test(hash)) throw new Reject("invalid", "a blob's name is 64 hexadecimal digits");
-    const leave = this.#sent.enter(person.id);
+    const leave: (() => void)[] = [];
     try {
+      leave.push(this.#ofPerson.enter(person.id));
+      leave.push(this.#all.enter(""));
       await this.#send(hash, person, request, response);
     } finally {
-      leave();
+      for (const left of leave) left();
     }
   }
 

@@ -18,7 +18,7 @@ export async function backUp(dataDir: string, folder: string, besides: () => Pro
   await writeWhole(path, false, async partial => {
     // On a thread, so that a signal is heard meanwhile. Read only, and as it is: a database of an earlier version is not
     // brought to this one, since that is what one makes a backup before.
-    const source = await StoreThread.open(join(dataDir, "log.db"), { readOnly: true });
+    const source = await StoreThread.open(join(dataDir, "log.db"), "copy");
     try {
       await source.call("copyTo", partial);
     } catch (error) {

@@ -5,9 +5,12 @@ import type { Head } from "../chain.ts";
 import { countPacked, type Draft, type Envelope } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 import { type Cancel, realTime, type Time } from "../time.ts";
+import { Admission } from "./admission.ts";
+import { type Arrived, arrived } from "./arrived.ts";
+import { Backlog } from "./backlog.ts";
+import { packGroup, unpackOutcomes } from "./groups.ts";
 import { claimDirectory, makeForOwner } from "./lock.ts";
-import { type Arrived, arrived, unabridge } from "./outcomes.ts";
-import { type Job, Queue, type SegmentJob } from "./queue.ts";
+import { type Group, type Job, Queue, type SegmentJob } from "./queue.ts";
 import type { Cursor, LastIds, Packed, Page, References, Stored } from "./reads.ts";
 import type { Done, Follows, Outcome, Segment, Taken } from "./store.ts";
 import { StoreThread } from "./thread.ts";
@@ -16,9 +19,6 @@ export type { Head } from "../chain.ts";
 export type { Cursor, LastIds, Page, Stored } from "./reads.ts";
 export type { Outcome, Segment } from "./store.ts";
 
-const CHECKPOINT_MS = 5_000;
-const SCRUB_WITHIN_MS = 5_000;
-const SCRUB_AGAIN_MS = 50;
 const WATCH_MS = 1_000;
 const DATABASE = "log.db";
 const LOST = "the database is gone from the data directory: nothing more is stored; restart this node";
@@ -56,13 +56,15 @@ export class Log {
   readonly #time: Time;
   readonly #parts: LogParts;
   readonly #queue = new Queue();
-  readonly #timers: Cancel[];
+  readonly #admission: Admission;
+  readonly #backlog: Backlog;
+  readonly #stopWatching: Cancel;
   /** Where it is kept, and whatever else belongs to this node. */
   readonly directory: string;
   #busy = false;
+  /** When the first draft came of those that are being committed. */
+  #since: number | undefined;
   #refusal: Error | undefined;
-  /** Something may be left in the write-ahead log that was erased; true at first, for the run before this one. */
-  #erased = true;
   #idle: (() => void) | undefined;
   /** False once the database is gone from its place, or the thread that writes it has ended: nothing is acked then. */
   isSound = true;
@@ -88,10 +90,9 @@ export class Log {
     this.#time = time;
     this.pos = pos;
     this.origin = origin;
-    this.#timers = [
-      time.every(CHECKPOINT_MS, () => void this.#checkpoint()),
-      time.every(WATCH_MS, () => this.#watch()),
-    ];
+    this.#admission = new Admission(time.elapsed);
+    this.#backlog = new Backlog(parts);
+    this.#stopWatching = time.every(WATCH_MS, () => this.#watch());
   }
 
   /**
@@ -104,8 +105,8 @@ export class Log {
     try {
       const path = join(directory, DATABASE);
       makeForOwner(path);
-      writer = await StoreThread.open(path, { readOnly: false });
-      const reader = await StoreThread.open(path, { readOnly: true });
+      writer = await StoreThread.open(path, "write");
+      const reader = await StoreThread.open(path, "read");
       const { ino } = statSync(path);
       const isInPlace = () => statSync(path, { throwIfNoEntry: false })?.ino === ino;
       return await Log.of({ directory, writer, reader, time: realTime, isInPlace, release: () => lock.release() });
@@ -128,16 +129,23 @@ export class Log {
    */
   append(items: readonly (Draft | Envelope)[], follows?: Follows): Promise<Outcome[]> {
     if (this.#refuses) return Promise.reject(this.#refuses);
-    const hasDrafts = items.some(item => !("seq" in item));
-    if (hasDrafts && this.#queue.isFullOfDrafts)
-      return Promise.reject(new Reject("overloaded", "the disk does not keep up", { retryAfterMs: 1_000 }));
+    const drafts = items.reduce((sum, item) => sum + ("seq" in item ? 0 : 1), 0);
+    const refusal = drafts > 0 ? this.#admission.refuse() : undefined;
+    if (refusal) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
-      const job = { items, follows, resolve, reject };
-      if (hasDrafts) this.#queue.addDrafts(job);
+      const job = { items, drafts, since: this.#time.elapsed(), follows, resolve, reject };
+      this.#admission.entered(drafts);
+      if (drafts > 0) this.#queue.addDrafts(job);
       else this.#queue.addPeers(job);
       if (this.#queue.hasDrafts) this.#writer.hurry(true);
       this.#begin();
     });
+  }
+
+  /** Throws `Reject` where no more drafts may wait: whoever asks before making one is refused for less. */
+  assertOpen(): void {
+    const refusal = this.#admission.refuse();
+    if (refusal) throw refusal;
   }
 
   /** Own messages wait until that resolves, as do their acks; what peers wrote does not. */
@@ -184,15 +192,18 @@ export class Log {
       return;
     }
     const startedAt = this.#time.elapsed();
+    this.#since = "jobs" in group && group.jobs[0]?.drafts ? group.jobs[0].since : undefined;
     let done: { committed: Omit<Committed, "tookMs">; settle: () => void };
     try {
       done = "jobs" in group ? await this.#append(group.jobs) : await this.#take(group.segments);
     } catch (error) {
       this.#time.soon(() => void this.#commit());
+      this.#leave(group, false);
       for (const { reject } of "jobs" in group ? group.jobs : group.segments) reject(error as Error);
       this.#turn(error as Error);
       return;
     }
+    this.#leave(group, true);
     void this.#commit();
     this.#turn(undefined);
     const { envelopes, segments } = done.committed;
@@ -206,15 +217,29 @@ export class Log {
     done.settle();
   }
 
+  /** What a group has of drafts waits no longer. */
+  #leave(group: Group, areStored: boolean): void {
+    this.#since = undefined;
+    const jobs = "jobs" in group ? group.jobs : [];
+    const drafts = jobs.reduce((sum, { drafts }) => sum + drafts, 0);
+    const [first] = jobs;
+    if (!first || drafts === 0) return;
+    this.#admission.left(drafts);
+    if (areStored) this.#admission.acked(drafts, first.since);
+  }
+
   async #append(jobs: readonly Job[]) {
     const items = jobs.flatMap(({ items }) => items);
     const now = this.#time.wall();
-    const { outcomes: briefs, ...did } = await this.#writer.call("appendBriefly", items, now, followsOf(jobs));
-    const outcomes = unabridge(items, briefs);
+    const did = await this.#writer.call("appendPacked", packGroup(items), now, followsOf(jobs));
+    const outcomes = unpackOutcomes(items, did);
     const stored = outcomes.flatMap(outcome => (outcome.status === "stored" ? [outcome.envelope] : []));
     const envelopes = did.saved.length > 0 ? [...stored, ...did.saved].sort((a, b) => a.pos - b.pos) : stored;
     this.pos = envelopes.at(-1)?.pos ?? this.pos;
-    this.#erased ||= envelopes.some(({ role }) => role === "erase");
+    this.#backlog.committed(
+      envelopes.length,
+      envelopes.some(({ role }) => role === "erase"),
+    );
     const settle = () => {
       let from = 0;
       for (const { items, resolve } of jobs) {
@@ -240,7 +265,10 @@ export class Log {
     });
     const last = stored.at(-1)?.of;
     if (last) this.pos = did.saved.at(-1)?.pos ?? last.first + last.count - 1;
-    this.#erased ||= taken.some(({ erases }) => erases);
+    this.#backlog.committed(
+      taken.reduce((sum, { count }) => sum + count, 0),
+      taken.some(({ erases }) => erases),
+    );
     const settle = () => {
       for (const [index, { resolve }] of jobs.entries()) {
         const of = taken[index] as Taken;
@@ -263,6 +291,18 @@ export class Log {
     return this.#queue.size;
   }
 
+  /** Own messages on their way to the disk: how many, since when, how many may be, and how many requests were refused for that. */
+  get drafts(): { waiting: number; oldestMs: number; limit: number; refused: number } {
+    const { waiting, limit, refused } = this.#admission;
+    const since = this.#since ?? this.#queue.since;
+    return { waiting, oldestMs: since === undefined ? 0 : this.#time.elapsed() - since, limit, refused };
+  }
+
+  /** Size of the write-ahead log in bytes. */
+  get walBytes(): number {
+    return statSync(join(this.directory, `${DATABASE}-wal`), { throwIfNoEntry: false })?.size ?? 0;
+  }
+
   /** A file that was deleted or replaced takes every write, and keeps none. */
   #watch(): void {
     if (!this.isSound || (this.#parts.isInPlace() && !this.#writer.hasEnded)) return;
@@ -270,26 +310,9 @@ export class Log {
     this.failed(new Reject("storage-failed", LOST));
   }
 
-  async #checkpoint(): Promise<void> {
-    // After an erasure nothing of the erased text may stay behind in the write-ahead log either.
-    const mode = this.#erased ? "TRUNCATE" : "PASSIVE";
-    this.#erased = false;
-    const done = await this.#writer.call("checkpoint", mode).catch(() => false);
-    this.#erased ||= mode === "TRUNCATE" && !done;
-  }
-
-  /**
-   * Resolves when nothing that was erased before is left in the files; false where a reader, such as a backup, stood in the
-   * way for `SCRUB_WITHIN_MS`: it is done after that one.
-   */
-  async scrub(): Promise<boolean> {
-    const until = this.#time.elapsed() + SCRUB_WITHIN_MS;
-    do {
-      if (await this.#writer.call("checkpoint", "TRUNCATE")) return true;
-      this.#erased = true;
-      await new Promise<void>(resolve => this.#time.after(SCRUB_AGAIN_MS, resolve));
-    } while (this.#time.elapsed() < until);
-    return false;
+  /** Resolves when nothing that was erased before is left in the files; false where a reader, such as a backup, stood in the way. */
+  scrub(): Promise<boolean> {
+    return this.#backlog.scrub();
   }
 
   heads(): Promise<Record<string, Head>> {
@@ -405,7 +428,10 @@ export class Log {
   /** Takes nothing more; resolves when what waited is committed. */
   async drain(): Promise<void> {
     this.#closing = true;
-    for (const { reject } of this.#queue.takeHeld()) reject(new Reject("stopping"));
+    for (const { drafts, reject } of this.#queue.takeHeld()) {
+      this.#admission.left(drafts);
+      reject(new Reject("stopping"));
+    }
     if (this.#busy)
       await new Promise<void>(resolve => {
         this.#idle = resolve;
@@ -419,10 +445,11 @@ export class Log {
   }
 
   async #close(): Promise<void> {
-    for (const cancel of this.#timers) cancel();
+    this.#stopWatching();
+    this.#backlog.stop();
     await this.drain();
     await this.#reader.close();
-    if (this.#erased) await this.#writer.call("checkpoint", "TRUNCATE").catch(() => {});
+    await this.#backlog.close();
     await this.#writer.close();
     this.#parts.release();
   }

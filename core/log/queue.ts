@@ -4,6 +4,9 @@ import type { Follows, Outcome, Segment, Taken } from "./store.ts";
 
 export type Job = {
   items: readonly (Draft | Envelope)[];
+  /** How many of them are drafts, and when they came. */
+  drafts: number;
+  since: number;
   follows: Follows | undefined;
   resolve: (outcomes: Outcome[]) => void;
   reject: (e: Error) => void;
@@ -24,8 +27,6 @@ const MAX_GROUP = 2_000;
 const MAX_BESIDE = 256;
 /** Envelopes in peers' segments that one commit takes at most; it ends sooner where drafts wait. More take memory, too. */
 const MAX_SEGMENTS = 1_600;
-/** Drafts that may wait for a commit, about a second's work. */
-const MAX_DRAFTS = 10_000;
 
 const isJob = (job: AnyJob): job is Job => "items" in job;
 const isSegmentJob = (job: AnyJob): job is SegmentJob => "segment" in job;
@@ -46,12 +47,10 @@ export class Queue {
     return this.#waits.drafts + this.#waits.peers;
   }
 
-  /**
-   * Whether the door has to refuse. Replication bounds by itself what it has under way; neither it nor a crowd at the door is
-   * to hold up the other.
-   */
-  get isFullOfDrafts(): boolean {
-    return this.#waits.drafts >= MAX_DRAFTS;
+  /** When the first draft came that waits. */
+  get since(): number | undefined {
+    const [first] = this.#drafts.length > 0 ? this.#drafts : (this.#early ?? []);
+    return first && isJob(first) ? first.since : undefined;
   }
 
   addDrafts(job: Job): void {

@@ -1,8 +1,9 @@
 /** Calls a `Store` that lives on a thread of its own. */
 import { Worker } from "node:worker_threads";
 import { Reject } from "../errors.ts";
+import { type Answer, packedIn } from "./calls.ts";
+import type { Access } from "./database.ts";
 import type { Store } from "./store.ts";
-import type { Answer } from "./worker.ts";
 
 const ENDED = "the log's thread has ended";
 
@@ -31,12 +32,12 @@ export class StoreThread {
   }
 
   /** Opens the database; throws `Reject` with the reason where that cannot be done. */
-  static async open(path: string, { readOnly }: { readOnly: boolean }): Promise<StoreThread> {
+  static async open(path: string, access: Access): Promise<StoreThread> {
     const awaited = new Int32Array(new SharedArrayBuffer(4));
     const worker = new Worker(new URL("./worker.ts", import.meta.url), {
-      workerData: { path, readOnly, awaited },
+      workerData: { path, access, awaited },
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
-      name: readOnly ? "log reader" : "log writer",
+      name: `log: ${access}`,
     });
     const thread = new StoreThread(worker, awaited);
     await new Promise((resolve, reject) => thread.#pending.set(0, { resolve, reject }));
@@ -52,7 +53,7 @@ export class StoreThread {
     const id = ++this.#calls;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve: resolve as Pending["resolve"], reject });
-      this.#worker.postMessage({ id, name, args });
+      this.#worker.postMessage({ id, name, args }, packedIn(args[0]));
     });
   }
 

@@ -1,13 +1,9 @@
 /** A thread that holds one connection to the log: one writes, one reads, so that neither waits for the other. */
 import { parentPort, workerData } from "node:worker_threads";
-import type { Reject } from "../errors.ts";
 import { releaseMemory } from "../memory.ts";
-import { explain } from "./database.ts";
-import type { Packed } from "./reads.ts";
+import { type Call, packedIn } from "./calls.ts";
+import { type Access, explain } from "./database.ts";
 import { Store } from "./store.ts";
-
-export type Call = { id: number; name: string; args: unknown[] };
-export type Answer = { id: number; value: unknown } | { id: number; refused: ReturnType<Reject["toJSON"]> };
 
 /** The node is ready by then, and has not had to wait for it. */
 const RELEASE_AFTER_MS = 2_000;
@@ -15,12 +11,12 @@ const RELEASE_AFTER_MS = 2_000;
 /** Envelopes of peers, some 7 ms: fewer are not committed for others' sake, or a crowd that writes would keep them off the disk. */
 const WORTH_A_COMMIT = 400;
 
-const { path, readOnly, awaited } = workerData as { path: string; readOnly: boolean; awaited: Int32Array };
+const { path, access, awaited } = workerData as { path: string; access: Access; awaited: Int32Array };
 const port = parentPort as NonNullable<typeof parentPort>;
 
 try {
   const mayYield = (taken: number) => taken >= WORTH_A_COMMIT && Atomics.load(awaited, 0) === 1;
-  const store = new Store(path, { readOnly, mayYield });
+  const store = new Store(path, { access, mayYield });
   port.on("message", ({ id, name, args }: Call) => {
     try {
       const method = store[name as keyof Store] as (...args: unknown[]) => unknown;
@@ -36,10 +32,4 @@ try {
 } catch (error) {
   port.postMessage({ id: 0, refused: explain(error).toJSON() });
   port.close();
-}
-
-/** What is large and not needed here any more goes to the other thread without being copied. */
-function packedIn(value: unknown): ArrayBuffer[] {
-  const { packed } = (value ?? {}) as Partial<Packed>;
-  return packed ? [packed.buffer] : [];
 }

@@ -1,19 +1,25 @@
-/** What a gateway tells its clients when rooms are to be joined anew: a real one, with what stands behind it held still. */
+/**
+ * What a gateway tells its clients when rooms are to be joined anew, or they do not read: a real one, with what stands
+ * behind it held still.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { Gateway, type GatewayParts } from "../../core/gateway.ts";
 import type { Message } from "../../core/plugin.ts";
 import { Registry } from "../../core/registry.ts";
 import { Rooms } from "../../core/rooms.ts";
+import { MAX_BACKLOG_BYTES } from "../../core/wire.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { connect } from "../helpers/client.ts";
 
 /** `reads` are called in turn, one for each join. */
 async function newGateway(t: TestContext, reads: (() => Promise<unknown>)[] = []) {
   const http = createServer();
+  const counts = new Map<string, number>();
   const parts: Partial<Record<keyof GatewayParts, unknown>> = {
     http,
     path: "/socket.io/",
@@ -31,12 +37,12 @@ async function newGateway(t: TestContext, reads: (() => Promise<unknown>)[] = []
     node: () => ({ id: "node", name: "node", version: "test" }),
     nodes: () => [],
     failed: (what: string, error: unknown) => assert.fail(`${what}: ${error}`),
-    count() {},
+    count: (what: string, amount: number) => counts.set(what, (counts.get(what) ?? 0) + amount),
   };
   const gateway = new Gateway(parts as GatewayParts);
   cleanUp(t, () => gateway.close());
   await once(http.listen(0, "127.0.0.1"), "listening");
-  return { gateway, port: (http.address() as AddressInfo).port };
+  return { gateway, counts, port: (http.address() as AddressInfo).port };
 }
 
 const EMPTY = { messages: [], cursor: {}, last: {}, more: false, older: false };
@@ -88,4 +94,46 @@ test("a join whose answer was read before a reset is refused, and the next one i
   answer(EMPTY);
   assert.equal((await joining).code, "reset");
   assert.equal((await ana.join("lobby")).ok, true);
+});
+
+test("who stops reading lags, and is cut off before its backlog fills the memory; the others hear everything", async t => {
+  const { gateway, counts, port } = await newGateway(t);
+  const [slow, raj] = [await connect(t, { port }, { name: "Slow" }), await connect(t, { port }, { name: "Raj" })];
+  for (const client of [slow, raj]) await client.join("lobby");
+  const { ws } = slow.socket.io.engine.transport as unknown as { ws: { pause(): void; resume(): void } };
+  ws.pause();
+  const large = { ...message("large"), body: { text: "x".repeat(512 * 1024) } } as Message;
+  let [sent, most] = [0, 0];
+  for (; counts.get("cut") === undefined && sent < 200; sent++) {
+    gateway.messages("lobby", [large]);
+    await raj.until(() => raj.messages().length === sent + 1);
+    await turn();
+    most = Math.max(most, gateway.backlog.most);
+  }
+  assert.equal(counts.get("cut"), 1);
+  assert.ok(most > MAX_BACKLOG_BYTES / 2 && most <= MAX_BACKLOG_BYTES, `${most} bytes waited`);
+  assert.equal(gateway.backlog.total, 0);
+  assert.equal(gateway.size, 1);
+  assert.equal(counts.get("delivered"), 2 * sent);
+  gateway.messages("lobby", [message("after it")]);
+  await raj.until(() => raj.messages().at(-1)?.id === "after it");
+});
+
+test("who has not read the last pages is given no further one", async t => {
+  const page = { ...EMPTY, messages: [{ ...message("large"), body: "x".repeat(8 * 1024 * 1024) }] };
+  const { gateway, counts, port } = await newGateway(
+    t,
+    Array.from({ length: 20 }, () => async () => page),
+  );
+  const ana = await connect(t, { port }, { name: "Ana" });
+  const { ws } = ana.socket.io.engine.transport as unknown as { ws: { pause(): void; resume(): void } };
+  ws.pause();
+  const asked = Array.from({ length: 20 }, () => ana.ask("join", { room: "lobby" }));
+  while (counts.get("refused") === undefined) await turn();
+  ws.resume();
+  const answers = await Promise.all(asked);
+  assert.equal(answers[0]?.ok, true);
+  assert.ok(answers.some(({ code }) => code === "rate-limited"));
+  assert.equal(counts.get("cut"), undefined);
+  assert.equal(gateway.size, 1);
 });

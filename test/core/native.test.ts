@@ -1,9 +1,20 @@
 /** Where the native library is unpacked, and who may have a hand in it. */
 import assert from "node:assert/strict";
-import { chmodSync, chownSync, globSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import { hash } from "node:crypto";
+import {
+  chmodSync,
+  chownSync,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { foldersFor, unpack } from "../../core/native.ts";
 import { temporaryDirectory } from "../helpers/node.ts";
 
@@ -11,6 +22,14 @@ const built = join(import.meta.dirname, "../../node_modules/zeromq/build", proce
 // Of zeromq's libraries for Linux this one loads on every system that Node starts on.
 const [found = ""] = globSync("node/{glibc-127,libc,msvc}-*/addon.node", { cwd: built });
 const bytes = readFileSync(join(built, found));
+
+/** A file of these bytes that is named as in the executable. */
+function packed(t: TestContext, bytes: Uint8Array): string {
+  const path = join(temporaryDirectory(t), `zeromq-${hash("sha256", bytes)}.node`);
+  writeFileSync(path, bytes);
+  return path;
+}
+
 const windows = process.platform === "win32";
 const own = windows ? "web-chat" : `web-chat-${process.getuid?.()}`;
 
@@ -39,12 +58,13 @@ test("a folder that is named is the only one, and has one inside that is this us
 
 test("the library is written to a private folder, and loaded from there", t => {
   const folder = join(temporaryDirectory(t), "deep", "er");
-  const { library, path } = unpack(bytes, [folder]);
+  const inside = packed(t, bytes);
+  const { library, path } = unpack(inside, [folder]);
   assert.equal(typeof (library as { Socket: unknown }).Socket, "function");
   assert.match(path, /zeromq-[0-9a-f]{16}\.node$/);
   assert.deepEqual(readFileSync(path), bytes);
   if (!windows) for (const made of [folder, dirname(folder)]) assert.equal(statSync(made).mode & 0o777, 0o700, made);
-  assert.equal(unpack(bytes, [folder]).path, path, "and found again");
+  assert.equal(unpack(inside, [folder]).path, path, "and found again");
   assert.deepEqual(readdirSync(folder).length, 1);
 });
 
@@ -52,7 +72,7 @@ test("a folder that others could write to is made private first", { skip: window
   const folder = join(temporaryDirectory(t), "shared");
   mkdirSync(folder);
   chmodSync(folder, 0o777);
-  unpack(bytes, [folder]);
+  unpack(packed(t, bytes), [folder]);
   assert.equal(statSync(folder).mode & 0o777, 0o700);
 });
 
@@ -65,7 +85,7 @@ test("a link in the folder's place is not followed", { skip: windows && "links n
   ];
   mkdirSync(elsewhere);
   symlinkSync(elsewhere, link);
-  assert.ok(unpack(bytes, [link, next]).path.startsWith(next));
+  assert.ok(unpack(packed(t, bytes), [link, next]).path.startsWith(next));
   assert.deepEqual(readdirSync(elsewhere), []);
 });
 
@@ -74,7 +94,7 @@ test("a folder of another user is left alone", { skip: process.getuid?.() !== 0 
   const [theirs, next] = [join(directory, "theirs"), join(directory, "next")];
   mkdirSync(theirs);
   chownSync(theirs, 4_242, 4_242);
-  assert.ok(unpack(bytes, [theirs, next]).path.startsWith(next));
+  assert.ok(unpack(packed(t, bytes), [theirs, next]).path.startsWith(next));
   assert.deepEqual(readdirSync(theirs), []);
 });
 
@@ -82,8 +102,9 @@ test("what cannot be loaded is refused in one line, with the reason for each fol
   const directory = temporaryDirectory(t);
   const [file, folder] = [join(directory, "file", "native"), join(directory, "folder")];
   symlinkSync("nowhere", join(directory, "file"));
+  const inside = packed(t, Buffer.from("no library"));
   assert.throws(
-    () => unpack(Buffer.from("no library"), [file, folder]),
+    () => unpack(inside, [file, folder]),
     (error: Error & { code: string }) => {
       assert.equal(error.code, "native-dir");
       assert.ok(!error.message.includes("\n"));

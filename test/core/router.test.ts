@@ -25,6 +25,7 @@ function newRouter(ack: AckMode = "peer") {
   let seq = 0;
   const log = {
     origin: "o".repeat(16),
+    assertOpen: () => {},
     append: async ([draft]: Draft[]) => [
       { status: "stored", envelope: { ...draft, origin: log.origin, n: 1, seq: ++seq } },
     ],

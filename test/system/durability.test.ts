@@ -7,7 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import { v7 as uuid } from "uuid";
 import { cleanUp } from "../helpers/cleanup.ts";
-import { connect } from "../helpers/client.ts";
+import { type Answer, connect } from "../helpers/client.ts";
 import { endsInOrder, everything } from "../helpers/load.ts";
 import { newNode, spawnNode, temporaryDirectory } from "../helpers/node.ts";
 
@@ -53,6 +53,51 @@ test("kill -9 in the middle of 5,000 messages: every acked one is there once, an
   assert.deepEqual(
     ids.filter(id => !sent.has(id)),
     [],
+  );
+});
+
+test("a flood that the disk does not keep up with is refused at the door, and what was acked survives a kill", async t => {
+  const node = await spawnNode(t);
+  const ana = await connect(t, node, { name: "Ana" });
+  await ana.join("lobby");
+  const db = new DatabaseSync(join(node.dataDir, "log.db"), { timeout: 5_000 });
+  cleanUp(t, () => db.close());
+  const codes = new Map<string, string>();
+  const send = (count: number) => {
+    for (let index = 0; index < count; index++) {
+      const id = uuid();
+      const answered = ({ ok, code = "", retryAfterMs = 0 }: Answer) => {
+        assert.ok(ok || retryAfterMs > 0);
+        codes.set(id, ok ? "acked" : code);
+      };
+      ana.socket.emit("text", { id, room: "lobby", body: { text: `message ${index}` } }, answered);
+    }
+  };
+  const counted = (code: string) => [...codes.values()].filter(value => value === code).length;
+  // A disk that is slow once: from then on no more may wait than it took.
+  db.exec("BEGIN IMMEDIATE");
+  send(10);
+  await ana.join("lobby");
+  await new Promise(resolve => setTimeout(resolve, 300));
+  db.exec("COMMIT");
+  while (counted("acked") < 10) await ana.join("lobby");
+  db.exec("BEGIN IMMEDIATE");
+  send(2_000);
+  while (counted("overloaded") < 1_000) await ana.join("lobby");
+  assert.equal(counted("acked"), 10);
+  db.exec("COMMIT");
+  while (codes.size < 2_010) await ana.join("lobby");
+  assert.equal(counted("acked") + counted("overloaded"), 2_010);
+  const metrics = await (await fetch(`${node.url}/metrics`)).text();
+  assert.match(metrics, new RegExp(`^chat_drafts_refused ${counted("overloaded")}$`, "m"));
+  await node.kill("SIGKILL");
+
+  const again = await spawnNode(t, { DATA_DIR: node.dataDir });
+  const back = await connect(t, again, { token: ana.welcome.token });
+  const acked = [...codes].flatMap(([id, code]) => (code === "acked" ? [id] : []));
+  assert.deepEqual(
+    (await everything(back)).map(({ id }) => id),
+    acked,
   );
 });
 

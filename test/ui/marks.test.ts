@@ -102,7 +102,7 @@ test("a row that was let go of has its marks again when it comes back, with thos
   const timeline = new Timeline();
   timeline.insert(Array.from({ length: 300 }, (_, n) => row(n)));
   timeline.mark([mark("a", 400)]);
-  assert.equal(timeline.trim(100), true);
+  assert.equal(timeline.trim(100, "oldest"), true);
   assert.equal(marked(timeline), undefined);
   timeline.mark([mark("b", 401)]);
   timeline.insert([row(1)]);

@@ -8,6 +8,7 @@ import plugins from "../../plugins/server.ts";
 import { composer, join, row, rows, say } from "../helpers/chat.ts";
 import { type Client, connect } from "../helpers/client.ts";
 import { newNode, peer } from "../helpers/node.ts";
+import { MOST_DRAWN, read } from "../helpers/reading.ts";
 
 const MINUTE_MS = 60_000;
 
@@ -177,7 +178,7 @@ test("older pages load before the reader reaches them, down to the first message
   });
   await page.getByText("This is where #lobby begins.").waitFor();
   await row(page, "message 0;").waitFor();
-  const texts = await log(page).getByRole("article").locator("p").allTextContents();
+  const { texts } = await read(page, "down");
   assert.deepEqual(
     texts,
     Array.from({ length: 300 }, (_, n) => `message ${n};`),
@@ -292,25 +293,20 @@ test("a row that cannot be drawn costs that row alone", async t => {
   await row(page, "and it goes on").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
 });
 
-test("with 2,000 messages loaded, typing touches none of them, and few are laid out", async t => {
+test("with thousands of messages few rows are drawn, typing touches none of them, and each is there when it is wanted", async t => {
   const node = await newNode(t);
   const raj = await connect(t, node, { name: "Raj" });
   await raj.ask("chat:room", { name: "ops" });
-  await fill(raj, 2_000);
+  await fill(raj, 2_400);
   const page = await join(t, node.url, "Ana");
+  await row(page, "message 2399;").waitFor();
   await readAll(page);
-  await log(page).evaluate(box => {
-    box.scrollTop = 0;
-  });
-  await row(page, "message 1999;").waitFor();
-  await page.waitForFunction(() => document.querySelector(".scroller")?.scrollTop === 0);
-  const counts = await log(page).evaluate(box => {
-    const rows = [...box.querySelectorAll("article")];
-    const drawn = rows.filter(row => row.checkVisibility({ contentVisibilityAuto: true }));
-    return { rows: rows.length, drawn: drawn.length };
-  });
-  assert.equal(counts.rows, 2_000);
-  assert.ok(counts.drawn <= 250, `${counts.drawn} rows are laid out`);
+  const all = await read(page, "down");
+  assert.deepEqual(
+    all.texts,
+    Array.from({ length: 2_400 }, (_, n) => `message ${n};`),
+  );
+  assert.ok(all.drawn <= MOST_DRAWN, `${all.drawn} rows were drawn at once`);
   await log(page).evaluate(box => {
     const seen = { touched: 0, chunks: new Set<Element | null>() };
     new MutationObserver(records => {
@@ -340,7 +336,6 @@ test("with 2,000 messages loaded, typing touches none of them, and few are laid 
   await turnTo("ops");
   await turnTo("lobby");
   await row(page, "one more").waitFor();
-  assert.ok((await log(page).locator("article").count()) <= 200, "the rest is drawn when it is wanted");
   await turnTo("ops");
   for (let n = 0; n < 400; n += 100)
     await Promise.all(Array.from({ length: 100 }, (_, at) => raj.say(`unread ${n + at};`)));
@@ -348,16 +343,49 @@ test("with 2,000 messages loaded, typing touches none of them, and few are laid 
   await row(page, "unread 0;").waitFor();
   const first = await page.locator(".unread-line + article", { hasText: "unread 0;" }).boundingBox();
   assert.ok(first && first.y > 52 && first.y < 400, "however much is unread");
-  await readAll(page);
-  const texts = await log(page).locator("article").allTextContents();
-  const numbers = texts
-    .map(text => Number(/message (\d+);/.exec(text)?.[1] ?? Number.NaN))
-    .filter(n => !Number.isNaN(n));
+  assert.ok((await log(page).locator("article").count()) <= MOST_DRAWN, "the rest is drawn when it is wanted");
+  const { texts } = await read(page, "down");
   assert.deepEqual(
-    numbers,
-    [...numbers].sort((a, b) => a - b),
+    texts.filter(text => text.startsWith("unread")),
+    Array.from({ length: 400 }, (_, n) => `unread ${n};`),
   );
-  assert.deepEqual([texts.length, new Set(numbers).size], [2_401, 2_000]);
+});
+
+test("whoever reads far above a flood finds all of it below, and gets to its end at once", async t => {
+  const node = await newNode(t);
+  const raj = await connect(t, node, { name: "Raj" });
+  await fill(raj, 200);
+  const page = await join(t, node.url, "Ana");
+  await row(page, "message 199;").waitFor();
+  await readAll(page);
+  await row(page, "message 0;").waitFor();
+  const before = await topOf(page, "message 5;");
+  const flood = async (from: number, count: number) => {
+    for (let n = from; n < from + count; n += 100)
+      await Promise.all(Array.from({ length: 100 }, (_, at) => raj.say(`flood ${n + at};`)));
+    await page.getByRole("button", { name: `${count} new` }).waitFor();
+  };
+  // More than a page holds.
+  await flood(0, 2_500);
+  assert.ok(Math.abs((await topOf(page, "message 5;")) - before) < 1.5, "what she reads has not moved");
+  const { texts, drawn } = await read(page, "down");
+  assert.deepEqual(texts, [
+    ...Array.from({ length: 200 }, (_, n) => `message ${n};`),
+    ...Array.from({ length: 2_500 }, (_, n) => `flood ${n};`),
+  ]);
+  assert.ok(drawn <= MOST_DRAWN, `${drawn} rows were drawn at once`);
+  await raj.say("seen at once");
+  await row(page, "seen at once").waitFor();
+
+  await readAll(page);
+  await raj.say("not seen at once");
+  await page.getByRole("button", { name: "1 new" }).click();
+  await row(page, "not seen at once").waitFor();
+  assert.equal(await atEnd(page), true);
+  await readAll(page);
+  await say(page, "my answer");
+  await row(page, "my answer").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+  assert.deepEqual((await rows(page)).slice(-3), ["seen at once", "not seen at once", "my answer"]);
 });
 
 /** Goes back to the very first message. */

@@ -6,7 +6,8 @@ import type { ChildProcess } from "node:child_process";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeData, peakMegabytes, run, say } from "./sample.ts";
+import { fillDirectory } from "./load/filled.ts";
+import { peakMegabytes, run, say } from "./sample.ts";
 
 const ENVELOPES = Number(process.argv[2] ?? 1_000_000);
 const MEASURE_MS = 50;
@@ -21,7 +22,7 @@ const [full, fresh, running, copy] = ["full", "fresh", "running", "copy"].map(na
 const file = join(folder, "archive.jsonl");
 try {
   const startedAt = performance.now();
-  await makeData(full, ENVELOPES);
+  await fillDirectory(full, ENVELOPES);
   rate("written", startedAt);
   await measure("export, no node", full, "export", file);
   say("the file", `${Math.round((await stat(file)).size / ENVELOPES)} bytes an envelope`);

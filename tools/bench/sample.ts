@@ -1,52 +1,11 @@
-/** What benches work on: a log of many messages, and nodes as processes of their own. Linux. */
+/** Nodes as processes of their own, for benches that work on them. Linux. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { v7 as uuid } from "uuid";
-import { type Draft, encode } from "../../core/envelope.ts";
-import { Log, type Stored } from "../../core/log/log.ts";
 
 const MAIN = join(import.meta.dirname, "../../core/main.ts");
-const GROUP = 2_000;
-
-/** One of many messages in ten rooms. */
-export function draft(index: number): Draft {
-  const text = `message ${index}: shall we ship it? 可以。`;
-  return {
-    room: `room ${index % 10}`,
-    hlc: 1_800_000_000_000 * 1_024 + index,
-    type: "text",
-    version: 1,
-    role: "row",
-    author: `person ${index % 100}`,
-    authorName: "Ana",
-    id: uuid(),
-    ref: null,
-    alt: text,
-    body: encode({ text }),
-    blobs: [],
-    extra: null,
-  };
-}
-
-/** Appends that many messages; `each` is told one of every group. */
-export async function fill(log: Log, count: number, each: (stored: Stored) => void = () => {}): Promise<void> {
-  for (let index = 0; index < count; index += GROUP) {
-    const size = Math.min(GROUP, count - index);
-    const outcomes = await log.append(Array.from({ length: size }, (_, step) => draft(index + step)));
-    const outcome = outcomes[index % size];
-    if (outcome?.status === "stored") each(outcome.envelope);
-  }
-}
-
-/** Makes a data directory that holds that many messages. */
-export async function makeData(dataDir: string, count: number): Promise<void> {
-  const log = await Log.open(dataDir);
-  await fill(log, count);
-  await log.close();
-}
 
 export type Program = {
   process: ChildProcess;
@@ -90,18 +49,6 @@ export async function peakMegabytes({ pid }: ChildProcess): Promise<number> {
 
 export async function residentMegabytes({ pid }: ChildProcess): Promise<number> {
   return megabytes(pid, "VmRSS");
-}
-
-/** Milliseconds on a core so far, by the names of the process's threads; nothing where it has ended. */
-export async function threadTimes({ pid }: ChildProcess): Promise<Map<string, number>> {
-  const times = new Map<string, number>();
-  const tasks = `/proc/${pid}/task`;
-  for (const task of await readdir(tasks).catch(() => [])) {
-    const name = task === String(pid) ? "main" : (await readFile(`${tasks}/${task}/comm`, "utf8")).trim();
-    const [nanoseconds] = (await readFile(`${tasks}/${task}/schedstat`, "utf8")).split(" ");
-    times.set(name, (times.get(name) ?? 0) + Number(nanoseconds) / 1e6);
-  }
-  return times;
 }
 
 async function megabytes(pid: number | undefined, what: string): Promise<number> {

@@ -1,45 +1,28 @@
 /** The files that go into an executable, laid out as they are in the tree, so that they find each other as from source. */
+import { hash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, parse } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
-import { type BuildOptions, build as bundle, version as compilerVersion, type Metafile, type Plugin } from "esbuild";
+import { build as bundle, version as compilerVersion, type Metafile, type Plugin } from "esbuild";
 import { nameTargets } from "../../core/bcj.ts";
 import { KIT_FILES } from "../kit.ts";
 import { packageFor, strip } from "./base.ts";
 import { licensesOf } from "./licenses.ts";
+import { options, writeScripts } from "./scripts.ts";
 import { cache, root, type Target, version } from "./target.ts";
 
-/** CommonJS, which is all that pkg runs as a program's first file; names stay, for the stacks in the log. */
-const options: BuildOptions = {
-  absWorkingDir: root,
-  bundle: true,
-  platform: "node",
-  target: "node24",
-  format: "cjs",
-  // With a character outside ASCII the engine would keep two bytes for each.
-  charset: "ascii",
-  minifySyntax: true,
-  minifyWhitespace: true,
-  // licenses.ts has what they say, and more.
-  legalComments: "none",
-  metafile: true,
-  define: { "import.meta.dirname": "__dirname" },
-  // Accelerators that ws takes if they happen to be installed.
-  external: ["bufferutil", "utf-8-validate"],
-  // esbuild looks for its own file in a thread that is not used here.
-  logOverride: { "empty-import-meta": "silent", "require-resolve-not-external": "silent" },
-};
-
-/** zeromq gets the library that core/native.ts loaded. */
+/** zeromq gets the library that core/native.ts loaded, which stands beside it there. */
 const embeddedLibrary: Plugin = {
   name: "embedded-library",
-  setup: ({ onLoad }) =>
+  setup: ({ onLoad, onResolve }) => {
     onLoad({ filter: /zeromq[\\/]lib[\\/]load-addon\.js$/ }, () => ({
-      contents: `import { nativeLibrary } from "./core/native.ts"; export default nativeLibrary();`,
-      resolveDir: root,
-    })),
+      contents: `exports.__esModule = true; exports.default = require("./native.js").nativeLibrary();`,
+    }));
+    // zeromq is CommonJS: if it took the source, that and all that it imports would have to be made for two kinds of callers.
+    onResolve({ filter: /^\.\/native\.js$/ }, ({ path }) => ({ path, external: true }));
+  },
 };
 
 /** How a thread is started that is put into the bundle. */
@@ -101,28 +84,24 @@ const withoutSheetMaps: Plugin = {
 export async function stage(target: Target, folder: string, page: readonly Metafile[]): Promise<string> {
   await rm(folder, { recursive: true, force: true });
   const bundles = [...page];
-  const main = await bundle({
-    ...options,
-    entryPoints: ["core/main.ts"],
-    outfile: join(folder, "core/main.js"),
-    plugins: [embeddedLibrary, embeddedWorkers(bundles), embeddedProber, withoutSheetMaps],
-    banner: { js: `if (${isProber}) return require("../${PROBER}.js");` },
-  });
-  const prober = await bundle({
-    ...options,
-    entryPoints: [`${PROBER}.ts`],
-    outfile: join(folder, `${PROBER}.js`),
-    plugins: [embeddedWorkers(bundles)],
-  });
-  bundles.push(main.metafile as Metafile, prober.metafile as Metafile);
+  const plugins = [embeddedLibrary, embeddedWorkers(bundles), embeddedProber, withoutSheetMaps];
+  bundles.push(
+    await writeScripts(folder, { entryPoints: ["core/main.ts", "core/native.ts", `${PROBER}.ts`], plugins }),
+  );
+  const main = join(folder, "core/main.js");
+  await writeFile(main, `if (${isProber}) return require("../${PROBER}.js");${await readFile(main, "utf8")}`);
   // No page asks for the source maps; what is there packed, core/assets.ts unpacks.
   const filter = (path: string) => !/\.(map|gz)$/.test(path) && !existsSync(`${path}.br`);
   await cp(join(root, "dist/ui"), join(folder, "dist/ui"), { recursive: true, filter });
   await cp(join(root, "dist/kit"), join(folder, "dist/kit"), { recursive: true });
   await mkdir(join(folder, "native"));
-  await cp(await libraryFor(target), join(folder, "native/zeromq.node"));
-  if (target.platform === "linux") await strip(target, join(folder, "native/zeromq.node"));
-  await cp(await compilerFor(target), join(folder, "native/esbuild.br"));
+  const library = join(folder, "native/zeromq.node");
+  await cp(await libraryFor(target), library);
+  if (target.platform === "linux") await strip(target, library);
+  await nameByHash(library);
+  const compiler = join(folder, "native/esbuild.br");
+  await cp(await compilerFor(target), compiler);
+  await nameByHash(compiler);
   const manifest = {
     name: "web-chat",
     version,
@@ -133,6 +112,12 @@ export async function stage(target: Target, folder: string, page: readonly Metaf
   const licenses = await licensesOf(bundles, KIT_FILES);
   await writeFile(join(folder, "LICENSES.br"), await promisify(brotliCompress)(licenses));
   return licenses;
+}
+
+/** So that core/native.ts knows it without reading it. */
+async function nameByHash(path: string): Promise<void> {
+  const { dir, name, ext } = parse(path);
+  await rename(path, join(dir, `${name}-${hash("sha256", await readFile(path))}${ext}`));
 }
 
 /** The newest of the libraries that zeromq brings for a platform; on Linux that for glibc, which Node itself needs. */

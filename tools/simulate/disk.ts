@@ -62,7 +62,7 @@ export class Disk {
   }
 
   #perform(name: string, args: unknown[]): unknown {
-    if (this.full && (name === "appendBriefly" || name === "take" || name === "set")) throw new Reject("no-space");
+    if (this.full && (name === "appendPacked" || name === "take" || name === "set")) throw new Reject("no-space");
     const method = this.store[name as keyof Store] as (...args: unknown[]) => unknown;
     return structuredClone(method.apply(this.store, args));
   }

@@ -76,10 +76,11 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     before =>
       function (listener: Listener, room: string) {
         // What came while the join was answered is not kept for it.
-        const { emit } = listener.socket;
-        listener.socket.emit = () => {};
+        const { wire } = listener;
+        const { tellAlike } = wire;
+        wire.tellAlike = () => {};
         before.call(this, listener, room);
-        listener.socket.emit = emit;
+        wire.tellAlike = tellAlike;
       },
   ),
 };

@@ -1,5 +1,5 @@
 /** A node of the simulation: everything but its sockets, its threads and its clock is what a real one is made of. */
-import { Audience, type Hall, type Listener } from "../../core/audience.ts";
+import { Audience, type Listener } from "../../core/audience.ts";
 import { Clock } from "../../core/clock.ts";
 import { Cluster } from "../../core/cluster/cluster.ts";
 import type { AckMode } from "../../core/config.ts";
@@ -26,7 +26,13 @@ import type { Life, World } from "./world.ts";
 /** Hears what a node tells one of its connections. */
 export type Hearing = { heard(event: string, payload: unknown): void };
 
-export type Guest = Listener & { session: Session; hearing: Hearing; rooms: Set<string>; joining: Promise<unknown> };
+export type Guest = Listener & {
+  wire: { isOpen: boolean };
+  joined: Set<string>;
+  session: Session;
+  hearing: Hearing;
+  joining: Promise<unknown>;
+};
 
 const TICK_MS = 1_000;
 
@@ -117,7 +123,11 @@ export class Node {
       failed,
     });
     const guests = new Set<Guest>();
-    const audience = new Audience(hallOf(guests), room => router.toldEarly(room));
+    const audience = new Audience({
+      early: room => router.toldEarly(room),
+      delivered: () => {},
+      pace: run => ({ ask: run, close: () => {} }),
+    });
     const cluster = await Cluster.open({
       self: { ...self, boot: `${host} ${boot}`, startedAt: time.wall(), hosts: [host] },
       port: PORT,
@@ -159,20 +169,13 @@ export class Node {
     const place = placeOf(after);
     if (place) this.#router.authorWasAt(person.id, place.hlc);
     const id = `${this.host} ${this.#connections++}`;
-    const rooms = new Set<string>();
     const guest: Guest = {
       session: { id, person },
       hearing,
-      rooms,
+      joined: new Set(),
       joining: Promise.resolve(),
       dialect: this.#audience.enter(true, []),
-      socket: {
-        id,
-        connected: true,
-        join: room => rooms.add(room),
-        leave: room => rooms.delete(room),
-        emit: (event, payload) => hearing.heard(event, payload),
-      },
+      wire: wireTo(hearing),
     };
     this.#guests.add(guest);
     this.#router.deliveries.joined(guest.session);
@@ -180,7 +183,7 @@ export class Node {
   }
 
   leave(guest: Guest): void {
-    guest.socket.connected = false;
+    guest.wire.isOpen = false;
     this.#guests.delete(guest);
     this.#audience.leave(guest);
     this.#router.deliveries.left(guest.session);
@@ -210,6 +213,7 @@ export class Node {
   }
 
   async #join(guest: Guest, request: Parameters<Reading["join"]>[1] & { asked: number }): Promise<object> {
+    guest.joined.add(request.room);
     await this.#audience.join(
       guest,
       request.room,
@@ -231,6 +235,9 @@ export class Node {
 
 function outletTo(audience: Audience, guests: ReadonlySet<Guest>): Outlet {
   return {
+    get size() {
+      return guests.size;
+    },
     hears: room => audience.hears(room),
     messages: (room, messages) => void audience.messages(room, messages),
     signal: () => {},
@@ -252,27 +259,12 @@ function outletTo(audience: Audience, guests: ReadonlySet<Guest>): Outlet {
   };
 }
 
-/** As much of a Socket.IO server as an audience needs. */
-function hallOf(guests: ReadonlySet<Guest>): Hall {
-  const emit = (event: string, payload: unknown) => {
-    for (const { hearing } of guests) hearing.heard(event, payload);
-  };
+/** A connection that hears what an audience is told. */
+function wireTo(hearing: Hearing): Guest["wire"] {
   return {
-    emit,
-    to: rooms => {
-      const wanted = [rooms].flat();
-      const toThem = (event: string, payload: unknown) => {
-        for (const guest of guests) if (wanted.some(room => guest.rooms.has(room))) guest.hearing.heard(event, payload);
-      };
-      return { emit: toThem, except: () => ({ emit: toThem }) };
+    isOpen: true,
+    tellAlike({ texts }) {
+      for (const text of texts) hearing.heard(...(JSON.parse(text.slice(1)) as [string, unknown]));
     },
-    of: () => ({
-      adapter: {
-        rooms: {
-          has: (room: string) => [...guests].some(({ rooms }) => rooms.has(room)),
-          get: (room: string) => ({ size: [...guests].filter(({ rooms }) => rooms.has(room)).length }),
-        } as never,
-      },
-    }),
   };
 }

@@ -1,0 +1,279 @@
+/**
+ * Below Socket.IO: the one place that knows what is inside of Socket.IO, Engine.IO and ws. What a client is told in one turn
+ * of the event loop leaves in one write, what Socket.IO says by itself included, in the order of telling.
+ */
+import type { IncomingMessage } from "node:http";
+import type { Socket as NetSocket } from "node:net";
+import { transports } from "engine.io";
+import type { Server, Socket } from "socket.io";
+import { ackText, eventText, fragmentsAround, frameOf, inPieces, type Packets, type Shared } from "./packets.ts";
+
+/** What of a client's connection waits to be sent: from half of it on the client lags, and past it it is cut off. */
+export const MAX_BACKLOG_BYTES = 4 * 1024 * 1024;
+/** Events that Socket.IO keeps for itself: it closes the connection of who sends them. */
+const RESERVED = new Set(["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]);
+
+type EngineRequest = ConstructorParameters<typeof transports.websocket>[0];
+type Packet = Parameters<InstanceType<typeof transports.websocket>["send"]>[0][number];
+/** Of ws. */
+type WebSocket = { _socket: NetSocket; readyState: number; pause(): void; resume(): void; terminate(): void };
+const OPEN = 1;
+
+/** Of Engine.IO. */
+type Connection = {
+  readyState: string;
+  request: IncomingMessage | null;
+  transport: Gathering | { name: string };
+  /** Packets that wait for the next poll, or for an upgrade. */
+  writeBuffer: unknown[];
+  write(data: string, options: { compress: boolean }): void;
+  close(discard: boolean): void;
+  on(event: "data", listener: (data: unknown) => void): void;
+  off(event: "data", listener: (data: unknown) => void): void;
+};
+
+/** Of Socket.IO. */
+type Insides = { client: { ondata(data: unknown): void }; handshake: object; leaveAll(): void };
+
+export type Reply = (answer: object) => void;
+
+export type WiresParts = {
+  /** A client sent an event. */
+  received(wire: Wire, event: string, args: unknown[], reply: Reply): void;
+  /** More than half of what may wait for a client does, or more than that. */
+  backlog(wire: Wire, bytes: number): void;
+};
+
+/** What was told in this turn of the loop, and leaves at its end. */
+class Turn {
+  #told: Gathering[] = [];
+
+  told(to: Gathering): void {
+    if (this.#told.push(to) === 1) setImmediate(() => this.#end());
+  }
+
+  #end(): void {
+    const told = this.#told;
+    this.#told = [];
+    for (const transport of told) transport.flush();
+  }
+}
+
+/** Engine.IO's WebSocket, with writing put off to the end of the turn. */
+class Gathering extends transports.websocket {
+  readonly #turn: Turn;
+  /** Texts of packets, and frames. */
+  #told: (string | Buffer)[] = [];
+  #units = 0;
+  /** Whom it belongs to, as soon as Socket.IO has admitted it. */
+  wire: Wire | undefined;
+
+  constructor(request: EngineRequest, turn: Turn) {
+    super(request);
+    this.#turn = turn;
+  }
+
+  get below(): WebSocket {
+    return (this as unknown as { socket: WebSocket }).socket;
+  }
+
+  /** About as many bytes wait to be written, or to be taken by the system. */
+  get waiting(): number {
+    return this.below._socket.writableLength + this.#units;
+  }
+
+  /** A text is that of one message of Engine.IO. */
+  tell(told: string | Buffer): void {
+    this.#units += told.length;
+    if (this.#told.push(told) === 1) this.#turn.told(this);
+  }
+
+  override send(packets: Packet[]): void {
+    for (const packet of packets)
+      this.parser.encodePacket(packet, this.supportsBinary, data => void this.tell(frameOf(data as string | Buffer)));
+    // Nothing here waits for the end of a write: Engine.IO may go on.
+    this.emit("drain");
+  }
+
+  flush(): void {
+    if (this.#told.length === 0) return;
+    const told = this.#told;
+    this.#told = [];
+    this.#units = 0;
+    const { _socket: socket, readyState } = this.below;
+    if (readyState !== OPEN) return;
+    const pieces = inPieces(told);
+    if (pieces.length > 1) socket.cork();
+    for (const piece of pieces) socket.write(piece);
+    if (pieces.length > 1) socket.uncork();
+    this.wire?.weigh(socket.writableLength);
+  }
+
+  override doClose(done?: () => void): void {
+    this.flush();
+    super.doClose(done);
+  }
+}
+
+/** All connections of a Socket.IO server, which must have no client yet. */
+export class Wires {
+  readonly #parts: WiresParts;
+
+  constructor(server: Server, parts: WiresParts) {
+    this.#parts = parts;
+    const turn = new Turn();
+    const engine = server.engine as unknown as { createTransport(name: string, request: EngineRequest): object };
+    const create = engine.createTransport.bind(engine);
+    engine.createTransport = (name, request) =>
+      name === "websocket" ? new Gathering(request, turn) : create(name, request);
+  }
+
+  /** Takes over what is read from and told to a socket that has just connected. */
+  attach(socket: Socket): Wire {
+    return new Wire(socket, this.#parts);
+  }
+}
+
+/** One client's connection. */
+export class Wire {
+  readonly socket: Socket;
+  readonly #conn: Connection;
+  readonly #parts: WiresParts;
+  /** Of what waits for the next poll. */
+  #queued = 0;
+  /** Of what waits: answers, which are not its doing that it reads too slowly. */
+  #answers = 0;
+
+  constructor(socket: Socket, parts: WiresParts) {
+    this.socket = socket;
+    this.#parts = parts;
+    this.#conn = socket.conn as unknown as Connection;
+    const { client } = socket as unknown as Insides;
+    this.#conn.off("data", client.ondata);
+    this.#conn.on("data", data => {
+      if (!this.#read(data)) client.ondata(data);
+    });
+    slim(socket, this.#conn);
+  }
+
+  get isOpen(): boolean {
+    return this.#conn.readyState === "open";
+  }
+
+  /** About as many bytes as wait for the client to read. */
+  get waiting(): number {
+    const { transport, writeBuffer } = this.#conn;
+    if (transport instanceof Gathering) return transport.waiting;
+    return writeBuffer.length === 0 ? 0 : this.#queued;
+  }
+
+  tell(event: string, payload: unknown): void {
+    this.#send(eventText(event, JSON.stringify(payload)));
+  }
+
+  /** Tells what others are told as well. */
+  tellAlike(packets: Packets): void {
+    if (!this.isOpen) return;
+    const transport = this.#direct();
+    if (transport) transport.tell(packets.frames);
+    else for (const text of packets.texts) this.#queue(text);
+  }
+
+  /** Tells an event whose payload has one more field, which others are told as well. */
+  tellWith(event: string, payload: object, field: string, shared: Shared): void {
+    if (!this.isOpen) return;
+    const before = `${eventText(event, JSON.stringify(payload)).slice(0, -2)},${JSON.stringify(field)}:`;
+    const transport = this.#direct();
+    if (!transport) return this.#queue(`${before}${shared.json}}]`);
+    this.#answers += shared.fragment.length;
+    for (const fragment of fragmentsAround(before, shared, "}]")) transport.tell(fragment);
+  }
+
+  #answer(id: number, answer: object): void {
+    const text = ackText(id, answer);
+    this.#answers += text.length;
+    this.#send(text);
+  }
+
+  #send(text: string): void {
+    if (!this.isOpen) return;
+    const transport = this.#direct();
+    if (transport) transport.tell(text);
+    else this.#queue(text);
+  }
+
+  /** The WebSocket, unless something waits to be sent before. */
+  #direct(): Gathering | undefined {
+    const { transport, writeBuffer } = this.#conn;
+    if (!(transport instanceof Gathering) || writeBuffer.length > 0) return undefined;
+    transport.wire = this;
+    return transport;
+  }
+
+  #queue(text: string): void {
+    if (this.#conn.writeBuffer.length === 0) this.#queued = this.#answers = 0;
+    this.#queued += text.length;
+    this.#conn.write(text, { compress: true });
+    this.weigh(this.waiting);
+  }
+
+  /** So many bytes wait after a write. */
+  weigh(bytes: number): void {
+    if (bytes === 0) this.#answers = 0;
+    else if (bytes - this.#answers > MAX_BACKLOG_BYTES / 2) this.#parts.backlog(this, bytes - this.#answers);
+  }
+
+  /** Events come this way; all that is rare or wrong is left to Socket.IO. */
+  #read(data: unknown): boolean {
+    const match = typeof data === "string" ? /^2(\d{0,15})\[/.exec(data) : undefined;
+    if (!match) return false;
+    const [{ length }, id] = match as unknown as [string, string];
+    const parsed = parse((data as string).slice(length - 1));
+    if (!Array.isArray(parsed)) return false;
+    const [event, ...args] = parsed as unknown[];
+    if (typeof event !== "string" || RESERVED.has(event)) return false;
+    this.#parts.received(this, event, args, id === "" ? () => {} : answer => this.#answer(Number(id), answer));
+    return true;
+  }
+
+  pause(): void {
+    this.#below?.pause();
+  }
+
+  resume(): void {
+    this.#below?.resume();
+  }
+
+  /** Ends it without waiting for what is not read yet. */
+  cut(): void {
+    this.#below?.terminate();
+    this.#conn.close(true);
+  }
+
+  get #below(): WebSocket | undefined {
+    const { transport } = this.#conn;
+    return transport instanceof Gathering ? transport.below : undefined;
+  }
+}
+
+function parse(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+const HANDSHAKE = Object.freeze({});
+
+/** Lets go of what Socket.IO and Engine.IO keep of the request that a connection began with, and of rooms that nobody uses. */
+function slim(socket: Socket, conn: Connection): void {
+  const insides = socket as unknown as Insides;
+  insides.handshake = HANDSHAKE;
+  insides.leaveAll();
+  conn.request = null;
+  if (!(conn.transport instanceof Gathering)) return;
+  const { _socket: below } = conn.transport.below;
+  for (const listener of below.rawListeners("close"))
+    if ("listener" in listener) below.off("close", listener.listener as () => void);
+}

@@ -1,0 +1,32 @@
+/** One run, in a process of its own that is the load: `node tools/bench/measure.ts <letter> <contender> [--short]`. */
+
+import { type Figures, type Run, Skipped } from "./workload.ts";
+import { find } from "./workloads.ts";
+
+/** What the run has to say, as one line of JSON. */
+export type Outcome = { figures?: Figures; faults: string[]; skipped?: string; failed?: string };
+
+const [letter = "", name = "", short] = process.argv.slice(2);
+const outcome = await measure();
+process.stdout.write(`${JSON.stringify(outcome)}\n`, () => process.exit());
+
+async function measure(): Promise<Outcome> {
+  const faults: string[] = [];
+  const closing: (() => unknown)[] = [];
+  const run: Run = {
+    short: short === "--short",
+    defer: close => closing.push(close),
+    fault: what => faults.push(what),
+  };
+  try {
+    const workload = await find(letter);
+    const contender = workload.contenders.find(contender => contender.name === name);
+    if (!contender) throw new Error(`${letter} has no contender ${name}`);
+    return { figures: await workload.measure(contender, run), faults };
+  } catch (error) {
+    if (error instanceof Skipped) return { faults, skipped: error.message };
+    return { faults, failed: (error as Error).stack ?? String(error) };
+  } finally {
+    for (const close of closing.reverse()) await close();
+  }
+}

@@ -1,0 +1,4 @@
+/** Plain Socket.IO. */
+import { serveSocketIo } from "./socketio-server.ts";
+
+serveSocketIo();

@@ -1,0 +1,66 @@
+/** Rounds of a workload: in each every contender runs once, in another order each time, so that all meet the same machine. */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import type { Outcome } from "./measure.ts";
+import { LOAD_CORE, pinned } from "./servers/server.ts";
+import type { Contender, Figures, Workload } from "./workload.ts";
+
+const MEASURE = join(import.meta.dirname, "measure.ts");
+const RUN_WITHIN_MS = 10 * 60_000;
+
+export type Rounds = {
+  /** Figures by contender, one a round. */
+  figures: Record<string, Figures[]>;
+  skipped: Record<string, string>;
+  /** Counts that were wrong, and runs that came to no end. */
+  faults: string[];
+};
+
+export type RoundsOptions = { rounds: number; short: boolean; say: (line: string) => void };
+
+export async function runRounds(
+  workload: Workload,
+  contenders: readonly Contender[],
+  { rounds, short, say }: RoundsOptions,
+): Promise<Rounds> {
+  const result: Rounds = { figures: {}, skipped: {}, faults: [] };
+  for (let round = 0; round < rounds; round++) {
+    for (const { name } of rotated(contenders, round)) {
+      if (name in result.skipped) continue;
+      const { figures, faults, skipped, failed } = await runOnce(workload.letter, name, short);
+      const what = `${workload.letter} ${name}, round ${round + 1}`;
+      for (const fault of faults) result.faults.push(`${what}: ${fault}`);
+      if (failed !== undefined) result.faults.push(`${what}: ${failed}`);
+      if (skipped !== undefined) result.skipped[name] = skipped;
+      if (figures) result.figures[name] = [...(result.figures[name] ?? []), figures];
+      say(
+        `${what}: ${skipped ?? failed ?? shown(workload, figures ?? {})}${faults.map(fault => `; ${fault}`).join("")}`,
+      );
+    }
+  }
+  return result;
+}
+
+/** Every second round also turns back, so that nobody always follows the same one. */
+function rotated<Item>(items: readonly Item[], round: number): Item[] {
+  const first = round % items.length;
+  const turned = [...items.slice(first), ...items.slice(0, first)];
+  return round % 2 === 0 ? turned : turned.reverse();
+}
+
+async function runOnce(letter: string, contender: string, short: boolean): Promise<Outcome> {
+  const words = [process.execPath, "--no-warnings", MEASURE, letter, contender, ...(short ? ["--short"] : [])];
+  const [program = "", ...rest] = pinned(LOAD_CORE, words);
+  const child = spawn(program, rest, { stdio: ["ignore", "pipe", "inherit"], timeout: RUN_WITHIN_MS });
+  const said = await text(child.stdout);
+  const line = said.trim().split("\n").at(-1) ?? "";
+  return line.startsWith("{") ? (JSON.parse(line) as Outcome) : { faults: [], failed: "the run came to no end" };
+}
+
+function shown({ figures: columns }: Workload, figures: Figures): string {
+  return columns
+    .filter(({ key }) => key in figures)
+    .map(({ key, title, digits = 0 }) => `${title} ${(figures[key] as number).toFixed(digits)}`)
+    .join(", ");
+}

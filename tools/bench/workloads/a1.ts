@@ -1,0 +1,31 @@
+/** One room of 200, as much as goes through. */
+import { gather } from "../load/crowd.ts";
+import { check, saturate } from "../load/writing.ts";
+import { startServer } from "../servers/server.ts";
+import { ALL, type Workload } from "../workload.ts";
+
+const CLIENTS = 200;
+const WRITERS = 8;
+
+export const workload: Workload = {
+  letter: "a1",
+  title: "One room of 200, saturated",
+  contenders: ALL,
+  figures: [
+    { key: "perSecond", title: "deliveries/s", ratio: true },
+    { key: "cpuUs", title: "server CPU per delivery, µs", digits: 2, ratio: true },
+    { key: "peakMb", title: "peak RSS, MB" },
+  ],
+  async measure(contender, run) {
+    const server = await startServer(contender.server, run);
+    const crowd = await gather(server, contender, run, { rooms: 1, each: CLIENTS, writers: WRITERS });
+    const inFlight = contender.speech === "plain" ? 64 : 256;
+    const [warm, messages, maxMs] = run.short ? [200, 600, 2_000] : [5_000, 20_000, 15_000];
+    await saturate(crowd, { messages: warm, inFlight, maxMs: maxMs / 3 });
+    const cpuMs = server.cpuMs();
+    const { deliveries, ms } = await saturate(crowd, { messages, inFlight, maxMs });
+    const cpuUs = ((server.cpuMs() - cpuMs) * 1_000) / deliveries;
+    await check(crowd, run);
+    return { perSecond: deliveries / (ms / 1_000), cpuUs, peakMb: server.peakRssBytes() / 1e6 };
+  },
+};

@@ -1,0 +1,36 @@
+/** One room of 200 at a walking pace: how long a message takes to each of them. */
+import { gather } from "../load/crowd.ts";
+import { check, pace, percentile } from "../load/writing.ts";
+import { startServer } from "../servers/server.ts";
+import { ALL, type Workload } from "../workload.ts";
+
+const CLIENTS = 200;
+const WRITERS = 8;
+const PER_SECOND = 50;
+
+export const workload: Workload = {
+  letter: "a2",
+  title: "One room of 200, 50 messages a second",
+  contenders: ALL,
+  rounds: 5,
+  figures: [
+    { key: "p50", title: "p50, ms", digits: 2, ratio: true },
+    { key: "p99", title: "p99, ms", digits: 2, ratio: true },
+    { key: "p999", title: "p99.9, ms", digits: 2, ratio: true },
+    { key: "cpuUs", title: "server CPU per delivery, µs", digits: 2, ratio: true },
+  ],
+  async measure(contender, run) {
+    const server = await startServer(contender.server, run);
+    const crowd = await gather(server, contender, run, { rooms: 1, each: CLIENTS, writers: WRITERS });
+    const [warm, messages, perSecond] = run.short ? [10, 50, 100] : [100, 400, PER_SECOND];
+    await pace(crowd, { messages: warm, perSecond });
+    crowd.tally.isTimed = true;
+    const cpuMs = server.cpuMs();
+    const { deliveries } = await pace(crowd, { messages, perSecond });
+    const cpuUs = ((server.cpuMs() - cpuMs) * 1_000) / deliveries;
+    await check(crowd, run);
+    const { latencies } = crowd.tally;
+    const [p50, p99, p999] = [0.5, 0.99, 0.999].map(share => percentile(latencies, share)) as [number, number, number];
+    return { p50, p99, p999, cpuUs };
+  },
+};

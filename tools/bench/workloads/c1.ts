@@ -1,0 +1,28 @@
+/** One node to another, as much as goes through: somebody writes at the one, and 200 read at the other. */
+import { pair } from "../load/pair.ts";
+import { check, saturate } from "../load/writing.ts";
+import { REDIS, REDIS_STREAMS, WEB_CHAT, WEB_CHAT_PLAIN, type Workload } from "../workload.ts";
+
+const READERS = 200;
+
+export const workload: Workload = {
+  letter: "c1",
+  title: "From one node to 200 clients of another, saturated",
+  contenders: [WEB_CHAT, WEB_CHAT_PLAIN, REDIS, REDIS_STREAMS],
+  figures: [
+    { key: "perSecond", title: "deliveries/s", ratio: true },
+    { key: "cpuUs", title: "CPU of both servers per delivery, µs", digits: 2, ratio: true },
+    { key: "peakMb", title: "peak RSS of the reading one, MB" },
+  ],
+  async measure(contender, run) {
+    const { near, far, crowd } = await pair(contender, run, run.short ? 50 : READERS);
+    const inFlight = contender.speech === "plain" ? 64 : 256;
+    const [warm, messages, maxMs] = run.short ? [200, 600, 2_000] : [5_000, 20_000, 15_000];
+    await saturate(crowd, { messages: warm, inFlight, maxMs: maxMs / 3 });
+    const cpuMs = near.cpuMs() + far.cpuMs();
+    const { deliveries, ms } = await saturate(crowd, { messages, inFlight, maxMs });
+    const cpuUs = ((near.cpuMs() + far.cpuMs() - cpuMs) * 1_000) / deliveries;
+    await check(crowd, run);
+    return { perSecond: deliveries / (ms / 1_000), cpuUs, peakMb: far.peakRssBytes() / 1e6 };
+  },
+};
