@@ -61,7 +61,11 @@ export class Reject extends Error {
   readonly details: RejectDetails;
 
   constructor(code: Code, message: string = CODES[code], details: RejectDetails = {}) {
+    const { stackTraceLimit } = Error;
+    // Who is to try again comes in crowds, and where that was said is no riddle: a trace costs more than all else of a refusal.
+    if (details.retryAfterMs !== undefined) Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = "Reject";
     this.code = code;
     this.details = details;

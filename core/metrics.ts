@@ -6,9 +6,9 @@ export type Gauges = {
   clients(): number;
   peersUp(): number;
   waiting(): number;
-  cluster(): Queues;
   drafts(): { waiting: number; oldestMs: number; limit: number; refused: number };
   walBytes(): number;
+  cluster(): Queues;
   lagMs(): number;
   blobs(): { files: number; bytes: number };
   uploads(): number;
@@ -53,8 +53,6 @@ export class Metrics {
     );
     this.#gauge("chat_peers_up", "Peers that are up", gauges.peersUp);
     this.#gauge("chat_log_waiting", "Envelopes that wait for a commit", gauges.waiting);
-    for (const queue of Object.keys(QUEUE_METRICS) as (keyof Queues)[])
-      this.#gauge(...QUEUE_METRICS[queue], () => gauges.cluster()[queue]);
     this.#gauge("chat_drafts_waiting", "Own messages that wait for their commit", () => gauges.drafts().waiting);
     this.#gauge(
       "chat_drafts_waiting_seconds",
@@ -72,6 +70,8 @@ export class Metrics {
       () => gauges.drafts().refused,
     );
     this.#gauge("chat_wal_bytes", "Size of the log's write-ahead log", gauges.walBytes);
+    for (const queue of Object.keys(QUEUE_METRICS) as (keyof Queues)[])
+      this.#gauge(...QUEUE_METRICS[queue], () => gauges.cluster()[queue]);
     this.#gauge(
       "chat_event_loop_lag_seconds",
       "Delay of the event loop, 99th percentile",

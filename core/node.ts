@@ -23,6 +23,7 @@ import { Gateway } from "./gateway.ts";
 import { answerHttp, pathBelow } from "./http.ts";
 import { Listener } from "./listener.ts";
 import { Log } from "./log/log.ts";
+import { Memory } from "./memory.ts";
 import { People } from "./people.ts";
 import type { AnyServerPlugin } from "./plugin.ts";
 import { assertFolder, type PluginFolder } from "./plugins/folders.ts";
@@ -50,7 +51,7 @@ export type NodeOptions = {
   logger: Logger;
   /** The machine's own, unless given. */
   time?: Time;
-  /** This process is the node's own, and is restarted where a plugin keeps it for good. */
+  /** This process is the node's own: its heap too, and it is restarted where a plugin keeps it for good. */
   restarts?: boolean;
   /** The folder of a plugin that is being written; in place of one of that name among those that were dropped in. */
   dev?: PluginFolder | undefined;
@@ -134,11 +135,12 @@ async function wire(options: NodeOptions, open: AsyncDisposableStack): Promise<R
   open.defer(async () => {
     await Promise.all([gateway.close(), listener.close()]);
   });
-  followCommits(ground, router, logger);
+  const memory = options.restarts ? new Memory() : undefined;
+  followCommits(ground, router, logger, memory);
   router.connect(cluster, gateway);
   await ground.plugins.develop({ deliveries: router.deliveries, gateway }, certificates?.authority);
   open.defer(() => router.close());
-  open.defer(startTicking(ground, router));
+  open.defer(startTicking(ground, router, () => memory?.tick(gateway.size)));
 
   const port = await listener.listen(config);
   cluster.servesAt(ownUrls(config, { port, secure: certificates !== undefined }));
@@ -330,6 +332,7 @@ function makeGateway(
   const proxies = new Proxies(config.trustProxy);
   const claims = { perSecond: config.claimLimit / 3_600, burst: config.claimLimit };
   const reading = new Reading({ log, rooms, registry, time, holders: router.holders, cluster });
+  const signIn = new SignIn({ people, rooms, log, clock, claims, isReady: () => cluster.isReady });
   const gateway = new Gateway({
     http: listener.http,
     path: `${config.basePath}/socket.io/`,
@@ -338,7 +341,7 @@ function makeGateway(
     visitorOf: request => proxies.visitorOf(request),
     router,
     reading,
-    signIn: new SignIn({ people, rooms, log, clock, claims, isReady: () => cluster.isReady }),
+    signIn,
     registry,
     rooms,
     log,
@@ -355,13 +358,19 @@ function makeGateway(
     count: (what, amount) => report.count(what, amount),
   });
   report.gauge("chat_requests_waiting", "Requests of clients that have no answer yet", () => gateway.requests);
+  report.gauge("chat_sign_ins_waiting", "Clients that wait to be let in", () => signIn.waiting);
   report.gauge("chat_reads", "Reads of the log that are under way, or wait", () => reading.waiting);
   report.gauge("chat_messages_held", "Messages that are kept back for clients that join", () => gateway.held);
   report.gauge("chat_acks_waiting", "Acks that wait for another node", () => router.holders.waiting);
   return gateway;
 }
 
-function followCommits({ log, report, collector, failed }: Ground, router: Router, logger: Logger): void {
+function followCommits(
+  { log, report, collector, failed }: Ground,
+  router: Router,
+  logger: Logger,
+  memory: Memory | undefined,
+): void {
   log.turned = refusal => {
     if (refusal) logger.error({ code: asReject(refusal).code }, `nothing can be stored: ${asReject(refusal).message}`);
     else logger.info({}, "messages are stored again");
@@ -369,16 +378,18 @@ function followCommits({ log, report, collector, failed }: Ground, router: Route
   log.failed = error => failed("telling of a commit", error);
   log.committed = commit => {
     report.committed(commit);
+    memory?.committed(commit.envelopes.length);
     router.committed(commit);
     if (commit.freed.length > 0) collector.release(commit.freed);
   };
 }
 
 /** The first time at once. */
-function startTicking({ report, time }: Ground, router: Router): Cancel {
+function startTicking({ report, time }: Ground, router: Router, tick: () => void): Cancel {
   router.deliveries.tick();
   return time.every(TICK_MS, () => {
     report.tick();
+    tick();
     router.deliveries.tick();
   });
 }

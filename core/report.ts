@@ -43,9 +43,9 @@ export class Report {
           .peers()
           .filter(({ up }) => up).length,
       waiting: () => log.waiting,
-      cluster: () => cluster().queues,
       drafts: () => log.drafts,
       walBytes: () => log.walBytes,
+      cluster: () => cluster().queues,
       lagMs: () => this.#vitals.lagMs,
       blobs: () => blobs.usage,
       uploads,

@@ -3,6 +3,7 @@
 import { v7 as uuid } from "uuid";
 import * as v from "valibot";
 import type { Clock } from "./clock.ts";
+import { Door } from "./door.ts";
 import { Reject } from "./errors.ts";
 import { writeFact } from "./facts.ts";
 import { AddressLimit, type Rate } from "./limits.ts";
@@ -37,11 +38,17 @@ type Parts = {
 };
 
 const READY_SOON_MS = 500;
+/** Of those who come, so many are let in in one turn of the loop: those who are in are not to wait for all of them. */
+const ENTER_PER_TURN = 16;
+/** Who waits to be let in; some seconds' work, and what each of them brought is kept meanwhile. */
+const MAX_WAITING = 4_000;
+const LESS_CROWDED_MS = 2_000;
 
 export class SignIn {
   readonly #parts: Parts;
   /** Claims of names, and new rooms, from one address. */
   readonly #limit: AddressLimit;
+  readonly #door = new Door({ perTurn: ENTER_PER_TURN, maxWaiting: MAX_WAITING, retryAfterMs: LESS_CROWDED_MS });
   /** Names that are being claimed on this node right now. */
   readonly #pending = new Set<string>();
 
@@ -50,12 +57,22 @@ export class SignIn {
     this.#limit = new AddressLimit(parts.claims);
   }
 
+  /** How many wait to be let in. */
+  get waiting(): number {
+    return this.#door.waiting;
+  }
+
   /**
-   * A token that is known is its person. One that is not, beside a name, is the token to claim the name with: whoever loses
-   * the connection before the answer claims again, and is the same person. Throws `Reject` where the token is void, the
-   * link spent, or the name taken.
+   * In the order in which they come, a few a turn of the loop. A token that is known is its person. One that is not, beside
+   * a name, is the token to claim the name with: whoever loses the connection before the answer claims again, and is the
+   * same person. Throws `Reject` where the token is void, the link spent, the name taken, or too many wait already.
    */
-  async enter({ token, link, name }: Auth, address: string): Promise<SignedIn> {
+  async enter(auth: Auth, address: string): Promise<SignedIn> {
+    await this.#door.pass();
+    return this.#identify(auth, address);
+  }
+
+  async #identify({ token, link, name }: Auth, address: string): Promise<SignedIn> {
     if (token !== undefined) {
       const person = this.#parts.people.ofToken(token);
       if (person) return { person, token };

@@ -10,6 +10,8 @@ import { ackText, eventText, fragmentsAround, frameOf, inPieces, type Packets, t
 
 /** What of a client's connection waits to be sent: from half of it on the client lags, and past it it is cut off. */
 export const MAX_BACKLOG_BYTES = 4 * 1024 * 1024;
+/** Events of one client that are read in one turn, at the least; more stays with the system, which slows its sender down. */
+const READ_A_TURN = 64;
 /** Events that Socket.IO keeps for itself: it closes the connection of who sends them. */
 const RESERVED = new Set(["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]);
 
@@ -56,6 +58,28 @@ class Turn {
     const told = this.#told;
     this.#told = [];
     for (const transport of told) transport.flush();
+  }
+}
+
+/**
+ * Whose events were read in this turn. A crowd that sends more than can be read would otherwise be read for seconds in one
+ * turn, and commits and answers wait for its end.
+ */
+class Intake {
+  #read = new Map<Wire, number>();
+
+  /** One more was. */
+  took(from: Wire): void {
+    if (this.#read.size === 0) setImmediate(() => this.#end());
+    const count = (this.#read.get(from) ?? 0) + 1;
+    this.#read.set(from, count);
+    if (count === READ_A_TURN) from.hold(true);
+  }
+
+  #end(): void {
+    const read = this.#read;
+    this.#read = new Map();
+    for (const [wire, count] of read) if (count >= READ_A_TURN) wire.hold(false);
   }
 }
 
@@ -118,6 +142,7 @@ class Gathering extends transports.websocket {
 /** All connections of a Socket.IO server, which must have no client yet. */
 export class Wires {
   readonly #parts: WiresParts;
+  readonly #intake = new Intake();
 
   constructor(server: Server, parts: WiresParts) {
     this.#parts = parts;
@@ -130,7 +155,7 @@ export class Wires {
 
   /** Takes over what is read from and told to a socket that has just connected. */
   attach(socket: Socket): Wire {
-    return new Wire(socket, this.#parts);
+    return new Wire(socket, this.#parts, this.#intake);
   }
 }
 
@@ -139,14 +164,17 @@ export class Wire {
   readonly socket: Socket;
   readonly #conn: Connection;
   readonly #parts: WiresParts;
+  readonly #intake: Intake;
+  #isPaused = false;
   /** Of what waits for the next poll. */
   #queued = 0;
   /** Of what waits: answers, which are not its doing that it reads too slowly. */
   #answers = 0;
 
-  constructor(socket: Socket, parts: WiresParts) {
+  constructor(socket: Socket, parts: WiresParts, intake: Intake) {
     this.socket = socket;
     this.#parts = parts;
+    this.#intake = intake;
     this.#conn = socket.conn as unknown as Connection;
     const { client } = socket as unknown as Insides;
     this.#conn.off("data", client.ondata);
@@ -232,16 +260,25 @@ export class Wire {
     if (!Array.isArray(parsed)) return false;
     const [event, ...args] = parsed as unknown[];
     if (typeof event !== "string" || RESERVED.has(event)) return false;
+    this.#intake.took(this);
     this.#parts.received(this, event, args, id === "" ? () => {} : answer => this.#answer(Number(id), answer));
     return true;
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.#below?.pause();
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#below?.resume();
+  }
+
+  /** Reads nothing more of it in this turn, or goes on where it is not paused otherwise. */
+  hold(isHeld: boolean): void {
+    if (isHeld) this.#below?.pause();
+    else if (!this.#isPaused) this.#below?.resume();
   }
 
   /** Ends it without waiting for what is not read yet. */

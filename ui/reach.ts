@@ -80,6 +80,7 @@ export class Reach {
   /** The reader is at another place, or something came or grew; `heightOf` measures a chunk that is drawn. */
   moved({ abovePx, belowPx, boxPx, atEnd }: Place, heightOf: (chunk: Chunk) => number | undefined): void {
     const chunks = this.#timeline.chunks.peek();
+    if (chunks.length === 0) return;
     const span = this.#span.peek();
     let [from, to] = this.#edges(chunks, span);
     const measure = (at: number) => {

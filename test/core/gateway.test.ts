@@ -137,3 +137,16 @@ test("who has not read the last pages is given no further one", async t => {
   assert.equal(counts.get("cut"), undefined);
   assert.equal(gateway.size, 1);
 });
+
+test("only so many requests of one client wait for one before them, and the others are told when to come again", async t => {
+  const read = Promise.withResolvers<unknown>();
+  const { gateway, port } = await newGateway(t, [() => read.promise]);
+  const ana = await connect(t, { port }, { name: "Ana" });
+  const answers = [ana.join("lobby"), ...Array.from({ length: 300 }, () => ana.ask("leave", { room: "hall" }))];
+  const refused = await Promise.all(answers.slice(256));
+  for (const { code, retryAfterMs } of refused) assert.deepEqual([code, retryAfterMs], ["rate-limited", 1_000]);
+  assert.equal(gateway.requests, 256);
+  read.resolve(EMPTY);
+  for (const { ok } of await Promise.all(answers.slice(0, 256))) assert.equal(ok, true);
+  assert.equal(gateway.requests, 0);
+});

@@ -84,6 +84,46 @@ async function newClient(t: TestContext, server: TestServer, transports = ["webs
   return { socket, wire, told, hears };
 }
 
+test("of a client that sends much at once no more is read in one turn than one piece from the system", async t => {
+  const server = await newServer(t);
+  const { socket } = await newClient(t, server);
+  const perTurn: number[] = [];
+  let [isOver, seen] = [false, 0];
+  const counting = (async () => {
+    while (!isOver) {
+      await turn();
+      perTurn.push(server.received.length - seen);
+      seen = server.received.length;
+    }
+  })();
+  // 400 KB in small events, written before the server reads any of it.
+  const count = 8_000;
+  for (let index = 0; index < count; index++) socket.emit("much", { index, text: "x".repeat(20) });
+  await server.until(() => server.received.length === count);
+  isOver = true;
+  await counting;
+  assert.deepEqual(
+    server.received.map(({ args }) => (args[0] as { index: number }).index),
+    Array.from({ length: count }, (_, index) => index),
+  );
+  const most = Math.max(...perTurn);
+  assert.ok(most <= 65_536 / 50 + 64, `${most} in one turn`);
+});
+
+test("a client whose reading was paused for good stays so, however much it had sent", async t => {
+  const server = await newServer(t);
+  const { socket, wire } = await newClient(t, server);
+  for (let index = 0; index < 8_000; index++) socket.emit("much", { text: "x".repeat(20) });
+  await server.until(() => server.received.length >= 64);
+  wire.pause();
+  await turn();
+  const read = server.received.length;
+  for (let turns = 0; turns < 20; turns++) await turn();
+  assert.equal(server.received.length, read);
+  wire.resume();
+  await server.until(() => server.received.length === 8_000);
+});
+
 const BOTH = [["websocket"], ["polling"]];
 
 test("the versions are those whose insides the wire was written for", () => {

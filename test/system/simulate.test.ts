@@ -49,7 +49,7 @@ for (const [mutant, seed] of [
   ["early over a gap", 1],
   ["early and again", 1],
   ["early and never", 1],
-  ["no fork handling", 11],
+  ["no fork handling", 5],
   ["no join barrier", 4],
   ["no fetching of files", 6],
   ["ack before the file", 6],

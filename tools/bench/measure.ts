@@ -7,12 +7,15 @@ import { find } from "./workloads.ts";
 export type Outcome = { figures?: Figures; faults: string[]; skipped?: string; failed?: string };
 
 const [letter = "", name = "", short] = process.argv.slice(2);
+const closing: (() => unknown)[] = [];
+// Who started this is gone: nothing of it stays behind. An interrupt meets both, and its end is that of the one above.
+process.stdin.resume().once("end", () => void close().then(() => process.exit(1)));
+process.on("SIGINT", () => {});
 const outcome = await measure();
 process.stdout.write(`${JSON.stringify(outcome)}\n`, () => process.exit());
 
 async function measure(): Promise<Outcome> {
   const faults: string[] = [];
-  const closing: (() => unknown)[] = [];
   const run: Run = {
     short: short === "--short",
     defer: close => closing.push(close),
@@ -27,6 +30,10 @@ async function measure(): Promise<Outcome> {
     if (error instanceof Skipped) return { faults, skipped: error.message };
     return { faults, failed: (error as Error).stack ?? String(error) };
   } finally {
-    for (const close of closing.reverse()) await close();
+    await close();
   }
+}
+
+async function close(): Promise<void> {
+  for (const last of closing.splice(0).reverse()) await last();
 }

@@ -52,7 +52,7 @@ function rotated<Item>(items: readonly Item[], round: number): Item[] {
 async function runOnce(letter: string, contender: string, short: boolean): Promise<Outcome> {
   const words = [process.execPath, "--no-warnings", MEASURE, letter, contender, ...(short ? ["--short"] : [])];
   const [program = "", ...rest] = pinned(LOAD_CORE, words);
-  const child = spawn(program, rest, { stdio: ["ignore", "pipe", "inherit"], timeout: RUN_WITHIN_MS });
+  const child = spawn(program, rest, { stdio: ["pipe", "pipe", "inherit"], timeout: RUN_WITHIN_MS });
   const said = await text(child.stdout);
   const line = said.trim().split("\n").at(-1) ?? "";
   return line.startsWith("{") ? (JSON.parse(line) as Outcome) : { faults: [], failed: "the run came to no end" };

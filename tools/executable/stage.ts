@@ -77,6 +77,12 @@ const withoutSheetMaps: Plugin = {
   setup: ({ onLoad }) => onLoad({ filter: /node_modules[\\/]source-map-js[\\/]/ }, () => ({ contents: "" })),
 };
 
+/** Engine.IO asks only how a browser may get something packed, and not which types it takes: half a megabyte of heap. */
+const withoutMediaTypes: Plugin = {
+  name: "without-media-types",
+  setup: ({ onLoad }) => onLoad({ filter: /mime-db[\\/]db\.json$/ }, () => ({ contents: "{}", loader: "json" })),
+};
+
 /**
  * Fills `folder` anew. The UI has to be built; `page` is what esbuild said of its bundles. The same sources give the same bytes,
  * wherever they lie. Returns the licences of what is inside.
@@ -84,7 +90,7 @@ const withoutSheetMaps: Plugin = {
 export async function stage(target: Target, folder: string, page: readonly Metafile[]): Promise<string> {
   await rm(folder, { recursive: true, force: true });
   const bundles = [...page];
-  const plugins = [embeddedLibrary, embeddedWorkers(bundles), embeddedProber, withoutSheetMaps];
+  const plugins = [embeddedLibrary, embeddedWorkers(bundles), embeddedProber, withoutSheetMaps, withoutMediaTypes];
   bundles.push(
     await writeScripts(folder, { entryPoints: ["core/main.ts", "core/native.ts", `${PROBER}.ts`], plugins }),
   );

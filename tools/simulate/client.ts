@@ -125,7 +125,7 @@ export class Client {
 
   #askPage(): void {
     const asked = ++this.#asked;
-    this.#ask("join", { room: this.room, cursor: this.#cursor, last: this.#last, asked }, answer => {
+    this.#ask("join", { room: this.room, cursor: { ...this.#cursor }, last: { ...this.#last }, asked }, answer => {
       if (answer.ok || asked !== this.#asked) return;
       this.#isJoining = false;
       if (answer.code === "reset") this.#reset();
@@ -145,8 +145,9 @@ export class Client {
   #page({ asked, messages, cursor, last, more }: Joined): void {
     if (asked !== this.#asked) return;
     for (const message of messages) this.#show(message);
-    this.#cursor = cursor;
-    this.#last = last ?? {};
+    // As if it had come over a wire: others may have been given the same page.
+    this.#cursor = { ...cursor };
+    this.#last = { ...last };
     this.#live.clear();
     if (more) return this.#askPage();
     this.#isJoining = false;

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { startRedis } from "../servers/redis.ts";
 import { type Server, startServer } from "../servers/server.ts";
-import { type Contender, type Run, Skipped } from "../workload.ts";
+import { type Contender, type Run, Skipped, WEB_CHAT } from "../workload.ts";
 import { type Crowd, connectAll, gather } from "./crowd.ts";
 
 export type Pair = { near: Server; far: Server; crowd: Crowd };
@@ -11,7 +11,7 @@ const LOOK_EVERY_MS = 20;
 
 /** Starts both, and a Redis where they need one; resolves when all readers and the writer are in one room. */
 export async function pair(contender: Contender, run: Run, readers: number): Promise<Pair> {
-  if (run.short && !contender.durable) throw new Skipped("no peers in the short form");
+  if (run.short && contender !== WEB_CHAT) throw new Skipped("not in the short form");
   const [near, far] = await startBoth(contender, run);
   const crowd = await gather(far, contender, run, { rooms: 1, each: readers, writers: 1 });
   // Somebody who is not among the readers, and whose deliveries do not count: they cross nothing.

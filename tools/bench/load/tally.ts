@@ -8,6 +8,8 @@ const DOT = 0x2e;
 const ZERO = 0x30;
 /** Runs of bytes that are kept beside their meaning: receivers of a room get the same. */
 const KEPT_RUNS = 4;
+/** What has not come after that is lost. */
+const SILENT_SECONDS = 10;
 
 export type Faults = { lost: number; doubled: number; disordered: number; stray: number };
 
@@ -31,15 +33,17 @@ export class Tally {
     return room;
   }
 
-  /** Resolves when there were that many deliveries; also when none came for `silentMs`. */
-  async until(deliveries: number, silentMs = 10_000): Promise<void> {
+  /** Resolves when there were that many deliveries; also when none came for `SILENT_SECONDS`. */
+  async until(deliveries: number): Promise<void> {
     if (this.deliveries >= deliveries) return;
-    let before = -1;
+    let before = this.deliveries;
+    let silent = 0;
     await new Promise<void>(resolve => {
       const watch = setInterval(() => {
-        if (this.deliveries === before) done();
+        silent = this.deliveries === before ? silent + 1 : 0;
         before = this.deliveries;
-      }, silentMs);
+        if (silent === SILENT_SECONDS) done();
+      }, 1_000);
       const done = () => {
         clearInterval(watch);
         this.#wanted = Number.POSITIVE_INFINITY;

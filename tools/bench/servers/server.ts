@@ -94,12 +94,12 @@ export function pinned(core: number, command: readonly string[]): string[] {
   return existsSync("/usr/bin/taskset") ? ["/usr/bin/taskset", "-c", String(core), ...command] : [...command];
 }
 
-/** `BENCH_FLAGS` are for Node, such as `--cpu-prof`; `BENCH_PROGRAM` is run in place of core/main.ts. */
+/** `BENCH_FLAGS` are for Node, such as `--cpu-prof`. */
 async function webChat(run: Run, { settings }: ServerOptions): Promise<{ command: string[]; env: object }> {
   const DATA_DIR = settings?.DATA_DIR ?? join(await scratch(run), "data");
   const flags = process.env.BENCH_FLAGS?.split(" ").filter(flag => flag !== "") ?? [];
   return {
-    command: [process.execPath, ...flags, process.env.BENCH_PROGRAM ?? MAIN],
+    command: [process.execPath, ...flags, MAIN],
     env: { PORT: "0", HOST: "127.0.0.1", LOG_LEVEL: "info", ...UNLIMITED, ...settings, DATA_DIR },
   };
 }

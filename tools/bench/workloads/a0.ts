@@ -5,6 +5,7 @@ import { startServer } from "../servers/server.ts";
 import type { Contender, Workload } from "../workload.ts";
 
 const CLIENTS = 200;
+const SHORT_CLIENTS = 50;
 const PER_WRITE = 256;
 const BATCHES: Contender = { name: "prepared-batches", server: "prepared", speech: "ws", durable: false };
 const SINGLES: Contender = { name: "prepared-singles", server: "prepared", speech: "ws", durable: false };
@@ -19,7 +20,8 @@ export const workload: Workload = {
   ],
   async measure(contender, run) {
     const server = await startServer(contender.server, run);
-    const crowd = await gather(server, contender, run, { rooms: 1, each: CLIENTS, writers: 1 });
+    const each = run.short ? SHORT_CLIENTS : CLIENTS;
+    const crowd = await gather(server, contender, run, { rooms: 1, each, writers: 1 });
     const { client, author } = crowd.writers[0] as Writer;
     const messages = run.short ? 2_000 : 40_000;
     const perFrame = contender === BATCHES ? PER_WRITE : 1;
@@ -28,11 +30,11 @@ export const workload: Workload = {
     const cpu = process.cpuUsage();
     const startedAt = performance.now();
     await client.ask("go", { go: true });
-    await crowd.tally.until(messages * CLIENTS);
+    await crowd.tally.until(messages * each);
     const ms = performance.now() - startedAt;
     const { user, system } = process.cpuUsage(cpu);
     await check(crowd, run);
-    const deliveries = messages * CLIENTS;
+    const deliveries = messages * each;
     return { perSecond: deliveries / (ms / 1_000), loadCpuUs: (user + system) / deliveries };
   },
 };

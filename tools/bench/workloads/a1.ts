@@ -5,6 +5,7 @@ import { startServer } from "../servers/server.ts";
 import { ALL, type Workload } from "../workload.ts";
 
 const CLIENTS = 200;
+const SHORT_CLIENTS = 50;
 const WRITERS = 8;
 
 export const workload: Workload = {
@@ -18,10 +19,11 @@ export const workload: Workload = {
   ],
   async measure(contender, run) {
     const server = await startServer(contender.server, run);
-    const crowd = await gather(server, contender, run, { rooms: 1, each: CLIENTS, writers: WRITERS });
+    const each = run.short ? SHORT_CLIENTS : CLIENTS;
+    const crowd = await gather(server, contender, run, { rooms: 1, each, writers: WRITERS });
     const inFlight = contender.speech === "plain" ? 64 : 256;
-    const [warm, messages, maxMs] = run.short ? [200, 600, 2_000] : [5_000, 20_000, 15_000];
-    await saturate(crowd, { messages: warm, inFlight, maxMs: maxMs / 3 });
+    const [warm, messages, maxMs] = run.short ? [200, 600, 2_000] : [5_000, 20_000, 8_000];
+    await saturate(crowd, { messages: warm, inFlight, maxMs: maxMs / 4 });
     const cpuMs = server.cpuMs();
     const { deliveries, ms } = await saturate(crowd, { messages, inFlight, maxMs });
     const cpuUs = ((server.cpuMs() - cpuMs) * 1_000) / deliveries;

@@ -2,16 +2,17 @@
 import { gather } from "../load/crowd.ts";
 import { check, pace, percentile } from "../load/writing.ts";
 import { startServer } from "../servers/server.ts";
-import { ALL, type Workload } from "../workload.ts";
+import { SOCKET_IO, WEB_CHAT, WEB_CHAT_PLAIN, type Workload, WS, WS_COALESCING } from "../workload.ts";
 
 const CLIENTS = 200;
+const SHORT_CLIENTS = 50;
 const WRITERS = 8;
 const PER_SECOND = 50;
 
 export const workload: Workload = {
   letter: "a2",
   title: "One room of 200, 50 messages a second",
-  contenders: ALL,
+  contenders: [WEB_CHAT, WEB_CHAT_PLAIN, SOCKET_IO, WS, WS_COALESCING],
   rounds: 5,
   figures: [
     { key: "p50", title: "p50, ms", digits: 2, ratio: true },
@@ -21,8 +22,9 @@ export const workload: Workload = {
   ],
   async measure(contender, run) {
     const server = await startServer(contender.server, run);
-    const crowd = await gather(server, contender, run, { rooms: 1, each: CLIENTS, writers: WRITERS });
-    const [warm, messages, perSecond] = run.short ? [10, 50, 100] : [100, 400, PER_SECOND];
+    const each = run.short ? SHORT_CLIENTS : CLIENTS;
+    const crowd = await gather(server, contender, run, { rooms: 1, each, writers: WRITERS });
+    const [warm, messages, perSecond] = run.short ? [10, 50, 100] : [100, 300, PER_SECOND];
     await pace(crowd, { messages: warm, perSecond });
     crowd.tally.isTimed = true;
     const cpuMs = server.cpuMs();

@@ -22,8 +22,8 @@ export const workload: Workload = {
     const server = await startServer(contender.server, run);
     const rooms = run.short ? 30 : 300;
     const crowd = await gather(server, contender, run, { rooms, each: IN_ROOM, writers: 1, people: PEOPLE });
-    const [warm, count, maxMs] = run.short ? [300, 1_000, 2_000] : [5_000, 20_000, 10_000];
-    await saturate(crowd, { messages: warm, inFlight: IN_FLIGHT, maxMs: maxMs / 3 });
+    const [warm, count, maxMs] = run.short ? [300, 1_000, 2_000] : [5_000, 20_000, 5_000];
+    await saturate(crowd, { messages: warm, inFlight: IN_FLIGHT, maxMs: maxMs / 4 });
     const cpuMs = server.cpuMs();
     const { deliveries, messages, ms } = await saturate(crowd, { messages: count, inFlight: IN_FLIGHT, maxMs });
     const cpuUs = ((server.cpuMs() - cpuMs) * 1_000) / deliveries;

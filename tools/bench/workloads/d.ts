@@ -8,7 +8,7 @@ import { SOCKET_IO, WEB_CHAT, type Workload, WS } from "../workload.ts";
 
 /** Connections that are there before: what only the first ones cost is no matter of each. */
 const FIRST = 100;
-const SETTLE_MS = 5_000;
+const SETTLE_MS = 3_000;
 /** As many people as connections; otherwise each of 100 people has many. */
 const STRANGERS = { ...WEB_CHAT, name: "web-chat-4000-people" };
 const ROOM = "lobby";
@@ -17,6 +17,7 @@ export const workload: Workload = {
   letter: "d",
   title: "4,000 idle connections",
   contenders: [WEB_CHAT, STRANGERS, SOCKET_IO, WS],
+  rounds: 2,
   figures: [
     { key: "kb", title: "RSS per connection, KB", digits: 1, ratio: true },
     { key: "rssMb", title: "RSS with all of them, MB" },

@@ -28,7 +28,7 @@ export const workload: Workload = {
   ],
   async measure(contender, run) {
     if (contender === SEARCH) throw new Skipped("no search yet");
-    const [messages, pages] = run.short ? [20_000, 20] : [1_000_000, 500];
+    const [messages, pages] = run.short ? [10_000, 20] : [1_000_000, 500];
     const directory = join(await scratch(run), "data");
     const { rows, marked } = await fillDirectory(directory, messages);
     const server = await startServer(contender.server, run, { settings: { DATA_DIR: directory } });

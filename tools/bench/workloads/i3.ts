@@ -14,6 +14,7 @@ export const workload: Workload = {
   letter: "i3",
   title: "As rooms grow in number: 1, 10, 100, 1,000 rooms of the same 10 clients",
   contenders: [WEB_CHAT, SOCKET_IO],
+  rounds: 2,
   figures: COUNTS.flatMap(count => [
     { key: `perSecond${count}`, title: `${count} rooms: messages/s`, ratio: true as const },
     { key: `cpuUs${count}`, title: `${count}: CPU per message, µs`, digits: 1, ratio: true as const },
@@ -37,9 +38,9 @@ export const workload: Workload = {
         room: rooms[index % count] as string,
       }));
       const messages = run.short ? 500 : 10_000;
-      await saturate(crowd, { messages: messages / 4, inFlight: IN_FLIGHT, maxMs: 2_000 });
+      await saturate(crowd, { messages: messages / 4, inFlight: IN_FLIGHT, maxMs: 1_000 });
       const cpuMs = server.cpuMs();
-      const took = await saturate(crowd, { messages, inFlight: IN_FLIGHT, maxMs: 4_000 });
+      const took = await saturate(crowd, { messages, inFlight: IN_FLIGHT, maxMs: 2_000 });
       figures[`perSecond${count}`] = took.messages / (took.ms / 1_000);
       figures[`cpuUs${count}`] = ((server.cpuMs() - cpuMs) * 1_000) / took.messages;
     }

@@ -30,7 +30,7 @@ export const workload: Workload = {
     { key: "ackP99", title: "p99 of its acks meanwhile, ms", digits: 1 },
   ],
   async measure({ server }, run) {
-    const envelopes = run.short ? 20_000 : 1_000_000;
+    const envelopes = run.short ? 10_000 : 1_000_000;
     const directory = join(await scratch(run), "data");
     await fillDirectory(directory, envelopes);
     const zmqPort = String(await freePort());

@@ -44,7 +44,7 @@ export const workload: Workload = {
     const seconds = Number(process.env.OVERLOAD_SECONDS ?? (run.short ? 5 : 60));
     const server = await startServer(name, run);
     const crowd = await gather(server, WEB_CHAT, run, CROWD);
-    const maxMs = run.short ? 1_000 : 5_000;
+    const maxMs = run.short ? 500 : 5_000;
     await saturate(crowd, { messages: 1e6, inFlight: 2_000, maxMs });
     const { messages, ms } = await saturate(crowd, { messages: 1e6, inFlight: 2_000, maxMs });
     const capacity = messages / (ms / 1_000);
