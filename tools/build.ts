@@ -135,7 +135,7 @@ const UNUSED: { filter: RegExp; contents: string }[] = [
   },
 ];
 
-/** Methods that what ui/connection.ts asks for never comes to: upgrades, reconnecting and retries are switched off there. */
+/** Methods that ui/connection.ts never comes to: upgrades, reconnecting and retries are switched off there. */
 const UNCALLED: { filter: RegExp; openings: RegExp[] }[] = [
   { filter: /engine\.io-client\/build\/esm\/socket\.js$/, openings: [/^ {4}_probe\(name\) \{/m] },
   {
@@ -144,7 +144,12 @@ const UNCALLED: { filter: RegExp; openings: RegExp[] }[] = [
   },
   {
     filter: /socket\.io-client\/build\/esm\/socket\.js$/,
-    openings: [/^ {4}_addToQueue\(args\) \{/m, /^ {4}_drainQueue\(force = false\) \{/m],
+    openings: [
+      /^ {4}_addToQueue\(args\) \{/m,
+      /^ {4}_drainQueue\(force = false\) \{/m,
+      /^ {4}offAny\(listener\) \{/m,
+      /^ {4}offAnyOutgoing\(listener\) \{/m,
+    ],
   },
 ];
 
