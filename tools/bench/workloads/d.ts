@@ -4,7 +4,7 @@ import { connectAll, join } from "../load/crowd.ts";
 import { Tally } from "../load/tally.ts";
 import { check, pace } from "../load/writing.ts";
 import { startServer } from "../servers/server.ts";
-import { SOCKET_IO, WEB_CHAT, type Workload, WS } from "../workload.ts";
+import { Skipped, SOCKET_IO, WEB_CHAT, type Workload, WS } from "../workload.ts";
 
 /** Connections that are there before: what only the first ones cost is no matter of each. */
 const FIRST = 100;
@@ -25,6 +25,7 @@ export const workload: Workload = {
     { key: "idleCpuPercent", title: "CPU while idle, %", digits: 1 },
   ],
   async measure(contender, run) {
+    if (run.short && contender === STRANGERS) throw new Skipped("no more people in the short form");
     const server = await startServer(contender.server, run);
     const [more, settleMs] = run.short ? [100, 200] : [4_000, SETTLE_MS];
     const hearing = new Tally().room();
