@@ -327,12 +327,18 @@ export class Gateway implements Outlet {
     const { id } = this.#parts.rooms.assertReadable(session.person, request.room);
     assertReads(client);
     client.joined.add(id);
-    await this.#audience.join(
-      client,
-      id,
-      () => this.#parts.reading.join(session.person, request),
-      joined => reply({ ok: true, ...joined, messages: joined.messages.map(message => inDialect(message, dialect)) }),
-    );
+    const enter = () =>
+      this.#audience.join(
+        client,
+        id,
+        () => this.#parts.reading.join(session.person, request),
+        joined => reply({ ok: true, ...joined, messages: joined.messages.map(message => inDialect(message, dialect)) }),
+      );
+    await enter().catch((error: unknown) => {
+      // What was read was taken back meanwhile. To join again without a cursor is what a client without one has just done.
+      if (request.cursor || asReject(error).code !== "reset") throw error;
+      return enter();
+    });
   }
 
   async leave(client: Client, input: object, reply: Reply): Promise<void> {

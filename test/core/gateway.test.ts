@@ -73,27 +73,41 @@ test("who has joined a room that is reset is told, and hears nothing of it until
   );
 });
 
-test("a join whose answer was read before a reset is refused, and the next one is answered", async t => {
-  let answer = (_: unknown) => {};
-  let asked = () => {};
-  const isAsked = new Promise<void>(resolve => {
-    asked = resolve;
-  });
-  const { gateway, port } = await newGateway(t, [
+/** A gateway whose first read waits: `read` resolves when it is asked for, with what answers it. */
+async function newWaitingGateway(t: TestContext) {
+  const asked = Promise.withResolvers<(answer: unknown) => void>();
+  const read = Promise.withResolvers<unknown>();
+  const reads = [
     () => {
-      asked();
-      return new Promise(resolve => {
-        answer = resolve;
-      });
+      asked.resolve(read.resolve);
+      return read.promise;
     },
-  ]);
+  ];
+  return { ...(await newGateway(t, reads)), read: asked.promise };
+}
+
+test("a join with a cursor whose answer was read before a reset is refused, and the next one is answered", async t => {
+  const { gateway, port, read } = await newWaitingGateway(t);
   const ana = await connect(t, { port }, { name: "Ana" });
-  const joining = ana.join("lobby");
-  await isAsked;
+  const joining = ana.join("lobby", { abcdefghijklmnop: 1 });
+  const answer = await read;
   gateway.reset(["lobby"]);
   answer(EMPTY);
   assert.equal((await joining).code, "reset");
   assert.equal((await ana.join("lobby")).ok, true);
+});
+
+test("a join without a cursor is read again after a reset, and hears what comes then", async t => {
+  const { gateway, port, read } = await newWaitingGateway(t);
+  const ana = await connect(t, { port }, { name: "Ana" });
+  const joining = ana.join("lobby");
+  const answer = await read;
+  gateway.reset(["lobby"]);
+  answer({ ...EMPTY, messages: [message("taken back")] });
+  const { ok, messages } = await joining;
+  assert.deepEqual([ok, messages], [true, []]);
+  gateway.messages("lobby", [message("new")]);
+  await ana.until(() => ana.messages("lobby").find(({ id }) => id === "new"));
 });
 
 test("who stops reading lags, and is cut off before its backlog fills the memory; the others hear everything", async t => {
