@@ -141,7 +141,11 @@ export class Router {
 
   /** A message that this node holds, or is about to. */
   async find(id: string, author?: string): Promise<Message | undefined> {
-    const stored = this.#cluster?.early.find(id, author) ?? (await this.#parts.log.find(id, author));
+    const early = this.#cluster?.early;
+    // Looked for first: it may be committed while the log is read.
+    const told = early?.find(id, author) ?? early?.find(id);
+    if (told && (author === undefined || told.author === author)) return toMessage(told, this.#parts.registry);
+    const stored = (await this.#parts.log.find(id, author)) ?? told;
     return stored && toMessage(stored, this.#parts.registry);
   }
 

@@ -71,7 +71,13 @@ export async function converged(...nodes: TestNode[]): Promise<void> {
   for (;;) {
     const digests = new Set(await Promise.all(nodes.map(({ log }) => log.digest())));
     if (digests.size === 1) return;
-    if (performance.now() > until) throw new Error(`the logs stay different: ${[...digests].join(" ")}`);
+    if (performance.now() > until) {
+      const held = nodes.map(async node => ({
+        sees: node.nodes().map(({ name }) => name),
+        heads: await node.log.heads(),
+      }));
+      throw new Error(`the logs stay different: ${JSON.stringify(await Promise.all(held))}`);
+    }
     await new Promise(resolve => setTimeout(resolve, 20));
   }
 }
