@@ -44,9 +44,9 @@ test("what went wrong in a simulated world once does not again", { skip }, async
 for (const [mutant, seed] of [
   ["no gap pull", 1],
   ["no heads", 1],
-  ["no dedupe", 1],
+  ["no dedupe", 7],
   ["ack before commit", 1],
-  ["early over a gap", 1],
+  ["early over a gap", 6],
   ["early and again", 1],
   ["early and never", 1],
   ["no fork handling", 5],

@@ -14,6 +14,8 @@ import { find, letters } from "./workloads.ts";
 
 const ROUNDS = 3;
 const SHORT_WITH_PEERS = "a1";
+/** Workloads at a time: counts do not depend on what else the machine does. */
+const SHORT_LANES = 2;
 
 const whole = (text: string): number => {
   if (!/^[1-9]\d{0,2}$/.test(text)) throw new InvalidArgumentError("a whole number from 1 up");
@@ -30,21 +32,27 @@ const command = new Command("bench")
 const { short = false, rounds, only } = command.opts<{ short?: true; rounds?: number; only?: string }>();
 
 const faults: string[] = [];
-for (const letter of command.args.length > 0 ? command.args : letters()) {
-  const workload = await find(letter);
-  const contenders = workload.contenders.filter(contender => takesPart(letter, contender));
-  if (contenders.length === 0) continue;
-  console.log(`\n${letter}: ${workload.title}`);
-  const times = short ? 1 : (rounds ?? workload.rounds ?? ROUNDS);
-  const result = await runRounds(workload, contenders, { rounds: times, short, say: line => console.log(line) });
-  faults.push(...result.faults);
-  // What was not measured beside all others, or not as it is, is no result.
-  const isWhole = !short && !only && !process.env.BENCH_FLAGS;
-  if (isWhole && result.faults.length === 0) keepResults(letter, times, result);
-}
+const left = command.args.length > 0 ? [...command.args] : letters();
+await Promise.all(Array.from({ length: short ? SHORT_LANES : 1 }, measure));
 if (!short) await draw();
 for (const fault of faults) console.error(`WRONG: ${fault}`);
 process.exit(faults.length > 0 ? 1 : 0);
+
+/** Measures what is left, one workload after another. */
+async function measure(): Promise<void> {
+  for (let letter = left.shift(); letter !== undefined; letter = left.shift()) {
+    const workload = await find(letter);
+    const contenders = workload.contenders.filter(contender => takesPart(workload.letter, contender));
+    if (contenders.length === 0) continue;
+    console.log(`\n${letter}: ${workload.title}`);
+    const times = short ? 1 : (rounds ?? workload.rounds ?? ROUNDS);
+    const result = await runRounds(workload, contenders, { rounds: times, short, say: line => console.log(line) });
+    faults.push(...result.faults);
+    // What was not measured beside all others, or not as it is, is no result.
+    const isWhole = !short && !only && !process.env.BENCH_FLAGS;
+    if (isWhole && result.faults.length === 0) keepResults(letter, times, result);
+  }
+}
 
 /** The short form asks whether web-chat counts right, and in one workload whether all others still can be measured. */
 function takesPart(letter: string, { name, server, speech }: Contender): boolean {
