@@ -323,6 +323,8 @@ for (const what of [
     assert.equal(await panel(tab).count(), 0);
     await say(tab, "after it");
     await row(tab, "after it").getByText("Sent", { exact: true }).waitFor({ state: "attached" });
+    // What is written after it does not wait for its file.
+    await sent(tab);
     assert.equal((await kept(t, node)).length, 1);
     assert.equal(await voices(tab).count(), 1);
   });
