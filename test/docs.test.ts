@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { test } from "node:test";
 import { SETTINGS } from "../core/settings.ts";
+import { type Measured, readResults, spread } from "../tools/bench/results.ts";
 import { join, row } from "./helpers/chat.ts";
 import { connect } from "./helpers/client.ts";
 import { newNode, temporaryDirectory } from "./helpers/node.ts";
@@ -37,6 +38,26 @@ for (const name of READMES) {
     };
     const [, ...quoted] = /(\d+) MB.*?([\d.]+) s\b.*?(\d+) MB/s.exec(read(name)) ?? [];
     assert.deepEqual(quoted, [sizeMb.toFixed(0), readySeconds.median.toFixed(1), idleRssMb.toFixed(0)]);
+  });
+
+  test(`${name} quotes the benchmark as it was measured`, () => {
+    const { a1, a2 } = readResults();
+    const median = (measured: Measured | undefined, contender: string, key: string) => {
+      const values = measured?.figures[contender]?.flatMap(figures => figures[key] ?? []) ?? [];
+      return values.length === 0 ? undefined : spread(values).median;
+    };
+    const rows = [...read(name).matchAll(/^\| ([\w.+-]+) \| ([\d,]+) \| ([\d.]+) \| ([\d.–]+) \| ([\d.–]+) \|$/gm)];
+    assert.ok(rows.length >= 5);
+    for (const [, contender = "", ...quoted] of rows) {
+      const perSecond = median(a1, contender, "perSecond");
+      assert.ok(perSecond !== undefined, contender);
+      assert.deepEqual(quoted, [
+        Number(perSecond.toPrecision(3)).toLocaleString("en-GB"),
+        median(a1, contender, "cpuUs")?.toFixed(2),
+        median(a2, contender, "p50")?.toFixed(1) ?? "–",
+        median(a2, contender, "p99")?.toFixed(1) ?? "–",
+      ]);
+    }
   });
 
   test(`${name} shows a picture that is there, and small`, () => {
