@@ -211,7 +211,7 @@ export class Cluster {
   /** Tells the peers where this node's page is. */
   servesAt(urls: string[]): void {
     this.self.urls = urls;
-    this.#perform(this.#membership.up().flatMap(({ address }) => (address ? [{ do: "greet", address }] : [])));
+    this.#perform(this.#membership.changed());
     this.#options.events.nodesChanged();
   }
 

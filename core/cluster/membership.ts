@@ -108,11 +108,16 @@ export class Membership {
     return this.#dialed.all().some(isMissing) || [...this.peers.values()].some(({ up }) => !up);
   }
 
-  /** This node has other addresses than before: the peers that are up are told. */
+  /** This node has other addresses than before: the peers are told. */
   moved(hosts: string[]): Effect[] {
     if (hosts.length === 0 || sameHosts(hosts, this.#self.hosts)) return [];
     this.#self.hosts = hosts;
-    return this.up().flatMap(({ address }) => (address ? [{ do: "greet", address }] : []));
+    return this.changed();
+  }
+
+  /** What this node says of itself is other than before. Who was greeted and is not up yet may have heard it as it was. */
+  changed(): Effect[] {
+    return this.#dialed.all().map(({ address }) => ({ do: "greet", address }));
   }
 
   /** Dials the peers of before this start. */

@@ -367,6 +367,12 @@ test("a node that has other addresses tells the peers that are up, and dials its
   assert.deepEqual(said(membership.introduced(node("cy", "10.0.0.8", { port: 6003 }), 0)), ["dial 127.0.0.1:6003"]);
 });
 
+test("what a node says anew of itself is said to those, too, that were greeted and are not up yet", () => {
+  const membership = withBo();
+  membership.seek([address("10.0.0.2"), address("10.0.0.3")]);
+  assert.deepEqual(said(membership.changed()), ["greet 10.0.0.2:6002", "greet 10.0.0.3:6002"]);
+});
+
 test("a peer that is forgotten is down, given up, and as unknown as before", () => {
   const membership = members();
   membership.recall([{ id: "bo", addresses: [address("10.0.0.2"), address("172.17.0.1")] }]);
