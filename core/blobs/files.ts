@@ -274,8 +274,10 @@ export class BlobFiles {
     const folder = join(this.#directory, hash.slice(0, 2));
     if (await mkdir(folder, { recursive: true, mode: 0o700 })) await flushFolder(this.#directory);
     try {
+      // Before it has its name: from then on it may be damaged by anybody.
+      const whole = await stat(partial);
       await rename(partial, join(folder, hash));
-      this.#cameWhole(hash);
+      this.#checks.found(hash, whole, true);
     } catch (error) {
       // Windows replaces no file that somebody reads.
       if (process.platform !== "win32" || !this.touch(hash)) throw error;
