@@ -1,6 +1,7 @@
 /** What is known of files: that they are whole, or damaged. It holds for the file that was read, and for no other of its name. */
 import type { Stats } from "node:fs";
 import { dropFirst } from "../bounded.ts";
+import { Gate } from "../gate.ts";
 
 /** Right bytes may be put in a file's place, also by hand. */
 type Seen = Pick<Stats, "ino" | "size" | "mtimeMs">;
@@ -9,14 +10,15 @@ type Seen = Pick<Stats, "ino" | "size" | "mtimeMs">;
 const MAX_WHOLE = 16_384;
 /** Files that somebody waits for are read so many at a time, whoever asks for how many. */
 const MAX_AT_ONCE = 2;
+/** More files than clients and peers together can ask for at a time. */
+const MAX_WAITING = 4_096;
 
 export class Checks {
   readonly #whole = new Map<string, string>();
   /** All there are: each is a file on the disk. */
   readonly #damaged = new Map<string, string>();
   readonly #underWay = new Map<string, Promise<boolean>>();
-  #running = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #gate = new Gate({ atOnce: MAX_AT_ONCE, waiting: MAX_WAITING });
 
   isWhole(hash: string, file: Seen): boolean {
     if (this.#whole.get(hash) !== stampOf(file)) return false;
@@ -49,22 +51,9 @@ export class Checks {
   share(hash: string, check: () => Promise<boolean>): Promise<boolean> {
     const known = this.#underWay.get(hash);
     if (known) return known;
-    const checking = this.#inTurn(check).finally(() => this.#underWay.delete(hash));
+    const checking = this.#gate.pass(check).finally(() => this.#underWay.delete(hash));
     this.#underWay.set(hash, checking);
     return checking;
-  }
-
-  async #inTurn(check: () => Promise<boolean>): Promise<boolean> {
-    if (this.#running >= MAX_AT_ONCE) await new Promise<void>(resolve => this.#waiting.push(resolve));
-    else this.#running++;
-    try {
-      return await check();
-    } finally {
-      // Whoever is next takes this one's place.
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#running--;
-    }
   }
 }
 
