@@ -38,7 +38,6 @@ export class Client {
   /** Questions so far: what answers one from before a reset is of no use. */
   #asked = 0;
   #joined = false;
-  #held: Message[] = [];
   /** The places of what came live since the last page. */
   #live = new Set<string>();
   #after = "";
@@ -79,7 +78,6 @@ export class Client {
     link.life.alive = false;
     if (link.node.life.alive) link.node.leave(link.guest);
     this.#isJoining = this.#joined = false;
-    this.#held = [];
     this.#underWay = undefined;
   }
 
@@ -152,15 +150,11 @@ export class Client {
     if (more) return this.#askPage();
     this.#isJoining = false;
     this.#joined = true;
-    this.#receive(this.#held.splice(0));
   }
 
   #receive(messages: readonly Message[]): void {
-    if (this.#isJoining) {
-      this.#held.push(...messages);
-      return;
-    }
-    if (!this.#joined) return;
+    // What comes before an answer was told before the node was asked, and is in that answer or follows it.
+    if (!this.#joined || this.#isJoining) return;
     let gap = false;
     for (const message of messages) {
       const at = this.#cursor[message.origin] ?? 0;
@@ -188,7 +182,6 @@ export class Client {
     this.shown.clear();
     this.#cursor = {};
     this.#last = {};
-    this.#held = [];
     this.#live.clear();
     this.#joined = this.#isJoining = false;
     this.#join();
