@@ -7,8 +7,8 @@ import { globSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 
-/** Tests wait for others half of their time: four take two cores. */
-const AT_ONCE = Math.min(8, availableParallelism() * 2);
+/** Tests wait for others more than half of their time: five take two cores. */
+const AT_ONCE = Math.min(8, Math.floor(availableParallelism() * 2.5));
 
 const root = join(import.meta.dirname, "..");
 const asked = process.argv.slice(2);

@@ -18,6 +18,8 @@ export type Measured = {
   figures: Record<string, Figures[]>;
   /** Contenders that could not run, and why. */
   skipped: Record<string, string>;
+  /** Contenders whose counts were wrong, and what of them. */
+  wrong?: Record<string, string>;
 };
 export type Results = Record<string, Measured>;
 
@@ -26,9 +28,9 @@ export function readResults(): Results {
 }
 
 /** Puts the letter's figures in place of those that were there. */
-export function keepResults(letter: string, rounds: number, { figures, skipped }: Rounds): void {
+export function keepResults(letter: string, rounds: number, { figures, skipped, wrong }: Rounds): void {
   const date = new Date().toISOString().slice(0, 10);
-  const kept = { ...readResults(), [letter]: { date, machine: machine(), rounds, figures, skipped } };
+  const kept = { ...readResults(), [letter]: { date, machine: machine(), rounds, figures, skipped, wrong } };
   const sorted = Object.fromEntries(Object.entries(kept).sort(([a], [b]) => (a < b ? -1 : 1)));
   mkdirSync(RESULTS, { recursive: true });
   writeFileSync(FILE, `${JSON.stringify(sorted, rounded, 1)}\n`);

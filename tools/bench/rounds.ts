@@ -13,32 +13,38 @@ export type Rounds = {
   /** Figures by contender, one a round. */
   figures: Record<string, Figures[]>;
   skipped: Record<string, string>;
+  /** What was wrong with a peer's counts, by its name: it has no figures then. */
+  wrong: Record<string, string>;
   /** Counts that were wrong, and runs that came to no end. */
   faults: string[];
 };
 
-export type RoundsOptions = { rounds: number; short: boolean; say: (line: string) => void };
+type RoundsOptions = { rounds: number; short: boolean; say: (line: string) => void };
 
 export async function runRounds(
   workload: Workload,
   contenders: readonly Contender[],
   { rounds, short, say }: RoundsOptions,
 ): Promise<Rounds> {
-  const result: Rounds = { figures: {}, skipped: {}, faults: [] };
+  const result: Rounds = { figures: {}, skipped: {}, wrong: {}, faults: [] };
   for (let round = 0; round < rounds; round++) {
-    for (const { name } of rotated(contenders, round)) {
-      if (name in result.skipped) continue;
+    for (const { name, server } of rotated(contenders, round)) {
+      if (name in result.skipped || name in result.wrong) continue;
       const { figures, faults, skipped, failed } = await runOnce(workload.letter, name, short);
       const what = `${workload.letter} ${name}, round ${round + 1}`;
-      for (const fault of faults) result.faults.push(`${what}: ${fault}`);
+      // That a peer loses messages is a finding; in the short form it would be this load's own mistake.
+      const isFinding = server !== "web-chat" && !short && faults.length > 0;
+      if (isFinding) result.wrong[name] = faults.join("; ");
+      else for (const fault of faults) result.faults.push(`${what}: ${fault}`);
       if (failed !== undefined) result.faults.push(`${what}: ${failed}`);
       if (skipped !== undefined) result.skipped[name] = skipped;
-      if (figures) result.figures[name] = [...(result.figures[name] ?? []), figures];
+      if (figures && !isFinding) result.figures[name] = [...(result.figures[name] ?? []), figures];
       say(
         `${what}: ${skipped ?? failed ?? shown(workload, figures ?? {})}${faults.map(fault => `; ${fault}`).join("")}`,
       );
     }
   }
+  for (const name of Object.keys(result.wrong)) delete result.figures[name];
   return result;
 }
 

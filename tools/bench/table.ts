@@ -20,7 +20,7 @@ export function report(workloads: readonly Workload[], results: Results): string
 }
 
 function section(workload: Workload, measured: Measured): string {
-  const { date, machine, rounds, skipped, figures } = measured;
+  const { date, machine, rounds, skipped, wrong = {}, figures } = measured;
   const runs = workload.contenders.filter(({ name }) => figures[name]);
   const groups: [string, Contender[]][] = [
     ["On disk before it is acked:", runs.filter(({ durable }) => durable)],
@@ -33,6 +33,7 @@ function section(workload: Workload, measured: Measured): string {
       members.length === 0 ? [] : [title, table(workload.figures, members, figures)],
     ),
     ...Object.entries(skipped).map(([name, why]) => `${name} was skipped: ${why}.`),
+    ...Object.entries(wrong).map(([name, what]) => `${name} has no figures, as its counts were wrong: ${what}.`),
   ].join("\n\n");
 }
 

@@ -12,7 +12,7 @@ export type Writer = {
   filler?: string;
 };
 export type Crowd = { tally: Tally; clients: Client[]; writers: Writer[]; rooms: string[] };
-export type CrowdOptions = {
+type CrowdOptions = {
   rooms: number;
   /** Clients of each room. */
   each: number;
@@ -56,7 +56,7 @@ export async function join(client: Client, room: string, hearing: Hearing): Prom
   if (!answer.ok) throw new Error(`join: ${JSON.stringify(answer)}`);
 }
 
-export type ConnectAllOptions = {
+type ConnectAllOptions = {
   clients: number;
   /** People whom they are, in turns; one each unless given. */
   people?: number | undefined;
@@ -91,7 +91,7 @@ export async function connectAll(
 }
 
 /** A person of the load, the same each time. The type `text` is known, as to web-chat's own page. */
-export function authOf(person: number, speech: string): Record<string, unknown> {
+function authOf(person: number, speech: string): Record<string, unknown> {
   const token = `bench-person-${String(person).padStart(12, "0")}`;
   return { name: `Person ${person}`, token, batch: speech === "batch", types: ["text"] };
 }

@@ -4,7 +4,7 @@ import { Member } from "./member.ts";
 import { Person } from "./person.ts";
 import { Writer } from "./writer.ts";
 
-export type Storm = {
+type Storm = {
   port: number;
   people: number;
   rooms: number;

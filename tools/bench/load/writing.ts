@@ -1,6 +1,6 @@
 /** How the writers of a crowd write: as much as is acked, or at a pace. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Run } from "../workload.ts";
+import type { Figure, Figures, Run } from "../workload.ts";
 import type { Answer } from "./client.ts";
 import type { Crowd, Writer } from "./crowd.ts";
 
@@ -117,6 +117,40 @@ export async function pace(
     );
   }
   return ended(crowd, startedAt, before, await Promise.all(answers));
+}
+
+/** The columns of `measurePaced`. */
+export const PACED_FIGURES: readonly Figure[] = [
+  { key: "p50", title: "p50, ms", digits: 2, ratio: true },
+  { key: "p99", title: "p99, ms", digits: 2, ratio: true },
+  { key: "p999", title: "p99.9, ms", digits: 2, ratio: true },
+  { key: "cpuUs", title: "CPU of the servers per delivery, µs", digits: 2, ratio: true },
+];
+
+/** At a pace: how long each delivery takes, and what it costs the servers, whose CPU time so far `cpuMs` says. */
+export async function measurePaced(
+  crowd: Crowd,
+  run: Run,
+  { cpuMs, ...pacing }: { messages: number; perSecond: number; cpuMs: () => number },
+): Promise<Figures> {
+  crowd.tally.isTimed = true;
+  const before = cpuMs();
+  const { deliveries } = await pace(crowd, pacing);
+  const cpuUs = ((cpuMs() - before) * 1_000) / deliveries;
+  await check(crowd, run);
+  const within = (share: number) => percentile(crowd.tally.latencies, share);
+  return { p50: within(0.5), p99: within(0.99), p999: within(0.999), cpuUs };
+}
+
+/** As much as goes through for up to two seconds, after a quarter of it to warm up. */
+export async function measureSaturated(
+  crowd: Crowd,
+  { messages, inFlight, cpuMs }: { messages: number; inFlight: number; cpuMs: () => number },
+): Promise<{ took: Written; cpuMs: number }> {
+  await saturate(crowd, { messages: messages / 4, inFlight, maxMs: 1_000 });
+  const before = cpuMs();
+  const took = await saturate(crowd, { messages, inFlight, maxMs: 2_000 });
+  return { took, cpuMs: cpuMs() - before };
 }
 
 async function ended({ tally }: Crowd, startedAt: number, before: number, took: readonly Took[]): Promise<Written> {
