@@ -28,6 +28,7 @@ test("figures that stay as they are, or jitter, are said every half minute only"
   assert.deepEqual(said({ lagMs: 0 }, { lagMs: 15 }), [true, false]);
   const peer = { id: "node-2", name: "hall", up: true, rttMs: 0.4, behind: 0, clockMs: null };
   assert.deepEqual(said({ peers: [peer] }, { peers: [{ ...peer, rttMs: 7 }] }), [true, false]);
+  assert.deepEqual(said({ messagesPerSecond: 50.2 }, { messagesPerSecond: 49.8 }), [true, false]);
   const clock = (clockMs: number | null) => ({ peers: [{ ...peer, clockMs }] });
   assert.deepEqual(said(clock(-3), clock(40)), [true, false]);
 });
@@ -37,6 +38,7 @@ test("whatever is news is said at once", () => {
   for (const change of [
     { clients: 2 },
     { messagesPerSecond: 0.2 },
+    { messagesPerSecond: 70 },
     { lagMs: 50 },
     { rssBytes: 200 * 1024 * 1024 },
     { peers: [{ ...peer, up: false }] },

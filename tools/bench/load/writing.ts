@@ -127,12 +127,20 @@ export const PACED_FIGURES: readonly Figure[] = [
   { key: "cpuUs", title: "CPU of the servers per delivery, µs", digits: 2, ratio: true },
 ];
 
+/** Nobody is to be measured with code that is still being compiled: what a commit calls once has to be called a thousand times. */
+const WARM = { messages: 3_000, perSecond: 500 };
+const SETTLING_MESSAGES = 100;
+
 /** At a pace: how long each delivery takes, and what it costs the servers, whose CPU time so far `cpuMs` says. */
 export async function measurePaced(
   crowd: Crowd,
   run: Run,
   { cpuMs, ...pacing }: { messages: number; perSecond: number; cpuMs: () => number },
 ): Promise<Figures> {
+  if (!run.short) {
+    await pace(crowd, WARM);
+    await pace(crowd, { ...pacing, messages: SETTLING_MESSAGES });
+  }
   crowd.tally.isTimed = true;
   const before = cpuMs();
   const { deliveries } = await pace(crowd, pacing);

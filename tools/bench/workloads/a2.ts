@@ -1,6 +1,6 @@
 /** One room of 200 at a walking pace: how long a message takes to each of them. */
 import { gather } from "../load/crowd.ts";
-import { measurePaced, PACED_FIGURES, pace, saturate } from "../load/writing.ts";
+import { measurePaced, PACED_FIGURES } from "../load/writing.ts";
 import { startServer } from "../servers/server.ts";
 import { SOCKET_IO, WEB_CHAT, WEB_CHAT_PLAIN, type Workload, WS, WS_COALESCING } from "../workload.ts";
 
@@ -8,7 +8,6 @@ const CLIENTS = 200;
 const SHORT_CLIENTS = 50;
 const WRITERS = 8;
 const PER_SECOND = 50;
-const WARM_MS = 4_000;
 
 export const workload: Workload = {
   letter: "a2",
@@ -20,9 +19,7 @@ export const workload: Workload = {
     const server = await startServer(contender.server, run);
     const each = run.short ? SHORT_CLIENTS : CLIENTS;
     const crowd = await gather(server, contender, run, { rooms: 1, each, writers: WRITERS });
-    const [fast, warm, messages, perSecond] = run.short ? [100, 10, 50, 100] : [5_000, 100, 300, PER_SECOND];
-    await saturate(crowd, { messages: fast, inFlight: 64, maxMs: WARM_MS });
-    await pace(crowd, { messages: warm, perSecond });
+    const [messages, perSecond] = run.short ? [60, 100] : [300, PER_SECOND];
     return measurePaced(crowd, run, { messages, perSecond, cpuMs: () => server.cpuMs() });
   },
 };

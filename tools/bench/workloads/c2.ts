@@ -1,12 +1,10 @@
 /** One node to another at a walking pace: how long a message takes to those at the other. */
 import { pair } from "../load/pair.ts";
-import { measurePaced, PACED_FIGURES, pace } from "../load/writing.ts";
+import { measurePaced, PACED_FIGURES } from "../load/writing.ts";
 import { REDIS, REDIS_STREAMS, WEB_CHAT, WEB_CHAT_PLAIN, type Workload } from "../workload.ts";
 
 const READERS = 200;
 const PER_SECOND = 50;
-/** Nobody is to be measured with code that is still being compiled. */
-const WARM_PER_SECOND = 250;
 
 export const workload: Workload = {
   letter: "c2",
@@ -16,9 +14,7 @@ export const workload: Workload = {
   figures: PACED_FIGURES,
   async measure(contender, run) {
     const { near, far, crowd } = await pair(contender, run, run.short ? 50 : READERS);
-    const [fast, warm, messages] = run.short ? [50, 10, 40] : [750, 50, 400];
-    await pace(crowd, { messages: fast, perSecond: WARM_PER_SECOND });
-    await pace(crowd, { messages: warm, perSecond: PER_SECOND });
+    const messages = run.short ? 50 : 300;
     return measurePaced(crowd, run, { messages, perSecond: PER_SECOND, cpuMs: () => near.cpuMs() + far.cpuMs() });
   },
 };
