@@ -150,14 +150,22 @@ export async function measurePaced(
   return { p50: within(0.5), p99: within(0.99), p999: within(0.999), cpuUs };
 }
 
-/** As much as goes through for up to two seconds, after a quarter of it to warm up. */
+const SATURATED_MS = 6_000;
+const SHORT_MESSAGES = 800;
+
+/**
+ * As much as goes through, after half of the time to warm up: each contender for the same time, however fast it is. Returns
+ * also the CPU time that it took the servers; `cpuMs` says theirs so far.
+ */
 export async function measureSaturated(
   crowd: Crowd,
-  { messages, inFlight, cpuMs }: { messages: number; inFlight: number; cpuMs: () => number },
+  run: Run,
+  { inFlight, cpuMs, forMs = SATURATED_MS }: { inFlight: number; cpuMs: () => number; forMs?: number },
 ): Promise<{ took: Written; cpuMs: number }> {
-  await saturate(crowd, { messages: messages / 4, inFlight, maxMs: 1_000 });
+  const messages = run.short ? SHORT_MESSAGES : Number.POSITIVE_INFINITY;
+  await saturate(crowd, { messages: messages / 4, inFlight, maxMs: forMs / 2 });
   const before = cpuMs();
-  const took = await saturate(crowd, { messages, inFlight, maxMs: 2_000 });
+  const took = await saturate(crowd, { messages, inFlight, maxMs: forMs });
   return { took, cpuMs: cpuMs() - before };
 }
 

@@ -1,6 +1,6 @@
 /** One room of 200, as much as goes through. */
 import { gather } from "../load/crowd.ts";
-import { check, saturate } from "../load/writing.ts";
+import { check, measureSaturated } from "../load/writing.ts";
 import { startServer } from "../servers/server.ts";
 import { ALL, type Workload } from "../workload.ts";
 
@@ -22,12 +22,9 @@ export const workload: Workload = {
     const each = run.short ? SHORT_CLIENTS : CLIENTS;
     const crowd = await gather(server, contender, run, { rooms: 1, each, writers: WRITERS });
     const inFlight = contender.speech === "plain" ? 64 : 256;
-    const [warm, messages, maxMs] = run.short ? [200, 600, 2_000] : [5_000, 20_000, 8_000];
-    await saturate(crowd, { messages: warm, inFlight, maxMs: maxMs / 4 });
-    const cpuMs = server.cpuMs();
-    const { deliveries, ms } = await saturate(crowd, { messages, inFlight, maxMs });
-    const cpuUs = ((server.cpuMs() - cpuMs) * 1_000) / deliveries;
+    const { took, cpuMs } = await measureSaturated(crowd, run, { inFlight, cpuMs: () => server.cpuMs() });
+    const cpuUs = (cpuMs * 1_000) / took.deliveries;
     await check(crowd, run);
-    return { perSecond: deliveries / (ms / 1_000), cpuUs, peakMb: server.peakRssBytes() / 1e6 };
+    return { perSecond: took.deliveries / (took.ms / 1_000), cpuUs, peakMb: server.peakRssBytes() / 1e6 };
   },
 };

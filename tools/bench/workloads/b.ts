@@ -1,6 +1,6 @@
 /** Many small rooms: 300 of 10. */
 import { gather } from "../load/crowd.ts";
-import { check, saturate } from "../load/writing.ts";
+import { check, measureSaturated } from "../load/writing.ts";
 import { startServer } from "../servers/server.ts";
 import { SOCKET_IO, WEB_CHAT, WEB_CHAT_PLAIN, type Workload, WS, WS_COALESCING } from "../workload.ts";
 
@@ -22,11 +22,9 @@ export const workload: Workload = {
     const server = await startServer(contender.server, run);
     const rooms = run.short ? 30 : 300;
     const crowd = await gather(server, contender, run, { rooms, each: IN_ROOM, writers: 1, people: PEOPLE });
-    const [warm, count, maxMs] = run.short ? [300, 1_000, 2_000] : [5_000, 20_000, 5_000];
-    await saturate(crowd, { messages: warm, inFlight: IN_FLIGHT, maxMs: maxMs / 4 });
-    const cpuMs = server.cpuMs();
-    const { deliveries, messages, ms } = await saturate(crowd, { messages: count, inFlight: IN_FLIGHT, maxMs });
-    const cpuUs = ((server.cpuMs() - cpuMs) * 1_000) / deliveries;
+    const { took, cpuMs } = await measureSaturated(crowd, run, { inFlight: IN_FLIGHT, cpuMs: () => server.cpuMs() });
+    const { deliveries, messages, ms } = took;
+    const cpuUs = (cpuMs * 1_000) / deliveries;
     await check(crowd, run);
     const seconds = ms / 1_000;
     const peakMb = server.peakRssBytes() / 1e6;

@@ -1,6 +1,6 @@
 /** One node to another, as much as goes through: somebody writes at the one, and 200 read at the other. */
 import { pair } from "../load/pair.ts";
-import { check, saturate } from "../load/writing.ts";
+import { check, measureSaturated } from "../load/writing.ts";
 import { REDIS, REDIS_STREAMS, WEB_CHAT, WEB_CHAT_PLAIN, type Workload } from "../workload.ts";
 
 const READERS = 200;
@@ -17,12 +17,10 @@ export const workload: Workload = {
   async measure(contender, run) {
     const { near, far, crowd } = await pair(contender, run, run.short ? 50 : READERS);
     const inFlight = contender.speech === "plain" ? 64 : 256;
-    const [warm, messages, maxMs] = run.short ? [200, 600, 2_000] : [5_000, 20_000, 15_000];
-    await saturate(crowd, { messages: warm, inFlight, maxMs: maxMs / 3 });
-    const cpuMs = near.cpuMs() + far.cpuMs();
-    const { deliveries, ms } = await saturate(crowd, { messages, inFlight, maxMs });
-    const cpuUs = ((near.cpuMs() + far.cpuMs() - cpuMs) * 1_000) / deliveries;
+    const servers = () => near.cpuMs() + far.cpuMs();
+    const { took, cpuMs } = await measureSaturated(crowd, run, { inFlight, cpuMs: servers });
+    const cpuUs = (cpuMs * 1_000) / took.deliveries;
     await check(crowd, run);
-    return { perSecond: deliveries / (ms / 1_000), cpuUs, peakMb: far.peakRssBytes() / 1e6 };
+    return { perSecond: took.deliveries / (took.ms / 1_000), cpuUs, peakMb: far.peakRssBytes() / 1e6 };
   },
 };

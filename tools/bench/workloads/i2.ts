@@ -10,6 +10,7 @@ const SHORT_SIZES = [10, 100];
 const PEOPLE = 100;
 const WRITERS = 8;
 const IN_FLIGHT = 256;
+const FOR_MS = 3_000;
 const ROOM = "lobby";
 
 export const workload: Workload = {
@@ -37,12 +38,10 @@ export const workload: Workload = {
       crowd.clients.push(...more);
       if (crowd.writers.length === 0)
         crowd.writers = more.slice(0, WRITERS).map(client => ({ client, author: hearing.author(), room: ROOM }));
-      const deliveries = run.short ? 20_000 : 1_000_000;
-      const messages = Math.min(run.short ? 500 : 10_000, deliveries / size);
-      const { took, cpuMs } = await measureSaturated(crowd, {
-        messages,
+      const { took, cpuMs } = await measureSaturated(crowd, run, {
         inFlight: IN_FLIGHT,
         cpuMs: () => server.cpuMs(),
+        forMs: FOR_MS,
       });
       figures[`perSecond${size}`] = took.deliveries / (took.ms / 1_000);
       figures[`cpuUs${size}`] = (cpuMs * 1_000) / took.deliveries;

@@ -9,6 +9,7 @@ const COUNTS = [1, 10, 100, 1_000];
 const SHORT_COUNTS = [1, 10, 100];
 const CLIENTS = 10;
 const IN_FLIGHT = 256;
+const FOR_MS = 3_000;
 
 export const workload: Workload = {
   letter: "i3",
@@ -37,11 +38,10 @@ export const workload: Workload = {
         author: hearing.author(),
         room: rooms[index % count] as string,
       }));
-      const messages = run.short ? 500 : 10_000;
-      const { took, cpuMs } = await measureSaturated(crowd, {
-        messages,
+      const { took, cpuMs } = await measureSaturated(crowd, run, {
         inFlight: IN_FLIGHT,
         cpuMs: () => server.cpuMs(),
+        forMs: FOR_MS,
       });
       figures[`perSecond${count}`] = took.messages / (took.ms / 1_000);
       figures[`cpuUs${count}`] = (cpuMs * 1_000) / took.messages;
