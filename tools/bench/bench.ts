@@ -49,7 +49,7 @@ async function measure(): Promise<void> {
     const result = await runRounds(workload, contenders, { rounds: times, short, say: line => console.log(line) });
     faults.push(...result.faults);
     // What was not measured beside all others, or not as it is, is no result.
-    const isWhole = !short && !only && !process.env.BENCH_FLAGS;
+    const isWhole = !short && !only && !process.env.BENCH_FLAGS && !process.env.OVERLOAD_SECONDS;
     if (isWhole && result.faults.length === 0) keepResults(letter, times, result);
   }
 }

@@ -8,6 +8,7 @@ import { Calls } from "../../core/plugins/calls/calls.ts";
 import { newMarks } from "../../core/plugins/watchdog/marks.ts";
 import { Registry, type Type } from "../../core/registry.ts";
 import plugin from "../../plugins/text/server.ts";
+import { spread } from "./results.ts";
 import { say } from "./sample.ts";
 
 const MESSAGES = Number(process.argv[2] ?? 100_000);
@@ -34,7 +35,7 @@ for (let round = 0; round < ROUNDS; round++)
     for (let index = 0; index < MESSAGES; index++) way();
     took.get(name)?.push(((performance.now() - began) * 1_000) / MESSAGES);
   }
-for (const [name, times] of took) say(name, `${median(times).toFixed(2)} µs a message`);
+for (const [name, times] of took) say(name, `${spread(times).median.toFixed(2)} µs a message`);
 
 /** What a node does with a text that comes in. */
 function through(type: Type): () => void {
@@ -44,8 +45,4 @@ function through(type: Type): () => void {
     type.pack(parsed);
     type.blobs(parsed);
   };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] as number;
 }

@@ -9,8 +9,9 @@ export type Outcome = { figures?: Figures; faults: string[]; skipped?: string; f
 const [letter = "", name = "", short] = process.argv.slice(2);
 const closing: (() => unknown)[] = [];
 let closed = Promise.resolve();
-// Who started this is gone: nothing of it stays behind. An interrupt meets both, and its end is that of the one above.
+// Who started this is gone, or it takes too long: nothing of it stays behind. An interrupt meets both, and its end is that of the one above.
 process.stdin.resume().once("end", () => void close().then(() => process.exit(1)));
+process.once("SIGTERM", () => void close().then(() => process.exit(1)));
 process.on("SIGINT", () => {});
 const outcome = await measure();
 process.stdout.write(`${JSON.stringify(outcome)}\n`, () => process.exit());

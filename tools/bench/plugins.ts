@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { Cache } from "../../core/plugins/compile/cache.ts";
 import { compileClient, compileServer, stopCompiling } from "../../core/plugins/compile/compile.ts";
 import { contentsOf, type PluginFolder, pluginFolders } from "../../core/plugins/folders.ts";
+import { spread } from "./results.ts";
 import { say } from "./sample.ts";
 
 const ROUNDS = Number(process.argv[2] ?? 9);
@@ -41,7 +42,7 @@ for (let round = 0; round < ROUNDS; round++) {
   });
   await rm(data, { recursive: true });
 }
-for (const [what, times] of Object.entries(took)) say(what, `${median(times).toFixed(1)} ms`);
+for (const [what, times] of Object.entries(took)) say(what, `${spread(times).median.toFixed(1)} ms`);
 
 async function compile(folder: PluginFolder) {
   const [server, client] = await Promise.all([compileServer(folder), compileClient(folder, modules)]);
@@ -54,8 +55,4 @@ async function measure(what: string, run: () => unknown): Promise<void> {
   const began = performance.now();
   await run();
   took[what]?.push(performance.now() - began);
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] as number;
 }

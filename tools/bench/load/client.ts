@@ -39,12 +39,6 @@ export class Client {
   /** Where its deliveries are counted. */
   hearing: Hearing | undefined;
   receiver: Receiver | undefined;
-  /** Each event besides log messages, such as `welcome`. */
-  onEvent: (event: string, payload: unknown) => void = () => {};
-  /** The connection ended without this client's doing. */
-  onCut: () => void = () => {};
-  /** Bytes that came in so far. */
-  bytesRead = 0;
   isOpen = false;
   readonly #socket: Socket;
   readonly #acks = new Map<number, (answer: Answer | undefined) => void>();
@@ -94,7 +88,6 @@ export class Client {
     this.#socket.on("error", error => this.#failed(error));
     this.#socket.on("close", () => {
       this.#failed(new Error("the server closed the connection"));
-      if (this.isOpen) this.onCut();
       this.isOpen = false;
     });
   }
@@ -126,13 +119,9 @@ export class Client {
     this.#out.length = 0;
   }
 
-  /** Reads nothing until `resume`. */
+  /** Reads nothing any more. */
   pause(): void {
     this.#socket.pause();
-  }
-
-  resume(): void {
-    this.#socket.resume();
   }
 
   close(): void {
@@ -147,7 +136,6 @@ export class Client {
   }
 
   #read(length: number): void {
-    this.bytesRead += length;
     let bytes: Buffer = readBuffer;
     let end = length;
     if (this.#restBytes > 0) {
@@ -255,10 +243,6 @@ export class Client {
     else if (text.startsWith("0{")) this.#socket.write(textFrame(`40${JSON.stringify(this.#auth ?? {})}`));
     else if (kind === "40") this.#opened();
     else if (kind === "44") this.#failed(new Error(text.slice(2)));
-    else if (kind === "42") {
-      const [event, payload] = JSON.parse(text.slice(2)) as [string, unknown];
-      this.onEvent(event, payload);
-    }
   }
 
   /** `43<ack>[<answer>]` */

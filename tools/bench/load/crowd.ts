@@ -1,4 +1,5 @@
 /** Many clients in rooms, and those of them who write. */
+import { randomUUID } from "node:crypto";
 import type { Server } from "../servers/server.ts";
 import type { Contender, Run } from "../workload.ts";
 import { Client } from "./client.ts";
@@ -98,8 +99,9 @@ function authOf(person: number, speech: string): Record<string, unknown> {
 
 /** Rooms of that many; the lobby where one will do. */
 export async function makeRooms(server: Server, { speech }: Contender, count: number): Promise<string[]> {
-  if (server.name !== "web-chat") return Array.from({ length: count }, (_, index) => `room-${index}`);
   if (count === 1) return ["lobby"];
+  // As long as web-chat's own.
+  if (server.name !== "web-chat") return Array.from({ length: count }, () => randomUUID());
   const client = await Client.open({ port: server.port, speech, auth: authOf(0, speech) });
   const rooms: string[] = [];
   for (let index = 0; index < count; index++) {

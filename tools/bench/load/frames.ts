@@ -8,7 +8,7 @@ const MASKED = 0x80;
 /** A frame is in the buffer as a whole: where its payload begins and ends. */
 export type Frame = { opcode: number; begin: number; end: number };
 
-/** The frame at `at`; undefined where its end is not there yet. Throws where a server does what none of these does. */
+/** Puts the frame at `at` into `frame`; false where its end is not there yet: `frame.end` says where it will be, if its head is there. */
 export function readFrame(bytes: Buffer, at: number, end: number, frame: Frame): boolean {
   if (end - at < 2) return false;
   const first = bytes[at] as number;

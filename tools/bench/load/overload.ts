@@ -9,14 +9,21 @@ import { say } from "./writing.ts";
 
 /** When it was sent, in milliseconds since the first one, and how long the answer took. */
 export type Answered = { at: number; ms: number };
-export type Offered = { messages: number; acks: Answered[]; refusals: Answered[]; codes: Map<string, number> };
+/** `drainedMs` is how long the last answer took after the last message. */
+export type Offered = {
+  messages: number;
+  acks: Answered[];
+  refusals: Answered[];
+  codes: Map<string, number>;
+  drainedMs: number;
+};
 
 const TICK_MS = 5;
 const ANSWERED_WITHIN_MS = 60_000;
 
 /** Sends so many messages a second, the writers in turn; resolves when all are answered, or no answer comes any more. */
 export async function offer(crowd: Crowd, perSecond: number, forMs: number): Promise<Offered> {
-  const offered: Offered = { messages: 0, acks: [], refusals: [], codes: new Map() };
+  const offered: Offered = { messages: 0, acks: [], refusals: [], codes: new Map(), drainedMs: 0 };
   const { acks, refusals, codes } = offered;
   const from = performance.now();
   const send = () => {
@@ -32,9 +39,11 @@ export async function offer(crowd: Crowd, perSecond: number, forMs: number): Pro
     now = performance.now() - from;
     for (const due = (Math.min(now, forMs) * perSecond) / 1_000; offered.messages < due; ) send();
   }
+  const sentAll = performance.now();
   const isOpen = () => acks.length + refusals.length < offered.messages;
   for (const until = performance.now() + ANSWERED_WITHIN_MS; isOpen() && performance.now() < until; )
     await sleep(TICK_MS);
+  offered.drainedMs = performance.now() - sentAll;
   return offered;
 }
 

@@ -1,6 +1,6 @@
 /** How the writers of a crowd write: as much as is acked, or at a pace. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Figure, Figures, Run } from "../workload.ts";
+import type { Contender, Figure, Figures, Run } from "../workload.ts";
 import type { Answer } from "./client.ts";
 import type { Crowd, Writer } from "./crowd.ts";
 
@@ -96,7 +96,7 @@ function keepWriting(writers: readonly Writer[], work: Work): Promise<Took> {
   });
 }
 
-/** Sends so many messages a second, the writers in turn, whatever the answers are. */
+/** Sends so many messages a second, the writers in turn, however long the answers take; rejects where one is refused. */
 export async function pace(
   crowd: Crowd,
   { messages, perSecond }: { messages: number; perSecond: number },
@@ -109,9 +109,11 @@ export async function pace(
     const writer = crowd.writers[index % crowd.writers.length] as Writer;
     const deliveries = writer.author.room.receivers.length;
     answers.push(
-      new Promise(resolve => {
+      new Promise((resolve, reject) => {
         say(writer, refusal =>
-          resolve(refusal ? { acked: 0, refused: 1, deliveries: 0 } : { acked: 1, refused: 0, deliveries }),
+          refusal
+            ? reject(new Error(`refused: ${JSON.stringify(refusal)}`))
+            : resolve({ acked: 1, refused: 0, deliveries }),
         );
       }),
     );
@@ -149,6 +151,9 @@ export async function measurePaced(
   const within = (share: number) => percentile(crowd.tally.latencies, share);
   return { p50: within(0.5), p99: within(0.99), p999: within(0.999), cpuUs };
 }
+
+/** How many messages of a room of many are on their way: a client without batches has less to gain by more. */
+export const inFlightOf = ({ speech }: Contender): number => (speech === "plain" ? 64 : 256);
 
 const SATURATED_MS = 6_000;
 const SHORT_MESSAGES = 800;

@@ -20,7 +20,7 @@ listen(http);
 function asked(client: WebSocket, { ack, prepare, go }: Asked): void {
   if (prepare) {
     const texts = Array.from({ length: prepare.messages }, (_, index) =>
-      JSON.stringify(stamped("room-0", { text: `~0.${index + 1}~ shall we ship it today? 可以。` })),
+      JSON.stringify(stamped("lobby", { text: `~0.${index + 1}~ shall we ship it today? 可以。` })),
     );
     const frames = grouped(texts, prepare.perFrame).map(frame);
     writes = grouped(frames, prepare.perWrite / prepare.perFrame).map(group => Buffer.concat(group));

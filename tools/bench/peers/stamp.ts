@@ -1,14 +1,18 @@
 /** What every peer has in common. */
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import type { Server } from "node:http";
 
+/** Of this run of the server, as long as the name of a stream. */
+const ORIGIN = randomBytes(10).toString("base64url").slice(0, 16);
 let count = 0;
 
-/** A message as receivers get it, about as long as one of web-chat. */
+/** A message as receivers get it, with as many bytes as one of web-chat. */
 export function stamped(room: string, body: object) {
   const n = ++count;
   const author = { id: "0199a1b2-0000-7000-8000-000000000000", name: "Ana" };
-  return { type: "text", role: "row", id: randomUUID(), room, author, at: Date.now(), n, body };
+  const at = Date.now();
+  const key = `${at.toString(36).padStart(11, "0")}${ORIGIN}${n.toString(36)}`;
+  return { type: "text", id: randomUUID(), room, author, at, key, origin: ORIGIN, n, body };
 }
 
 /** Serves on a free port and says where; ends at SIGTERM. */

@@ -1,4 +1,4 @@
-/** Bare WebSockets that do what web-chat does under load: what one turn of the event loop brings a room goes out as one frame. */
+/** Bare WebSockets, and what one turn of the event loop brings a room goes out as one frame. */
 import { type Audience, serveWs } from "./ws-server.ts";
 
 const waiting = new Map<Audience, string[]>();

@@ -138,7 +138,7 @@ async function metrics(url: string): Promise<Map<string, number>> {
   return new Map(lines.map(line => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ")))]));
 }
 
-function cpuMs(pid: number | undefined): number {
+export function cpuMs(pid: number | undefined): number {
   // The name in it may have spaces: fields are counted from behind it.
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS;

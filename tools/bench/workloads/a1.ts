@@ -1,6 +1,6 @@
 /** One room of 200, as much as goes through. */
 import { gather } from "../load/crowd.ts";
-import { check, measureSaturated } from "../load/writing.ts";
+import { check, inFlightOf, measureSaturated } from "../load/writing.ts";
 import { startServer } from "../servers/server.ts";
 import { ALL, type Workload } from "../workload.ts";
 
@@ -21,8 +21,10 @@ export const workload: Workload = {
     const server = await startServer(contender.server, run);
     const each = run.short ? SHORT_CLIENTS : CLIENTS;
     const crowd = await gather(server, contender, run, { rooms: 1, each, writers: WRITERS });
-    const inFlight = contender.speech === "plain" ? 64 : 256;
-    const { took, cpuMs } = await measureSaturated(crowd, run, { inFlight, cpuMs: () => server.cpuMs() });
+    const { took, cpuMs } = await measureSaturated(crowd, run, {
+      inFlight: inFlightOf(contender),
+      cpuMs: () => server.cpuMs(),
+    });
     const cpuUs = (cpuMs * 1_000) / took.deliveries;
     await check(crowd, run);
     return { perSecond: took.deliveries / (took.ms / 1_000), cpuUs, peakMb: server.peakRssBytes() / 1e6 };

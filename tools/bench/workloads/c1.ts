@@ -1,6 +1,6 @@
 /** One node to another, as much as goes through: somebody writes at the one, and 200 read at the other. */
 import { pair } from "../load/pair.ts";
-import { check, measureSaturated } from "../load/writing.ts";
+import { check, inFlightOf, measureSaturated } from "../load/writing.ts";
 import { REDIS, REDIS_STREAMS, WEB_CHAT, WEB_CHAT_PLAIN, type Workload } from "../workload.ts";
 
 const READERS = 200;
@@ -15,10 +15,8 @@ export const workload: Workload = {
     { key: "peakMb", title: "peak RSS of the reading one, MB" },
   ],
   async measure(contender, run) {
-    const { near, far, crowd } = await pair(contender, run, run.short ? 50 : READERS);
-    const inFlight = contender.speech === "plain" ? 64 : 256;
-    const servers = () => near.cpuMs() + far.cpuMs();
-    const { took, cpuMs } = await measureSaturated(crowd, run, { inFlight, cpuMs: servers });
+    const { far, cpuMs: servers, crowd } = await pair(contender, run, run.short ? 50 : READERS);
+    const { took, cpuMs } = await measureSaturated(crowd, run, { inFlight: inFlightOf(contender), cpuMs: servers });
     const cpuUs = (cpuMs * 1_000) / took.deliveries;
     await check(crowd, run);
     return { perSecond: took.deliveries / (took.ms / 1_000), cpuUs, peakMb: far.peakRssBytes() / 1e6 };

@@ -6,18 +6,17 @@ import { fillDirectory, MARKS, type Place } from "../load/filled.ts";
 import { type Answer, Person } from "../load/person.ts";
 import { percentile } from "../load/writing.ts";
 import { scratch, startServer } from "../servers/server.ts";
-import { type Contender, type Figures, type Run, Skipped, WEB_CHAT, type Workload } from "../workload.ts";
+import { type Figures, type Run, WEB_CHAT, type Workload } from "../workload.ts";
 
 /** As many as a client gets that does not say how many. */
 const ROWS = 50;
-const SEARCH: Contender = { ...WEB_CHAT, name: "web-chat, search" };
 const KINDS = { newest: "newest", middle: "before a random one", ref: "what refers to one", resume: "50 missing" };
 type Kind = keyof typeof KINDS;
 
 export const workload: Workload = {
   letter: "g",
   title: "A page of 50 out of 1,000,000 messages",
-  contenders: [WEB_CHAT, SEARCH],
+  contenders: [WEB_CHAT],
   rounds: 1,
   figures: [
     ...Object.entries(KINDS).flatMap(([key, title]) => [
@@ -27,7 +26,6 @@ export const workload: Workload = {
     { key: "bytesEach", title: "bytes on disk a message" },
   ],
   async measure(contender, run) {
-    if (contender === SEARCH) throw new Skipped("no search yet");
     const [messages, pages] = run.short ? [10_000, 20] : [1_000_000, 500];
     const directory = join(scratch(run), "data");
     const { rows, marked } = await fillDirectory(directory, messages);

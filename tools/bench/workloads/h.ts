@@ -2,7 +2,7 @@
 
 import { gather } from "../load/crowd.ts";
 import { meshed } from "../load/pair.ts";
-import { check, saturate } from "../load/writing.ts";
+import { check, measureSaturated } from "../load/writing.ts";
 import { startServer } from "../servers/server.ts";
 import { type Contender, WEB_CHAT, type Workload } from "../workload.ts";
 
@@ -28,12 +28,9 @@ export const workload: Workload = {
       await meshed([server, await startServer(contender.server, run, { settings })]);
     }
     const crowd = await gather(server, contender, run, { rooms: WRITERS, each: 1, writers: 1 });
-    const [warm, messages, maxMs] = run.short ? [500, 2_000, 2_000] : [10_000, 100_000, 10_000];
-    await saturate(crowd, { messages: warm, inFlight: IN_FLIGHT, maxMs: maxMs / 3 });
-    const cpuMs = server.cpuMs();
-    const { messages: acked, refused, ms } = await saturate(crowd, { messages, inFlight: IN_FLIGHT, maxMs });
-    const cpuUs = ((server.cpuMs() - cpuMs) * 1_000) / acked;
+    const { took, cpuMs } = await measureSaturated(crowd, run, { inFlight: IN_FLIGHT, cpuMs: () => server.cpuMs() });
     await check(crowd, run);
-    return { perSecond: acked / (ms / 1_000), cpuUs, refused };
+    const { messages: acked, refused, ms } = took;
+    return { perSecond: acked / (ms / 1_000), cpuUs: (cpuMs * 1_000) / acked, refused };
   },
 };

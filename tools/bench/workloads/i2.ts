@@ -1,5 +1,6 @@
 /** What a delivery costs as a room grows: 10, 100, 1,000 and 4,000 clients. */
-import { connectAll, join } from "../load/crowd.ts";
+import type { Client } from "../load/client.ts";
+import { connectAll, join, type Writer } from "../load/crowd.ts";
 import { Tally } from "../load/tally.ts";
 import { check, measureSaturated } from "../load/writing.ts";
 import { startServer } from "../servers/server.ts";
@@ -25,7 +26,7 @@ export const workload: Workload = {
   async measure(contender, run) {
     const server = await startServer(contender.server, run);
     const hearing = new Tally().room();
-    const crowd = { tally: hearing.tally, clients: [] as Clients, writers: [] as Writers, rooms: [ROOM] };
+    const crowd = { tally: hearing.tally, clients: [] as Client[], writers: [] as Writer[], rooms: [ROOM] };
     const figures: Figures = {};
     for (const size of run.short ? SHORT_SIZES : SIZES) {
       const clients = size - crowd.clients.length;
@@ -50,6 +51,3 @@ export const workload: Workload = {
     return figures;
   },
 };
-
-type Clients = Awaited<ReturnType<typeof connectAll>>;
-type Writers = { client: Clients[0]; author: ReturnType<ReturnType<Tally["room"]>["author"]>; room: string }[];
