@@ -125,15 +125,20 @@ export class Gateway implements Outlet {
       pace: run => new Pace(run),
     });
     this.#io.use((socket, next) => {
+      const refuse = (error: unknown) => {
+        const { ok: _, ...data } = asReject(error).toJSON();
+        if (!(error instanceof Reject)) parts.failed("sign-in", error);
+        next(Object.assign(new Error(data.message), { data }));
+      };
+      if (!this.#wires.claim(socket)) return refuse(new Reject("invalid", "a connection is for one session"));
       this.#signIn(socket).then(
         signedIn => {
           socket.data = signedIn;
           next();
         },
         (error: unknown) => {
-          const { ok: _, ...data } = asReject(error).toJSON();
-          if (!(error instanceof Reject)) parts.failed("sign-in", error);
-          next(Object.assign(new Error(data.message), { data }));
+          this.#wires.release(socket);
+          refuse(error);
         },
       );
     });
@@ -336,7 +341,8 @@ export class Gateway implements Outlet {
       );
     await enter().catch((error: unknown) => {
       // What was read was taken back meanwhile. To join again without a cursor is what a client without one has just done.
-      if (request.cursor || asReject(error).code !== "reset") throw error;
+      const isOver = !this.#clients.has(session.id);
+      if (request.cursor || isOver || asReject(error).code !== "reset") throw error;
       return enter();
     });
   }
@@ -355,7 +361,10 @@ export class Gateway implements Outlet {
     assertReads(client);
     client.pages++;
     client.lastPage = (client.lastPage ?? Promise.resolve())
-      .then(() => this.#parts.reading.history(client.session.person, request))
+      .then(() => {
+        assertReads(client);
+        return this.#parts.reading.history(client.session.person, request);
+      })
       .then(({ messages, older }) => {
         reply({ ok: true, messages: messages.map(message => inDialect(message, client.dialect)), older });
       })

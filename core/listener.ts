@@ -44,7 +44,7 @@ export class Listener {
     });
     this.http.on("connection", (socket: Socket) => {
       this.#sockets.add(socket);
-      socket.once("close", () => this.#sockets.delete(socket));
+      socket.on("close", () => this.#sockets.delete(socket));
     });
   }
 

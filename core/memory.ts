@@ -43,6 +43,7 @@ export class Memory {
     heap.letYoungGrow(false);
   }
 
+  /** What is caught up with in segments leaves little behind here: only where somebody listens it is unpacked. */
   committed(envelopes: number): void {
     this.#work += envelopes;
   }

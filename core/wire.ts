@@ -1,25 +1,18 @@
 /**
- * Below Socket.IO: the one place that knows what is inside of Socket.IO, Engine.IO and ws. What a client is told in one turn
- * of the event loop leaves in one write, what Socket.IO says by itself included, in the order of telling.
+ * Below Socket.IO: with transport.ts the one place that knows what is inside of Socket.IO, Engine.IO and ws. What a client is
+ * told in one turn of the event loop leaves in one write, what Socket.IO says by itself included, in the order of telling.
  */
 import type { IncomingMessage } from "node:http";
-import type { Socket as NetSocket } from "node:net";
-import { transports } from "engine.io";
 import type { Server, Socket } from "socket.io";
-import { ackText, eventText, fragmentsAround, frameOf, inPieces, type Packets, type Shared } from "./packets.ts";
+import { ackText, eventText, fragmentsAround, type Packets, type Shared } from "./packets.ts";
+import { type EngineRequest, Gathering, Turn } from "./transport.ts";
 
 /** What of a client's connection waits to be sent: from half of it on the client lags, and past it it is cut off. */
 export const MAX_BACKLOG_BYTES = 4 * 1024 * 1024;
-/** Events of one client that are read in one turn, at the least; more stays with the system, which slows its sender down. */
+/** Events of one client that are read in one turn, at the least; by WebSocket more stays with the system, which slows its sender down. */
 const READ_A_TURN = 64;
 /** Events that Socket.IO keeps for itself: it closes the connection of who sends them. */
 const RESERVED = new Set(["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]);
-
-type EngineRequest = ConstructorParameters<typeof transports.websocket>[0];
-type Packet = Parameters<InstanceType<typeof transports.websocket>["send"]>[0][number];
-/** Of ws. */
-type WebSocket = { _socket: NetSocket; readyState: number; pause(): void; resume(): void; terminate(): void };
-const OPEN = 1;
 
 /** Of Engine.IO. */
 type Connection = {
@@ -46,21 +39,6 @@ export type WiresParts = {
   backlog(wire: Wire, bytes: number): void;
 };
 
-/** What was told in this turn of the loop, and leaves at its end. */
-class Turn {
-  #told: Gathering[] = [];
-
-  told(to: Gathering): void {
-    if (this.#told.push(to) === 1) setImmediate(() => this.#end());
-  }
-
-  #end(): void {
-    const told = this.#told;
-    this.#told = [];
-    for (const transport of told) transport.flush();
-  }
-}
-
 /**
  * Whose events were read in this turn. A crowd that sends more than can be read would otherwise be read for seconds in one
  * turn, and commits and answers wait for its end.
@@ -83,66 +61,12 @@ class Intake {
   }
 }
 
-/** Engine.IO's WebSocket, with writing put off to the end of the turn. */
-class Gathering extends transports.websocket {
-  readonly #turn: Turn;
-  /** Texts of packets, and frames. */
-  #told: (string | Buffer)[] = [];
-  #units = 0;
-  /** Whom it belongs to, as soon as Socket.IO has admitted it. */
-  wire: Wire | undefined;
-
-  constructor(request: EngineRequest, turn: Turn) {
-    super(request);
-    this.#turn = turn;
-  }
-
-  get below(): WebSocket {
-    return (this as unknown as { socket: WebSocket }).socket;
-  }
-
-  /** About as many bytes wait to be written, or to be taken by the system. */
-  get waiting(): number {
-    return this.below._socket.writableLength + this.#units;
-  }
-
-  /** A text is that of one message of Engine.IO. */
-  tell(told: string | Buffer): void {
-    this.#units += told.length;
-    if (this.#told.push(told) === 1) this.#turn.told(this);
-  }
-
-  override send(packets: Packet[]): void {
-    for (const packet of packets)
-      this.parser.encodePacket(packet, this.supportsBinary, data => void this.tell(frameOf(data as string | Buffer)));
-    // Nothing here waits for the end of a write: Engine.IO may go on.
-    this.emit("drain");
-  }
-
-  flush(): void {
-    if (this.#told.length === 0) return;
-    const told = this.#told;
-    this.#told = [];
-    this.#units = 0;
-    const { _socket: socket, readyState } = this.below;
-    if (readyState !== OPEN) return;
-    const pieces = inPieces(told);
-    if (pieces.length > 1) socket.cork();
-    for (const piece of pieces) socket.write(piece);
-    if (pieces.length > 1) socket.uncork();
-    this.wire?.weigh(socket.writableLength);
-  }
-
-  override doClose(done?: () => void): void {
-    this.flush();
-    super.doClose(done);
-  }
-}
-
 /** All connections of a Socket.IO server, which must have no client yet. */
 export class Wires {
   readonly #parts: WiresParts;
   readonly #intake = new Intake();
+  /** Connections that have had their socket, or are about to. */
+  readonly #claimed = new WeakSet<object>();
 
   constructor(server: Server, parts: WiresParts) {
     this.#parts = parts;
@@ -151,6 +75,21 @@ export class Wires {
     const create = engine.createTransport.bind(engine);
     engine.createTransport = (name, request) =>
       name === "websocket" ? new Gathering(request, turn) : create(name, request);
+  }
+
+  /**
+   * Whether the socket is the first of its connection, which has one at most: what a second one would need of it is let go of.
+   * To be asked before it is let in.
+   */
+  claim({ conn }: Socket): boolean {
+    if (this.#claimed.has(conn)) return false;
+    this.#claimed.add(conn);
+    return true;
+  }
+
+  /** The socket was not let in: its connection may ask again. */
+  release({ conn }: Socket): void {
+    this.#claimed.delete(conn);
   }
 
   /** Takes over what is read from and told to a socket that has just connected. */
@@ -180,6 +119,11 @@ export class Wire {
     this.#conn.off("data", client.ondata);
     this.#conn.on("data", data => {
       if (!this.#read(data)) client.ondata(data);
+    });
+    // Those with binary parts, which Socket.IO puts together.
+    socket.onAny((event: unknown, ...args: unknown[]) => {
+      const reply = typeof args.at(-1) === "function" ? (args.pop() as Reply) : () => {};
+      this.#take(String(event), args, reply);
     });
     slim(socket, this.#conn);
   }
@@ -212,22 +156,21 @@ export class Wire {
     if (!this.isOpen) return;
     const before = `${eventText(event, JSON.stringify(payload)).slice(0, -2)},${JSON.stringify(field)}:`;
     const transport = this.#direct();
-    if (!transport) return this.#queue(`${before}${shared.json}}]`);
+    if (!transport) return this.#queue(`${before}${shared.json}}]`, true);
     this.#answers += shared.fragment.length;
     for (const fragment of fragmentsAround(before, shared, "}]")) transport.tell(fragment);
   }
 
   #answer(id: number, answer: object): void {
-    const text = ackText(id, answer);
-    this.#answers += text.length;
-    this.#send(text);
+    this.#send(ackText(id, answer), true);
   }
 
-  #send(text: string): void {
+  #send(text: string, isAnswer = false): void {
     if (!this.isOpen) return;
     const transport = this.#direct();
-    if (transport) transport.tell(text);
-    else this.#queue(text);
+    if (!transport) return this.#queue(text, isAnswer);
+    if (isAnswer) this.#answers += Buffer.byteLength(text);
+    transport.tell(text);
   }
 
   /** The WebSocket, unless something waits to be sent before. */
@@ -238,17 +181,20 @@ export class Wire {
     return transport;
   }
 
-  #queue(text: string): void {
+  #queue(text: string, isAnswer = false): void {
     if (this.#conn.writeBuffer.length === 0) this.#queued = this.#answers = 0;
-    this.#queued += text.length;
+    const bytes = Buffer.byteLength(text);
+    this.#queued += bytes;
+    if (isAnswer) this.#answers += bytes;
     this.#conn.write(text, { compress: true });
     this.weigh(this.waiting);
   }
 
   /** So many bytes wait after a write. */
   weigh(bytes: number): void {
-    if (bytes === 0) this.#answers = 0;
-    else if (bytes - this.#answers > MAX_BACKLOG_BYTES / 2) this.#parts.backlog(this, bytes - this.#answers);
+    // Of the answers no more can be left than of all.
+    this.#answers = Math.min(this.#answers, bytes);
+    if (bytes - this.#answers > MAX_BACKLOG_BYTES / 2) this.#parts.backlog(this, bytes - this.#answers);
   }
 
   /** Events come this way; all that is rare or wrong is left to Socket.IO. */
@@ -260,9 +206,13 @@ export class Wire {
     if (!Array.isArray(parsed)) return false;
     const [event, ...args] = parsed as unknown[];
     if (typeof event !== "string" || RESERVED.has(event)) return false;
-    this.#intake.took(this);
-    this.#parts.received(this, event, args, id === "" ? () => {} : answer => this.#answer(Number(id), answer));
+    this.#take(event, args, id === "" ? () => {} : answer => this.#answer(Number(id), answer));
     return true;
+  }
+
+  #take(event: string, args: unknown[], reply: Reply): void {
+    this.#intake.took(this);
+    this.#parts.received(this, event, args, reply);
   }
 
   pause(): void {

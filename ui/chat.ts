@@ -66,6 +66,8 @@ const handlers: Handlers = {
     },
     renamed: tellRenamed,
     reset({ room: id }: { room: string }) {
+      // What came before it is of the history that it ends.
+      incoming.flush();
       const room = heldRoom(id);
       if (room) reset(room);
     },

@@ -32,6 +32,7 @@ export async function join(room: Room): Promise<void> {
 export function reset(room: Room): void {
   room.resets++;
   room.cursor = undefined;
+  if (room.held) room.held = [];
   join(room);
 }
 

@@ -16,7 +16,7 @@ import { type Code, Reject } from "../errors.ts";
 import { readFork } from "../forks.ts";
 import { Branches } from "./branches.ts";
 import { type Access, BUSY_MS, explain, openDatabase } from "./database.ts";
-import { type Crossing, packOutcomes, SALT_BYTES, unpackGroup } from "./groups.ts";
+import { type Crossing, EMPTIED, packOutcomes, SALT_BYTES, unpackGroup } from "./groups.ts";
 import { COLUMNS, parseBlobs, Reads, type Stored } from "./reads.ts";
 
 export type Outcome =
@@ -337,7 +337,7 @@ export class Store extends Reads {
   /** As it is to be stored: empty where it was erased before it came. */
   #asErased(given: Envelope): Envelope {
     const emptied = given.role !== "erase" && this.#erasedBefore(given);
-    return emptied ? { ...given, alt: null, body: null, blobs: [], salt: null } : given;
+    return emptied ? { ...given, ...EMPTIED } : given;
   }
 
   /** Returns its place in the commit order; undefined, and nothing stored, where it is of a branch that was given up. */

@@ -4,11 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Gateway, type GatewayParts } from "../../core/gateway.ts";
+import { Listener, type ListenerParts } from "../../core/listener.ts";
+import { releaseMemory } from "../../core/memory.ts";
 import type { Message } from "../../core/plugin.ts";
 import { Registry } from "../../core/registry.ts";
 import { Rooms } from "../../core/rooms.ts";
@@ -16,15 +18,15 @@ import { MAX_BACKLOG_BYTES } from "../../core/wire.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { connect } from "../helpers/client.ts";
 
-/** `reads` are called in turn, one for each join. */
-async function newGateway(t: TestContext, reads: (() => Promise<unknown>)[] = []) {
-  const http = createServer();
+/** `reads` are called in turn, one for each join or page. */
+async function newGateway(t: TestContext, reads: (() => Promise<unknown>)[] = [], http: Server = createServer()) {
   const counts = new Map<string, number>();
+  const read = () => (reads.shift() ?? (async () => EMPTY))();
   const parts: Partial<Record<keyof GatewayParts, unknown>> = {
     http,
     path: "/socket.io/",
     router: { toldEarly: () => [], deliveries: { joined() {}, left() {} }, state: () => [] },
-    reading: { join: () => (reads.shift() ?? (async () => EMPTY))() },
+    reading: { join: read, history: read },
     signIn: { enter: async ({ name }: { name: string }) => ({ person: { id: name, name }, token: name }) },
     registry: new Registry([]),
     rooms: new Rooms(),
@@ -133,23 +135,97 @@ test("who stops reading lags, and is cut off before its backlog fills the memory
   await raj.until(() => raj.messages().at(-1)?.id === "after it");
 });
 
-test("who has not read the last pages is given no further one", async t => {
-  const page = { ...EMPTY, messages: [{ ...message("large"), body: "x".repeat(8 * 1024 * 1024) }] };
-  const { gateway, counts, port } = await newGateway(
-    t,
-    Array.from({ length: 20 }, () => async () => page),
-  );
-  const ana = await connect(t, { port }, { name: "Ana" });
-  const { ws } = ana.socket.io.engine.transport as unknown as { ws: { pause(): void; resume(): void } };
-  ws.pause();
-  const asked = Array.from({ length: 20 }, () => ana.ask("join", { room: "lobby" }));
-  while (counts.get("refused") === undefined) await turn();
-  ws.resume();
-  const answers = await Promise.all(asked);
-  assert.equal(answers[0]?.ok, true);
-  assert.ok(answers.some(({ code }) => code === "rate-limited"));
-  assert.equal(counts.get("cut"), undefined);
+for (const request of ["join", "history"])
+  test(`who has not read the last pages is given no further one: ${request}`, async t => {
+    const page = { ...EMPTY, messages: [{ ...message("large"), body: "x".repeat(8 * 1024 * 1024) }] };
+    const { gateway, counts, port } = await newGateway(
+      t,
+      Array.from({ length: 20 }, () => async () => page),
+    );
+    const ana = await connect(t, { port }, { name: "Ana" });
+    const { ws } = ana.socket.io.engine.transport as unknown as { ws: { pause(): void; resume(): void } };
+    ws.pause();
+    const asked = Array.from({ length: 20 }, () => ana.ask(request, { room: "lobby" }));
+    while (counts.get("refused") === undefined) await turn();
+    ws.resume();
+    const answers = await Promise.all(asked);
+    assert.equal(answers[0]?.ok, true);
+    assert.ok(answers.some(({ code }) => code === "rate-limited"));
+    assert.equal(counts.get("cut"), undefined);
+    assert.equal(gateway.size, 1);
+  });
+
+/** A WebSocket that sends packets as they are given, and what it was told. */
+async function newRaw(t: TestContext, port: number) {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket`);
+  cleanUp(t, () => socket.close());
+  const told: string[] = [];
+  const waiting = new Set<() => void>();
+  socket.addEventListener("message", ({ data }) => {
+    told.push(String(data));
+    for (const check of waiting) check();
+  });
+  const hears = (start: string) =>
+    new Promise<string>(resolve => {
+      const check = () => {
+        const found = told.find(text => text.startsWith(start));
+        if (found === undefined) return;
+        waiting.delete(check);
+        resolve(found);
+      };
+      waiting.add(check);
+      check();
+    });
+  await hears("0{");
+  return { socket, told, hears };
+}
+
+test("a connection is for one session, whenever another one is asked for", async t => {
+  const { gateway, port } = await newGateway(t);
+  const { socket, told, hears } = await newRaw(t, port);
+  socket.send('40{"name":"Ana"}');
+  socket.send('40{"name":"Raj"}');
+  assert.match(await hears("44"), /"code":"invalid"/);
+  await hears('42["welcome"');
   assert.equal(gateway.size, 1);
+  socket.send('421["leave",{"room":"hall"}]');
+  await hears('431[{"ok":true');
+  assert.equal(told.filter(text => text.startsWith("431")).length, 1, "it is handled once");
+  socket.send("41");
+  while (gateway.size > 0) await turn();
+  told.length = 0;
+  socket.send('40{"name":"Ana"}');
+  assert.match(await hears("44"), /"code":"invalid"/);
+  const raj = await connect(t, { port }, { name: "Raj" });
+  assert.equal((await raj.join("lobby")).ok, true);
+});
+
+test("who leaves while a join is read is not seated by it", async t => {
+  const { gateway, port, read } = await newWaitingGateway(t);
+  const { socket, hears } = await newRaw(t, port);
+  socket.send('40{"name":"Ana"}');
+  await hears('42["welcome"');
+  socket.send('421["join",{"room":"lobby"}]');
+  const answer = await read;
+  assert.equal(gateway.hears("lobby"), true);
+  socket.send("41");
+  while (gateway.size > 0) await turn();
+  answer(EMPTY);
+  for (let turns = 0; turns < 20; turns++) await turn();
+  assert.equal(gateway.hears("lobby"), false);
+});
+
+test("nothing is kept of a connection that has ended", async t => {
+  const listener = new Listener({ answer: (_, response) => void response.end() } as ListenerParts);
+  const connections: WeakRef<object>[] = [];
+  listener.http.on("connection", connection => connections.push(new WeakRef(connection)));
+  const { gateway, port } = await newGateway(t, [], listener.http as Server);
+  for (const name of ["Ana", "Raj", "Cy"]) (await connect(t, { port }, { name })).socket.disconnect();
+  while (gateway.size > 0) await turn();
+  // What Node itself still knows of the last one is let go of with the next.
+  await connect(t, { port }, { name: "Di" });
+  releaseMemory();
+  assert.equal(connections[0]?.deref(), undefined);
 });
 
 test("only so many requests of one client wait for one before them, and the others are told when to come again", async t => {

@@ -326,6 +326,37 @@ test("an answer of any size is no backlog", async t => {
   assert.equal(((await asking) as { text: string }).text.length, 3 * MAX_BACKLOG_BYTES);
 });
 
+test("answers that were read excuse no backlog, also where something is always left to read", async t => {
+  const waited: number[] = [];
+  const server = await newServer(t, { backlog: wire => void waited.push(wire.waiting) });
+  const { socket, wire } = await newClient(t, server);
+  const asking = socket.emitWithAck("ask", {});
+  await server.until(() => server.received.length > 0);
+  server.received[0]?.reply({ text: "x".repeat(3 * MAX_BACKLOG_BYTES) });
+  await asking;
+  const [connection] = server.connections as [NetSocket];
+  connection.cork();
+  const piece = Packets.of("piece", JSON.stringify("x".repeat(256 * 1024)));
+  while (waited.length === 0 && wire.waiting <= 2 * MAX_BACKLOG_BYTES) {
+    wire.tellAlike(piece);
+    await turn();
+  }
+  assert.ok((waited[0] ?? Infinity) <= MAX_BACKLOG_BYTES / 2 + 2 * piece.frames.length, `${waited[0]} bytes`);
+  connection.uncork();
+});
+
+for (const transports of BOTH)
+  test(`events with binary parts are taken and answered as all others, by ${transports}`, async t => {
+    const server = await newServer(t);
+    const { socket } = await newClient(t, server, transports);
+    const answer = socket.emitWithAck("ask", { bytes: Buffer.from([1, 2, 3]) });
+    await server.until(() => server.received.length > 0);
+    const [{ event, args, reply }] = server.received as [Received];
+    assert.deepEqual([event, args], ["ask", [{ bytes: Buffer.from([1, 2, 3]) }]]);
+    reply({ ok: true });
+    assert.deepEqual(await answer, { ok: true });
+  });
+
 test("a connection keeps nothing of the request that it began with", async t => {
   const server = await newServer(t);
   const requests: WeakRef<IncomingMessage>[] = [];

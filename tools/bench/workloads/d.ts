@@ -8,7 +8,8 @@ import { Skipped, SOCKET_IO, WEB_CHAT, type Workload, WS } from "../workload.ts"
 
 /** Connections that are there before: what only the first ones cost is no matter of each. */
 const FIRST = 100;
-const SETTLE_MS = 3_000;
+/** What coming left behind is let go of by then. */
+const SETTLE_MS = 8_000;
 /** As many people as connections; otherwise each of 100 people has many. */
 const STRANGERS = { ...WEB_CHAT, name: "web-chat-4000-people" };
 const ROOM = "lobby";
