@@ -6,7 +6,7 @@ import { frameOf, inPieces } from "./packets.ts";
 export type EngineRequest = ConstructorParameters<typeof transports.websocket>[0];
 type Packet = Parameters<InstanceType<typeof transports.websocket>["send"]>[0][number];
 /** Of ws. */
-type WebSocket = { _socket: NetSocket; readyState: number; pause(): void; resume(): void; terminate(): void };
+export type WebSocket = { _socket: NetSocket; readyState: number; pause(): void; resume(): void; terminate(): void };
 const OPEN = 1;
 
 /** What was told in this turn of the loop, and leaves at its end. */

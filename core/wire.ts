@@ -5,7 +5,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Server, Socket } from "socket.io";
 import { ackText, eventText, fragmentsAround, type Packets, type Shared } from "./packets.ts";
-import { type EngineRequest, Gathering, Turn } from "./transport.ts";
+import { type EngineRequest, Gathering, Turn, type WebSocket } from "./transport.ts";
 
 /** What of a client's connection waits to be sent: from half of it on the client lags, and past it it is cut off. */
 export const MAX_BACKLOG_BYTES = 4 * 1024 * 1024;
