@@ -3,7 +3,7 @@
  * own: how soon one can write on a cold load, how long a key takes to the screen in a quiet room and while 500 messages come
  * a second, and what the page holds after 50,000. Writes tools/bench/results/ui.json, or the file.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -23,11 +23,12 @@ const HURRIED_PER_SECOND = 2_500;
 
 const root = join(import.meta.dirname, "../..");
 const file = process.argv[2] ?? join(import.meta.dirname, "results/ui.json");
+// Before anything is started.
+const executablePath = chromiumPath();
 const dataDir = await mkdtemp(join(tmpdir(), "web-chat-bench-"));
 const node = run({ DATA_DIR: dataDir, RATE_LIMIT: "0" });
 const browser = await chromium.launch({
-  executablePath:
-    process.env.CHROMIUM ?? readFileSync(join(root, "node_modules/.cache/web-chat/chromium-shell"), "utf8"),
+  executablePath,
   args: [
     ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
     ...["--disable-background-networking", "--disable-component-update", "--disable-sync"],
@@ -95,6 +96,15 @@ try {
   node.process.kill("SIGTERM");
   await node.ended;
   await rm(dataDir, { recursive: true });
+}
+
+/** That of the tests: without windows where there is one. */
+function chromiumPath(): string {
+  const files = ["chromium-shell", "chromium"].map(name => join(root, "node_modules/.cache/web-chat", name));
+  const found = files.map(file => existsSync(file) && readFileSync(file, "utf8")).find(path => path);
+  const path = process.env.CHROMIUM ?? found;
+  if (path) return path;
+  throw new Error("there is no Chromium that the tests know: npm test looks for it, or CHROMIUM names one");
 }
 
 async function enter(browser: Browser, url: string): Promise<Page> {
