@@ -10,7 +10,7 @@ const SIZES = [1, 2, 4, 8, 16];
 const SHORT_SIZE = 2;
 const READERS = 50;
 /** What starting leaves to be done, above all for the compiler, is over by then. */
-const SETTLE_MS = 15_000;
+const SETTLE_MS = 40_000;
 const IDLE_MS = 10_000;
 
 const ofSize = (size: number): Contender => ({ ...WEB_CHAT, name: `${size} ${size === 1 ? "node" : "nodes"}` });
