@@ -14,7 +14,7 @@ import { hashToken, ticketOf } from "./people.ts";
 import type { Message, Person, Session } from "./plugin.ts";
 import type { Target } from "./plugins/calls/delivery.ts";
 import { PageFailure } from "./plugins/page-failures.ts";
-import { HistoryRequest, JoinRequest, type Reading } from "./reading.ts";
+import { HistoryRequest, JoinRequest, type Reading, SearchRequest } from "./reading.ts";
 import type { Registry } from "./registry.ts";
 import type { Room, Rooms } from "./rooms.ts";
 import type { Input, Outlet, Router } from "./router.ts";
@@ -84,7 +84,7 @@ type Client = {
   /** The request that the next one has to wait for. */
   tail: Promise<void> | undefined;
   waiting: number;
-  /** Pages of history that it has asked for, and has no answer to. */
+  /** Pages of history, and of what was found, that it has asked for and has no answer to. */
   pages: number;
   lastPage: Promise<unknown> | undefined;
   lagging: boolean;
@@ -354,21 +354,30 @@ export class Gateway implements Outlet {
     reply({ ok: true });
   }
 
-  /** Answered out of turn, as nothing that a client sends depends on it; but one after another. */
   async history(client: Client, input: object, reply: Reply): Promise<void> {
     const request = parse(HistoryRequest, input);
+    this.#page(client, "history", reply, () => this.#parts.reading.history(client.session.person, request));
+  }
+
+  async search(client: Client, input: object, reply: Reply): Promise<void> {
+    const request = parse(SearchRequest, input);
+    this.#page(client, "search", reply, () => this.#parts.reading.search(client.session.person, request));
+  }
+
+  /** Answered out of turn, as nothing that a client sends depends on it; but one after another. */
+  #page(client: Client, event: string, reply: Reply, read: () => Promise<{ messages: Message[] }>): void {
     if (client.pages >= MAX_WAITING_PAGES) throw new Reject("rate-limited", undefined, { retryAfterMs: 1_000 });
     assertReads(client);
     client.pages++;
     client.lastPage = (client.lastPage ?? Promise.resolve())
       .then(() => {
         assertReads(client);
-        return this.#parts.reading.history(client.session.person, request);
+        return read();
       })
-      .then(({ messages, older }) => {
-        reply({ ok: true, messages: messages.map(message => inDialect(message, client.dialect)), older });
+      .then(({ messages, ...rest }) => {
+        reply({ ok: true, messages: messages.map(message => inDialect(message, client.dialect)), ...rest });
       })
-      .catch((error: unknown) => this.#refuse("history", error, reply))
+      .catch((error: unknown) => this.#refuse(event, error, reply))
       .finally(() => client.pages--);
   }
 
@@ -525,16 +534,19 @@ export class Gateway implements Outlet {
 
 const NOTHING = Object.freeze({});
 
+type Request = "join" | "leave" | "history" | "search" | "makeRoom" | "link" | "logOut" | "pluginFailed";
+
 /** The requests of the protocol that are no message types. */
 const REQUESTS = new Map([
   ["join", "join"],
   ["leave", "leave"],
   ["history", "history"],
+  ["search", "search"],
   ["chat:room", "makeRoom"],
   ["chat:link", "link"],
   ["chat:logout", "logOut"],
   ["chat:fault", "pluginFailed"],
-] as const) as ReadonlyMap<string, "join" | "leave" | "history" | "makeRoom" | "link" | "logOut" | "pluginFailed">;
+] as const) as ReadonlyMap<string, Request>;
 
 /** Pages are large, and nothing is cut off for what was asked for: the next one has to be read before. */
 function assertReads({ wire }: Client): void {

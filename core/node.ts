@@ -360,6 +360,12 @@ function makeGateway(
   report.gauge("chat_requests_waiting", "Requests of clients that have no answer yet", () => gateway.requests);
   report.gauge("chat_sign_ins_waiting", "Clients that wait to be let in", () => signIn.waiting);
   report.gauge("chat_reads", "Reads of the log that are under way, or wait", () => reading.waiting);
+  report.gauge("chat_searches", "Searches that are under way, or wait", () => log.searching.searches);
+  report.gauge(
+    "chat_search_behind",
+    "Envelopes that are not in the index for searches yet",
+    () => log.searching.behind,
+  );
   report.gauge("chat_messages_held", "Messages that are kept back for clients that join", () => gateway.held);
   report.gauge("chat_acks_waiting", "Acks that wait for another node", () => router.holders.waiting);
   return gateway;
@@ -375,7 +381,7 @@ function followCommits(
     if (refusal) logger.error({ code: asReject(refusal).code }, `nothing can be stored: ${asReject(refusal).message}`);
     else logger.info({}, "messages are stored again");
   };
-  log.failed = error => failed("telling of a commit", error);
+  log.failed = error => failed("the log", error);
   log.committed = commit => {
     report.committed(commit);
     memory?.committed(commit.envelopes.length);

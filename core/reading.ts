@@ -47,8 +47,19 @@ export const HistoryRequest = v.object({
   limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_PAGE_ROWS)), PAGE_ROWS),
 });
 
+const MAX_QUERY_CHARACTERS = 200;
+const FOUND_ROWS = 20;
+export const SearchRequest = v.object({
+  query: v.pipe(v.string(), v.maxLength(MAX_QUERY_CHARACTERS)),
+  room: v.optional(room),
+  before: v.optional(place),
+  limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(PAGE_ROWS)), FOUND_ROWS),
+});
+
 export type Joined = { messages: Message[]; cursor: Cursor; last: LastIds; more: boolean; older: boolean };
 export type History = { messages: Message[]; older: boolean };
+/** `behind` counts envelopes that were not looked at, since so many have come lately. */
+export type Found = History & { behind: number };
 /** Messages that are unpacked in one turn of the loop. */
 const SLICE = 250;
 /** A page that was read is given to all who ask for the same within this time, unless something was committed since. */
@@ -146,6 +157,14 @@ export class Reading {
     const from = { ...(before !== undefined && { before }), ...(after !== undefined && { after }) };
     const { envelopes, older } = await this.#reads.pass(() => this.#log.page(id, from, limit, this.#log.pos));
     return { messages: await this.#read(person, envelopes), older };
+  }
+
+  /** The newest rows with all words of the query, in one room or in all that this person may read. Throws `Reject`. */
+  async search(person: Person, { query, room, before, limit }: v.InferOutput<typeof SearchRequest>): Promise<Found> {
+    const id = room === undefined ? undefined : this.#rooms.assertReadable(person, room).id;
+    const { envelopes, older, behind } = await this.#log.search({ text: query, room: id, before, limit });
+    const readable = envelopes.filter(({ room }) => this.#rooms.isReadable(person, room));
+    return { messages: await this.#read(person, readable), older, behind };
   }
 
   async #readReferring(room: string, ref: string): Promise<Stored[]> {

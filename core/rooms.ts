@@ -42,12 +42,14 @@ export class Rooms {
     return this.#rooms.get(id);
   }
 
-  /**
-   * The one place that says whether a person may read a room; everything that reads asks here. Throws `Reject` where there
-   * is no such room, or none for this person.
-   */
-  assertReadable(_person: Person, id: unknown): Room {
-    const room = typeof id === "string" ? this.#rooms.get(id) : undefined;
+  /** The one place that says whether a person may read a room; everything that reads asks here, or below. */
+  isReadable(_person: Person, id: string): boolean {
+    return this.#rooms.has(id);
+  }
+
+  /** Throws `Reject` where there is no such room, or none for this person. */
+  assertReadable(person: Person, id: unknown): Room {
+    const room = typeof id === "string" && this.isReadable(person, id) ? this.#rooms.get(id) : undefined;
     if (!room) throw new Reject("unknown-room");
     return room;
   }

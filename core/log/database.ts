@@ -6,8 +6,8 @@ import { MIGRATIONS } from "./schema.ts";
 /** How long a connection waits for another one's lock. */
 export const BUSY_MS = 5_000;
 
-/** `read` beside a writer, whose write-ahead log it may move into the database; `copy` leaves the file as it is, of whichever version. */
-export type Access = "write" | "read" | "copy";
+/** `read` and `search` beside a writer, whose write-ahead log it may move into the database; `copy` leaves the file as it is, of whichever version. */
+export type Access = "write" | "read" | "search" | "copy";
 
 /** SQLite moves its write-ahead log itself, within a commit, where nothing else has until it has so many pages: 16 MB. */
 const BACKSTOP_PAGES = 4_000;
@@ -18,7 +18,7 @@ export function openDatabase(path: string, access: Access = "write"): DatabaseSy
   try {
     db = new DatabaseSync(path, { readOnly: access === "copy" });
     db.exec(`PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY`);
-    if (access === "read") db.exec("PRAGMA query_only = ON");
+    if (access === "read" || access === "search") db.exec("PRAGMA query_only = ON");
     if (access === "write") {
       db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON");
       db.exec(`PRAGMA wal_autocheckpoint = ${BACKSTOP_PAGES}`);

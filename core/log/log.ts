@@ -9,14 +9,17 @@ import { Admission } from "./admission.ts";
 import { type Arrived, arrived } from "./arrived.ts";
 import { Backlog } from "./backlog.ts";
 import { packGroup, unpackOutcomes } from "./groups.ts";
+import { Indexing, type SearchCaller } from "./indexing.ts";
 import { claimDirectory, makeForOwner } from "./lock.ts";
 import { type Group, type Job, Queue, type SegmentJob } from "./queue.ts";
 import type { Cursor, LastIds, Packed, Page, References, Stored } from "./reads.ts";
+import type { Found, Query } from "./search.ts";
 import type { Done, Follows, Outcome, Segment, Taken } from "./store.ts";
 import { StoreThread } from "./thread.ts";
 
 export type { Head } from "../chain.ts";
 export type { Cursor, LastIds, Page, Stored } from "./reads.ts";
+export type { Found, Query } from "./search.ts";
 export type { Outcome, Segment } from "./store.ts";
 
 const WATCH_MS = 1_000;
@@ -43,6 +46,8 @@ export type LogParts = {
   directory: string;
   writer: Caller;
   reader: Caller;
+  /** Starts the thread that searches; without it nothing is searched. */
+  openSearch?: () => Promise<SearchCaller>;
   time: Time;
   /** Whether the database is still where it was opened. */
   isInPlace(): boolean;
@@ -58,6 +63,7 @@ export class Log {
   readonly #queue = new Queue();
   readonly #admission: Admission;
   readonly #backlog: Backlog;
+  readonly #indexing: Indexing | undefined;
   readonly #stopWatching: Cancel;
   /** Where it is kept, and whatever else belongs to this node. */
   readonly directory: string;
@@ -74,7 +80,7 @@ export class Log {
   committed: (commit: Committed) => void = () => {};
   /** Called with the reason when commits begin to fail, and with nothing when they work again. */
   turned: (refusal: Error | undefined) => void = () => {};
-  /** Called with what `committed` throws. */
+  /** Called with what `committed` throws, and with why messages cannot be searched. */
   failed: (error: unknown) => void = () => {};
   /** This node's last commit. */
   pos: number;
@@ -92,6 +98,8 @@ export class Log {
     this.origin = origin;
     this.#admission = new Admission(time.elapsed);
     this.#backlog = new Backlog(parts);
+    this.#indexing = parts.openSearch && new Indexing(parts.openSearch, time, pos);
+    if (this.#indexing) this.#indexing.failed = error => this.failed(error);
     this.#stopWatching = time.every(WATCH_MS, () => this.#watch());
   }
 
@@ -109,7 +117,9 @@ export class Log {
       const reader = await StoreThread.open(path, "read");
       const { ino } = statSync(path);
       const isInPlace = () => statSync(path, { throwIfNoEntry: false })?.ino === ino;
-      return await Log.of({ directory, writer, reader, time: realTime, isInPlace, release: () => lock.release() });
+      const openSearch = () => StoreThread.open(path, "search");
+      const release = () => lock.release();
+      return await Log.of({ directory, writer, reader, openSearch, time: realTime, isInPlace, release });
     } catch (error) {
       await writer?.close();
       lock.release();
@@ -236,7 +246,7 @@ export class Log {
     const stored = outcomes.flatMap(outcome => (outcome.status === "stored" ? [outcome.envelope] : []));
     const envelopes = did.saved.length > 0 ? [...stored, ...did.saved].sort((a, b) => a.pos - b.pos) : stored;
     this.pos = envelopes.at(-1)?.pos ?? this.pos;
-    this.#backlog.committed(
+    this.#came(
       envelopes.length,
       envelopes.some(({ role }) => role === "erase"),
     );
@@ -265,7 +275,7 @@ export class Log {
     });
     const last = stored.at(-1)?.of;
     if (last) this.pos = did.saved.at(-1)?.pos ?? last.first + last.count - 1;
-    this.#backlog.committed(
+    this.#came(
       taken.reduce((sum, { count }) => sum + count, 0),
       taken.some(({ erases }) => erases),
     );
@@ -277,6 +287,11 @@ export class Log {
     };
     const came = stored.map(({ segment, of }) => arrived(segment, of));
     return { committed: this.#done(did, did.saved, came), settle };
+  }
+
+  #came(envelopes: number, erases: boolean): void {
+    this.#backlog.committed(envelopes, erases);
+    if (envelopes > 0) this.#indexing?.committed(envelopes, erases);
   }
 
   /** Commits fail from now on, or work again: an operator wants to hear of it once. */
@@ -311,8 +326,9 @@ export class Log {
   }
 
   /** Resolves when nothing that was erased before is left in the files; false where a reader, such as a backup, stood in the way. */
-  scrub(): Promise<boolean> {
-    return this.#backlog.scrub();
+  async scrub(): Promise<boolean> {
+    const [own, index] = await Promise.all([this.#backlog.scrub(), this.#indexing?.scrub() ?? true]);
+    return own && index;
   }
 
   heads(): Promise<Record<string, Head>> {
@@ -388,6 +404,16 @@ export class Log {
     return this.#reader.call("page", room, from, limit, upTo);
   }
 
+  /** The newest rows that have all of the words. Rejects with `Reject` where there are none to look for, or too many search. */
+  search(query: Query): Promise<Found> {
+    return this.#indexing ? this.#indexing.search(query) : Promise.reject(new Reject("not-found"));
+  }
+
+  /** Searches that are under way, or wait, and envelopes that the index lacks as far as that is known. */
+  get searching(): { searches: number; behind: number } {
+    return this.#indexing ?? { searches: 0, behind: 0 };
+  }
+
   referring(room: string, id: string): Promise<Stored[]> {
     return this.#reader.call("referring", room, id);
   }
@@ -448,6 +474,7 @@ export class Log {
     this.#stopWatching();
     this.#backlog.stop();
     await this.drain();
+    await this.#indexing?.close();
     await this.#reader.close();
     await this.#backlog.close();
     await this.#writer.close();

@@ -1,9 +1,10 @@
 /** What is read of the log's database: streams for peers, rooms for people. */
-import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import type { SQLInputValue } from "node:sqlite";
 import { digestOf, EMPTY_CHAIN, type Head, hex } from "../chain.ts";
 import { type Envelope, encode, FIELDS, frameBytes, placeOf } from "../envelope.ts";
 import { Reject } from "../errors.ts";
 import type { Fork } from "../forks.ts";
+import { Statements } from "./statements.ts";
 
 /** An envelope and its place in this node's own commit order. */
 export type Stored = Envelope & { pos: number };
@@ -13,6 +14,8 @@ export type Cursor = Record<string, number>;
 export type LastIds = Record<string, string>;
 
 export type Packed = { follows: string | undefined; packed: Uint8Array<ArrayBuffer> };
+/** Where a message stands in its room. */
+export type Place = Pick<Envelope, "hlc" | "origin" | "n">;
 export type Page = { envelopes: Stored[]; older: boolean };
 
 /** The blobs that an envelope refers to, and its place in this node's commit order. */
@@ -23,7 +26,7 @@ export const COLUMNS = FIELDS.join(", ");
  * A row counts unless its author has the same one at a lower key: two halves of a partition may both have accepted it.
  * Left to itself SQLite looks for it through the whole room, by the index on rows.
  */
-const COUNTS = `NOT EXISTS (SELECT 1 FROM log d INDEXED BY log_id WHERE d.id = log.id AND d.author = log.author AND d.room = log.room
+export const COUNTS = `NOT EXISTS (SELECT 1 FROM log d INDEXED BY log_id WHERE d.id = log.id AND d.author = log.author AND d.room = log.room
   AND d.role = 'row' AND d.pos <> log.pos AND (d.hlc, d.origin, d.n) < (log.hlc, log.origin, log.n))`;
 
 /** A page that has so much ends with the row that it has come to, and that row's marks. */
@@ -36,35 +39,7 @@ const [ALT, BODY, BLOBS] = (["alt", "body", "blobs"] as const).map(field => FIEL
   number,
 ];
 
-export class Reads {
-  protected readonly db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
-
-  constructor(db: DatabaseSync) {
-    this.db = db;
-  }
-
-  close(): void {
-    this.db.close();
-  }
-
-  protected prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (!statement) {
-      statement = this.db.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
-  }
-
-  protected all(sql: string, ...values: SQLInputValue[]): Record<string, unknown>[] {
-    return this.prepare(sql).all(...values);
-  }
-
-  protected get(sql: string, ...values: SQLInputValue[]): Record<string, unknown> | undefined {
-    return this.prepare(sql).get(...values);
-  }
-
+export class Reads extends Statements {
   protected lastN(origin: string, room: string, upTo = Number.MAX_SAFE_INTEGER): number {
     const row = this.get(
       "SELECT n FROM log WHERE room = ? AND origin = ? AND pos <= ? ORDER BY n DESC LIMIT 1",
@@ -264,7 +239,7 @@ export class Reads {
   /** A page of rows with what belongs to them: the newest, or those before or after a place. */
   page(room: string, from: { before?: string; after?: string }, limit: number, upTo: number): Page {
     const edge = from.before ?? from.after;
-    const place = edge === undefined ? undefined : this.#placeOf(edge);
+    const place = edge === undefined ? undefined : this.placeOf(edge);
     if (edge !== undefined && !place) throw new Reject("not-found", "no message has that key or id");
     const back = from.after === undefined;
     const rows = this.stored(
@@ -312,7 +287,7 @@ export class Reads {
     this.prepare("VACUUM INTO ?").run(path);
   }
 
-  #placeOf(keyOrId: string): Pick<Envelope, "hlc" | "origin" | "n"> | undefined {
+  protected placeOf(keyOrId: string): Place | undefined {
     return placeOf(keyOrId) ?? this.find(keyOrId);
   }
 
@@ -322,7 +297,7 @@ export class Reads {
 }
 
 /** As many of the rows as fit, at least one. */
-function takeUpTo<Row, Kind>(
+export function takeUpTo<Row, Kind>(
   maxBytes: number,
   rows: Iterable<Row>,
   read: (row: Row) => Kind,
@@ -360,6 +335,6 @@ function toStored(row: Record<string, unknown>): Stored {
   return { ...toEnvelope(row), pos: row.pos as number };
 }
 
-function byKey(a: Envelope, b: Envelope): number {
+export function byKey(a: Place, b: Place): number {
   return a.hlc - b.hlc || (a.origin < b.origin ? -1 : a.origin > b.origin ? 1 : a.n - b.n);
 }

@@ -1,8 +1,9 @@
-/** Calls a `Store` that lives on a thread of its own. */
+/** Calls a `Store`, or a `Search`, that lives on a thread of its own. */
 import { Worker } from "node:worker_threads";
 import { Reject } from "../errors.ts";
 import { type Answer, packedIn } from "./calls.ts";
 import type { Access } from "./database.ts";
+import type { Search } from "./search.ts";
 import type { Store } from "./store.ts";
 
 const ENDED = "the log's thread has ended";
@@ -12,7 +13,14 @@ const YOUNG_MB = 16;
 
 type Pending = { resolve: (value: unknown) => void; reject: (error: Error) => void };
 
-export class StoreThread {
+/** What can be called there, each by its name. */
+type Calls<Kind> = {
+  [Name in keyof Kind]: Kind[Name] extends (...args: infer Args) => infer Result
+    ? { args: Args; result: Result }
+    : never;
+};
+
+export class StoreThread<Kind extends Store | Search = Store> {
   readonly #worker: Worker;
   /** 1 while somebody waits for the call under way. */
   readonly #awaited: Int32Array<SharedArrayBuffer>;
@@ -32,7 +40,9 @@ export class StoreThread {
   }
 
   /** Opens the database; throws `Reject` with the reason where that cannot be done. */
-  static async open(path: string, access: Access): Promise<StoreThread> {
+  static async open(path: string, access: Exclude<Access, "search">): Promise<StoreThread>;
+  static async open(path: string, access: "search"): Promise<StoreThread<Search>>;
+  static async open(path: string, access: Access): Promise<StoreThread<Store | Search>> {
     const awaited = new Int32Array(new SharedArrayBuffer(4));
     const worker = new Worker(new URL("./worker.ts", import.meta.url), {
       workerData: { path, access, awaited },
@@ -48,7 +58,7 @@ export class StoreThread {
     return this.#ended;
   }
 
-  call<Name extends keyof Store>(name: Name, ...args: Parameters<Store[Name]>): Promise<ReturnType<Store[Name]>> {
+  call<Name extends keyof Kind>(name: Name, ...args: Calls<Kind>[Name]["args"]): Promise<Calls<Kind>[Name]["result"]> {
     if (this.#ended) return Promise.reject(new Reject("storage-failed", ENDED));
     const id = ++this.#calls;
     return new Promise((resolve, reject) => {

@@ -1,8 +1,9 @@
-/** A thread that holds one connection to the log: one writes, one reads, so that neither waits for the other. */
+/** A thread that holds one connection to the log: one writes, one reads, one searches, so that none waits for another. */
 import { parentPort, workerData } from "node:worker_threads";
 import { releaseMemory } from "../memory.ts";
 import { type Call, packedIn } from "./calls.ts";
 import { type Access, explain } from "./database.ts";
+import { Search } from "./search.ts";
 import { Store } from "./store.ts";
 
 /** The node is ready by then, and has not had to wait for it. */
@@ -16,10 +17,10 @@ const port = parentPort as NonNullable<typeof parentPort>;
 
 try {
   const mayYield = (taken: number) => taken >= WORTH_A_COMMIT && Atomics.load(awaited, 0) === 1;
-  const store = new Store(path, { access, mayYield });
+  const store: object = access === "search" ? new Search(path) : new Store(path, { access, mayYield });
   port.on("message", ({ id, name, args }: Call) => {
     try {
-      const method = store[name as keyof Store] as (...args: unknown[]) => unknown;
+      const method = Reflect.get(store, name) as (...args: unknown[]) => unknown;
       const value = method.apply(store, args);
       port.postMessage({ id, value }, packedIn(value));
       if (name === "close") port.close();

@@ -1,0 +1,175 @@
+/** Keeps the index close behind the log, out of the way of those who write, and lets one search at a time. */
+import { Reject } from "../errors.ts";
+import { Gate } from "../gate.ts";
+import type { Cancel, Time } from "../time.ts";
+import type { Found, Query, Search } from "./search.ts";
+import type { StoreThread } from "./thread.ts";
+
+/** What was committed is taken in so much later, all at once; whoever searches before has it taken in at once. */
+const DELAY_MS = 10_000;
+/** Envelopes, some 5 ms. */
+const SLICE = 250;
+/** Envelopes a second from which on the node has better to do than this. */
+const BUSY = 500;
+/** How long the thread rests for the time that it worked. */
+const REST = 1;
+const REST_WHILE_BUSY = 19;
+const LONGEST_REST_MS = 1_000;
+/** A thread is 10 MB: it ends where nobody needed it for so long. */
+const IDLE_MS = 30_000;
+/** Searches at once: one thread does them all. */
+const SEARCHES = { atOnce: 1, waiting: 64 };
+
+export type SearchCaller = Pick<StoreThread<Search>, "call" | "close" | "hasEnded">;
+
+export class Indexing {
+  readonly #open: () => Promise<SearchCaller>;
+  readonly #time: Time;
+  readonly #gate = new Gate(SEARCHES);
+  #thread: Promise<SearchCaller> | undefined;
+  #uses = 0;
+  #stopIdling: Cancel = () => {};
+  #due: Cancel | undefined;
+  #run: Promise<void> | undefined;
+  #wake = () => {};
+  #isAsked = false;
+  #isClosing = false;
+  #isFailing = false;
+  /** Something that was erased may be in its files; true at first, for the run before this one. */
+  #isDirty = true;
+  #committed = 0;
+  /** Envelopes that are not in the index yet, as far as this side knows. */
+  behind = 0;
+
+  /** Called with why messages are not taken in, until they are again. */
+  failed: (error: unknown) => void = () => {};
+
+  /** `open` starts the thread, when there is something to do for it. `pos` is the last commit there is. */
+  constructor(open: () => Promise<SearchCaller>, time: Time, pos: number) {
+    this.#open = open;
+    this.#time = time;
+    if (pos > 0) this.#ask(DELAY_MS);
+  }
+
+  /** Searches that are under way, or wait. */
+  get searches(): number {
+    return this.#gate.size;
+  }
+
+  /** So many envelopes were committed. */
+  committed(envelopes: number, erases: boolean): void {
+    this.#committed += envelopes;
+    this.behind += envelopes;
+    this.#isDirty ||= erases;
+    this.#ask(erases ? 0 : DELAY_MS);
+  }
+
+  /** Rejects with `Reject` where there is nothing to look for, too many are searching, or the disk fails. */
+  search(query: Query): Promise<Found> {
+    return this.#gate.pass(async () => {
+      const found = await this.#use(thread => thread.call("search", query));
+      this.behind = found.behind;
+      if (found.behind > 0) this.#ask(0);
+      return found;
+    });
+  }
+
+  /** Resolves when nothing that was erased before is left in its files; false where that could not be done. */
+  async scrub(): Promise<boolean> {
+    const { done } = await this.#use(thread => thread.call("scrub"));
+    this.#isDirty ||= !done;
+    return done;
+  }
+
+  #ask(delayMs: number): void {
+    if (this.#isClosing || (this.#due && delayMs > 0)) return;
+    this.#due?.();
+    this.#due = this.#time.after(delayMs, () => {
+      this.#due = undefined;
+      this.#isAsked = true;
+      this.#run ??= this.#catchUp().finally(() => {
+        this.#run = undefined;
+      });
+    });
+  }
+
+  async #catchUp(): Promise<void> {
+    try {
+      while (this.#isAsked && !this.#isClosing) {
+        this.#isAsked = false;
+        await this.#takeAll();
+        if (this.#isDirty && !this.#isClosing) this.#isDirty = !(await this.#use(thread => thread.call("scrub"))).done;
+      }
+      this.#isFailing = false;
+    } catch (error) {
+      if (!this.#isFailing && !this.#isClosing) this.failed(error);
+      this.#isFailing = true;
+      this.#ask(DELAY_MS);
+    }
+  }
+
+  async #takeAll(): Promise<void> {
+    let [since, before] = [this.#time.elapsed(), this.#committed];
+    while (!this.#isClosing) {
+      const from = this.#time.elapsed();
+      const { left } = await this.#use(thread => thread.call("index", SLICE));
+      this.behind = left;
+      if (left === 0) return;
+      const now = this.#time.elapsed();
+      const perSecond = ((this.#committed - before) / Math.max(now - since, 1)) * 1_000;
+      [since, before] = [now, this.#committed];
+      const restMs = (now - from) * (perSecond > BUSY ? REST_WHILE_BUSY : REST);
+      await this.#rest(Math.min(restMs, LONGEST_REST_MS));
+    }
+  }
+
+  #rest(ms: number): Promise<void> {
+    return new Promise(resolve => {
+      const cancel = this.#time.after(ms, resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  async #use<Result>(work: (thread: SearchCaller) => Promise<Result>): Promise<Result> {
+    if (this.#isClosing) throw new Reject("stopping");
+    this.#stopIdling();
+    this.#uses++;
+    this.#thread ??= this.#start();
+    try {
+      const thread = await this.#thread;
+      // It is no reason to be without a search for good.
+      if (thread.hasEnded) this.#thread = this.#start();
+      return await work(await this.#thread);
+    } finally {
+      if (--this.#uses === 0 && !this.#isClosing) this.#stopIdling = this.#time.after(IDLE_MS, () => void this.#end());
+    }
+  }
+
+  #start(): Promise<SearchCaller> {
+    const started = this.#open();
+    started.catch(() => {
+      if (this.#thread === started) this.#thread = undefined;
+    });
+    return started;
+  }
+
+  async #end(): Promise<void> {
+    const thread = this.#thread;
+    this.#thread = undefined;
+    // Where it could not even be opened, there is nothing to close.
+    await thread?.then(thread => thread.close()).catch(() => {});
+  }
+
+  /** Ends what is under way, and the thread. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#due?.();
+    this.#stopIdling();
+    this.#wake();
+    await this.#end();
+    await this.#run;
+  }
+}

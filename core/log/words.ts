@@ -1,0 +1,66 @@
+/**
+ * Texts as the words that they are found by, and queries as matches for SQLite's FTS5, both after the same rules: what looks
+ * alike is alike (NFKC, case and accents folded), and scripts that write without spaces are cut into single characters and
+ * pairs of neighbours, so that any part of a sentence is found, and no dictionary says where its words end.
+ */
+
+const LETTERS = "[\\p{L}\\p{N}\\p{M}]";
+const UNSPACED = ["Han", "Hira", "Kana", "Hang", "Thai", "Laoo", "Khmr", "Mymr"]
+  .map(script => `\\p{Script_Extensions=${script}}`)
+  .join("");
+/** A stretch without spaces, a word, or a symbol such as an emoji. */
+const TOKEN = new RegExp(`([${LETTERS}&&[${UNSPACED}]]+)|[${LETTERS}--[${UNSPACED}]]+|\\p{So}`, "gv");
+const ASCII = /^[\x20-\x7e]*$/;
+const ACCENTS = /[\u0300-\u036f]/g;
+/** A part of a query: in quotation marks, or up to the next space. */
+const PART = /"([^"]*)"|“([^”]*)”|[^\s"“]+/g;
+/** Of fewer characters nearly every message has some word that begins with them. */
+const MIN_BEGINNING = 2;
+
+/** The words of a text, with a space between any two. */
+export function wordsOf(text: string): string {
+  return stretchesOf(text).map(inFull).join(" ");
+}
+
+/**
+ * A match for texts that have all parts of the query; undefined where it has no word. What is in quotation marks is found as it
+ * stands, and of other parts the last word may go on.
+ */
+export function matchOf(query: string): string | undefined {
+  const parts = [...query.matchAll(PART)].flatMap(([part, ...quoted]) => {
+    const exact = quoted.find(text => text !== undefined);
+    const stretches = stretchesOf(exact ?? part);
+    const last = stretches.at(-1);
+    if (!last) return [];
+    const mayGoOn = exact === undefined && !last.isUnspaced && last.text.length >= MIN_BEGINNING;
+    // Words hold letters, digits and symbols only, so that none of them can end the quotation.
+    return [`"${stretches.map(inPart).join(" ")}"${mayGoOn ? " *" : ""}`];
+  });
+  return parts.length > 0 ? parts.join(" AND ") : undefined;
+}
+
+type Stretch = { text: string; isUnspaced: boolean };
+
+function stretchesOf(text: string): Stretch[] {
+  return [...fold(text).matchAll(TOKEN)].map(([text, unspaced]) => ({ text, isUnspaced: unspaced !== undefined }));
+}
+
+function fold(text: string): string {
+  if (ASCII.test(text)) return text.toLowerCase();
+  return text.normalize("NFKD").replace(ACCENTS, "").normalize("NFKC").toUpperCase().toLowerCase();
+}
+
+/** Of `一二三`: `一 一二 二 二三 三`. */
+function inFull({ text, isUnspaced }: Stretch): string {
+  if (!isUnspaced) return text;
+  const characters = [...text];
+  return characters.map((one, at) => (at === 0 ? one : `${characters[at - 1]}${one} ${one}`)).join(" ");
+}
+
+/** The same from the first pair to the last: rarer words than the single characters at its ends. */
+function inPart(stretch: Stretch, at: number, all: readonly Stretch[]): string {
+  const full = inFull(stretch);
+  if (!stretch.isUnspaced || !full.includes(" ")) return full;
+  const words = full.split(" ");
+  return words.slice(at === 0 ? 1 : 0, at === all.length - 1 ? -1 : undefined).join(" ");
+}
