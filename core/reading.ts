@@ -47,7 +47,7 @@ export const HistoryRequest = v.object({
   limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_PAGE_ROWS)), PAGE_ROWS),
 });
 
-const MAX_QUERY_CHARACTERS = 200;
+const MAX_QUERY_CHARACTERS = 100;
 const FOUND_ROWS = 20;
 export const SearchRequest = v.object({
   query: v.pipe(v.string(), v.maxLength(MAX_QUERY_CHARACTERS)),

@@ -5,6 +5,7 @@ import { Reject } from "../errors.ts";
 import { BUSY_MS, explain } from "./database.ts";
 import { makeForOwner } from "./lock.ts";
 import { Statements } from "./statements.ts";
+import { MIN_BEGINNING } from "./words.ts";
 
 /** Goes up when the tables change, or texts are cut into words in another way. */
 const VERSION = 1;
@@ -13,7 +14,7 @@ const SAME_TIME = 1_024;
 
 /** `chain` is the running hash at the last envelope that was taken in. An id begins with the time: the newest are found first. */
 const TABLES = `
-  CREATE VIRTUAL TABLE entries USING fts5(words, room, pos UNINDEXED, tokenize = 'ascii');
+  CREATE VIRTUAL TABLE entries USING fts5(words, room, pos UNINDEXED, tokenize = 'ascii', prefix = ${MIN_BEGINNING});
   INSERT INTO entries (entries, rank) VALUES ('secure-delete', 1);
   CREATE TABLE reached (pos INTEGER NOT NULL, chain BLOB) STRICT;
   INSERT INTO reached VALUES (0, NULL);

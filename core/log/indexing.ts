@@ -12,7 +12,7 @@ const SLICE = 250;
 /** Envelopes a second from which on the node has better to do than this. */
 const BUSY = 500;
 /** How long the thread rests for the time that it worked. */
-const REST = 1;
+const REST = 3;
 const REST_WHILE_BUSY = 19;
 const LONGEST_REST_MS = 1_000;
 /** A thread is 10 MB: it ends where nobody needed it for so long. */

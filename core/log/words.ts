@@ -14,8 +14,8 @@ const ASCII = /^[\x20-\x7e]*$/;
 const ACCENTS = /[\u0300-\u036f]/g;
 /** A part of a query: in quotation marks, or up to the next space. */
 const PART = /"([^"]*)"|“([^”]*)”|[^\s"“]+/g;
-/** Of fewer characters nearly every message has some word that begins with them. */
-const MIN_BEGINNING = 2;
+/** With fewer characters some word begins in nearly every message. The index has the beginnings of so many by themselves. */
+export const MIN_BEGINNING = 3;
 
 /** The words of a text, with a space between any two. */
 export function wordsOf(text: string): string {
@@ -36,7 +36,7 @@ export function matchOf(query: string): string | undefined {
     // Words hold letters, digits and symbols only, so that none of them can end the quotation.
     return [`"${stretches.map(inPart).join(" ")}"${mayGoOn ? " *" : ""}`];
   });
-  return parts.length > 0 ? parts.join(" AND ") : undefined;
+  return parts.length > 0 ? [...new Set(parts)].join(" AND ") : undefined;
 }
 
 type Stretch = { text: string; isUnspaced: boolean };

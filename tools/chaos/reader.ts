@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Message } from "../../core/plugin.ts";
-import type { Chance } from "./chance.ts";
+import type { Chance } from "../chance.ts";
 import type { ChaosNode } from "./node.ts";
 import { type Cursor, type Joined, Refused, ROOM, Session } from "./session.ts";
 import { type Copy, placeIn } from "./shown.ts";

@@ -2,8 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Chance } from "../chance.ts";
 import { Author } from "./author.ts";
-import { Chance } from "./chance.ts";
 import { ChaosCluster } from "./cluster.ts";
 import { Disk } from "./disk.ts";
 import { Faults, type Happened } from "./faults.ts";

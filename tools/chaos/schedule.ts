@@ -1,5 +1,5 @@
 /** Which fault happens to which node, and when: drawn from a seed, and the same again for the same seed. */
-import { Chance } from "./chance.ts";
+import { Chance } from "../chance.ts";
 
 export const KINDS = [
   "kill",

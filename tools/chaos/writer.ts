@@ -1,7 +1,7 @@
 /** An author at work: writes, hops between the nodes, and sends again what was not acked, as the page's outbox does. */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Chance } from "../chance.ts";
 import type { Author } from "./author.ts";
-import type { Chance } from "./chance.ts";
 import type { Write } from "./ledger.ts";
 import type { ChaosNode } from "./node.ts";
 import type { Session } from "./session.ts";
