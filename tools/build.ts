@@ -241,7 +241,7 @@ const ownSheets: Plugin = {
 };
 
 /** The shell's sheets in the order in which they build on each other, then those of the plugins. */
-const SHEETS = ["tokens", "base", "avatar", "join", "sidebar", "layout", "timeline", "dialog"];
+const SHEETS = ["tokens", "base", "avatar", "join", "sidebar", "layout", "timeline"];
 
 const options: BuildOptions = {
   absWorkingDir: root,

@@ -1,5 +1,5 @@
 /** The person's own menu. */
-import type { ComponentChildren } from "preact";
+import { Choice, Choices } from "./choices.tsx";
 import { Dialog } from "./dialog.tsx";
 import { choose, LANGUAGES, type Language, language, t } from "./i18n.ts";
 import { me } from "./session.ts";
@@ -51,25 +51,5 @@ function MenuButton({ to, label }: { to: DialogName; label: string }) {
     >
       {label}
     </button>
-  );
-}
-
-function Choices({ legend, children }: { legend: string; children: ComponentChildren }) {
-  return (
-    <fieldset class="choices">
-      <legend>{legend}</legend>
-      <div class="segments">{children}</div>
-    </fieldset>
-  );
-}
-
-type ChoiceProps = { group: string; label: string; checked: boolean; onChoose(): void };
-
-function Choice({ group, label, checked, onChoose }: ChoiceProps) {
-  return (
-    <label class="segment">
-      <input type="radio" name={group} checked={checked} onChange={onChoose} />
-      <span>{label}</span>
-    </label>
   );
 }

@@ -4,6 +4,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { t } from "./i18n.ts";
 import { Icon } from "./icon.tsx";
 import { refocus } from "./view.ts";
+import "./dialog.css";
 
 type Props = { title: string; kind?: string; onClose(): void; children: ComponentChildren };
 

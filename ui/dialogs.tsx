@@ -1,12 +1,13 @@
 /** The dialog that is open, if any. */
-import { Confirmation } from "./dialog.tsx";
 import { lazy } from "./lazy.tsx";
 import type { menus } from "./menus.ts";
 import { dialog, question } from "./view.ts";
 
 const menu = (name: keyof typeof menus) => lazy(() => import("./menus.ts").then(({ menus }) => menus[name]));
+const Confirmation = lazy(() => import("./dialog.tsx").then(({ Confirmation }) => Confirmation));
 const DIALOGS = {
   switcher: menu("switcher"),
+  search: menu("search"),
   account: menu("account"),
   link: menu("link"),
   logout: menu("logout"),

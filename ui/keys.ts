@@ -1,7 +1,10 @@
 /** Keys that work everywhere on the page. */
 import { present } from "./chat.ts";
 import { step } from "./rooms.ts";
-import { dialog } from "./view.ts";
+import { type DialogName, dialog } from "./view.ts";
+
+/** With Ctrl, or ⌘. */
+const OPENED: Record<string, DialogName> = { K: "switcher", "Shift+F": "search" };
 
 export function listenForKeys(): void {
   addEventListener("keydown", event => {
@@ -11,8 +14,9 @@ export function listenForKeys(): void {
 }
 
 function handle({ key, ctrlKey, metaKey, altKey, shiftKey, target }: KeyboardEvent): boolean {
-  if ((ctrlKey || metaKey) && !altKey && !shiftKey && key.toLowerCase() === "k") {
-    dialog.value = dialog.peek() === "switcher" ? "" : "switcher";
+  const opened = (ctrlKey || metaKey) && !altKey && OPENED[`${shiftKey ? "Shift+" : ""}${key.toUpperCase()}`];
+  if (opened) {
+    dialog.value = dialog.peek() === opened ? "" : opened;
     return true;
   }
   if (document.querySelector("dialog[open]")) return false;

@@ -1,6 +1,15 @@
 /** The texts of what is opened now and then, in English: they come with it. */
 export const en = {
   roomName: "Name of a room",
+  searchFor: "Words to look for",
+  searchWhere: "Where to search",
+  searchHint: "Finds messages that have all of the words.",
+  searching: "Searching…",
+  searchBehind: "{n} messages have just come, and were not searched yet.",
+  allRooms: "All rooms",
+  messagesFound: "Messages that were found",
+  nothingFound: "No message has “{query}”.",
+  olderFound: "Show older ones",
   linkDevice: "Link another device",
   linkHint: "Open this link on the other device, or point its camera at the code. It is good once.",
   linkExpires: "Until {time}",
@@ -19,6 +28,7 @@ export const en = {
   logoutHint: "Without another device linked, you cannot come back as this person.",
   shortcuts: "Keyboard shortcuts",
   keySwitch: "Go to a room",
+  keySearch: "Search messages",
   keyNext: "Next or previous room",
   keySend: "Send",
   keyBreak: "New line",

@@ -1,10 +1,12 @@
 /** What plugins show beside the timeline; above it, as a sheet, where the screen is narrow. */
 import type { AnyClientPlugin } from "../core/plugin.ts";
-import { Dialog } from "./dialog.tsx";
+import { lazy } from "./lazy.tsx";
 import type { Room } from "./room.ts";
 import { shellOf } from "./shell.ts";
 import { Failed, Slot } from "./slot.tsx";
 import { openPanels, panels, togglePanel, wide } from "./view.ts";
+
+const Sheet = lazy(() => import("./dialog.tsx").then(({ Dialog }) => Dialog));
 
 export function Panels({ room }: { room: Room }) {
   const open = panels().filter(({ message }) => openPanels.value.includes(message.type));
@@ -22,14 +24,14 @@ export function Panels({ room }: { room: Room }) {
       </aside>
     );
   return open.map(plugin => (
-    <Dialog
+    <Sheet
       key={plugin.message.type}
       title={titleOf(plugin)}
       kind="sheet"
       onClose={() => togglePanel(plugin.message.type)}
     >
       <Content plugin={plugin} room={room} />
-    </Dialog>
+    </Sheet>
   ));
 }
 

@@ -91,9 +91,9 @@ export function receive(room: Room, messages: readonly Message[]): void {
   if (gap) join(room);
 }
 
-type Page = { messages: Message[]; older: boolean };
+export type Page = { messages: Message[]; older: boolean };
 
-const history = (room: Room, from: { before?: string; after?: string }) =>
+export const history = (room: Room, from: { before?: string; after?: string }) =>
   request<Page>("history", { room: room.id, ...from, limit: PAGE_ROWS });
 
 /** Loads the page before the oldest row; returns whether that worked. */

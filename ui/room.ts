@@ -33,6 +33,8 @@ export class Room {
   readonly line = signal("");
   /** The people who wrote what is loaded. */
   readonly people = signal<readonly Person[]>([]);
+  /** The key of the row that is to be shown next; "" for none. */
+  readonly goal = signal("");
   /** The end of the timeline is in sight. */
   readonly atEnd = signal(true);
   /** The last n of each origin; missing before the first join. */
@@ -116,6 +118,15 @@ export class Room {
     this.prepend(messages);
     this.older.value = older;
     if (this.#viewed()) this.markRead();
+  }
+
+  /** Takes rows somewhere in its history in place of all that is here. */
+  turnTo(messages: readonly Message[], older: boolean): void {
+    this.#leave(this.timeline.newest?.key ?? "");
+    this.timeline.clear();
+    this.prepend(messages);
+    this.older.value = older;
+    this.newer.value = (this.timeline.newest?.key ?? "") < this.#beyond;
   }
 
   /** Takes an own message that the node has committed, ahead of its delivery. */

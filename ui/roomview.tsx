@@ -14,7 +14,7 @@ import { overloaded } from "./sender.ts";
 import { shellOf, tellTyped } from "./shell.ts";
 import { Slot } from "./slot.tsx";
 import { toast } from "./toasts.tsx";
-import { openPanels, panels, togglePanel } from "./view.ts";
+import { dialog, openPanels, panels, togglePanel } from "./view.ts";
 
 const Tools = lazy(() => import("./tools.tsx").then(({ Tools }) => Tools));
 
@@ -63,6 +63,18 @@ function Header({ room }: { room: Room }) {
         })}
       </div>
       <div class="room-tools">
+        <button
+          type="button"
+          class="icon-button"
+          aria-label={t("search")}
+          title={t("search")}
+          aria-haspopup="dialog"
+          onClick={() => {
+            dialog.value = "search";
+          }}
+        >
+          <Icon name="search" />
+        </button>
         {panels().map(plugin => (
           <button
             key={plugin.message.type}

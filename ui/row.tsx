@@ -60,7 +60,7 @@ type FrameProps = {
 function Frame({ message, head, late, marks, state, children }: FrameProps) {
   const { author, at } = message;
   return (
-    <article class={`row ${head ? "head" : ""} ${state}`} tabIndex={-1}>
+    <article class={`row ${head ? "head" : ""} ${state}`} tabIndex={-1} data-key={message.key}>
       {head ? <Avatar person={author} /> : <Time at={at} />}
       <div class="row-main">
         <header class={head ? "row-head" : "hidden"}>

@@ -40,6 +40,7 @@ export function Scroller({ room }: { room: Room }) {
   useKeptFocus(box.current);
   useEffect(() => watchScrolling(room, reach, box.current, content.current, setFailed), [room]);
   useShowUnread(room, box);
+  useShowGoal(room, box);
   const written = waiting.value.length;
   const before = useRef(written);
   useLayoutEffect(() => {
@@ -146,6 +147,18 @@ function useShowUnread(room: Room, box: { current: HTMLElement | null }): void {
     if (abovePx > height / 4) box.current.scrollTop -= abovePx;
     else see(room);
   }, [ready]);
+}
+
+/** What somebody came for has the focus, in the middle. */
+function useShowGoal(room: Room, box: { current: HTMLElement | null }): void {
+  const goal = room.goal.value;
+  useLayoutEffect(() => {
+    const row = goal !== "" && box.current?.querySelector<HTMLElement>(`[data-key="${goal}"]`);
+    if (!row) return;
+    room.goal.value = "";
+    row.scrollIntoView({ block: "center" });
+    row.focus({ preventScroll: true });
+  });
 }
 
 /** Arrow keys go from message to message, so that what can be done to one is in reach of Tab. */

@@ -7,6 +7,7 @@ import { closeDialog } from "./view.ts";
 const CONTROL = /Mac|iPhone|iPad/.test(navigator.userAgent) ? "⌘" : "Ctrl";
 const KEYS: [keys: string[], does: Key][] = [
   [[CONTROL, "K"], "keySwitch"],
+  [[CONTROL, "Shift", "F"], "keySearch"],
   [["Alt", "↑ ↓"], "keyNext"],
   [["Enter"], "keySend"],
   [["Shift", "Enter"], "keyBreak"],

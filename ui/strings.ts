@@ -17,6 +17,7 @@ export const en = {
   findRoom: "Find or create a room",
   createRoom: "Create {name}",
   noRoom: "There is no room of this name yet.",
+  search: "Search messages",
   leaveRoom: "Leave room",
   backToRooms: "Back to the rooms",
   unread: "{n} unread",

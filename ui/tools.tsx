@@ -12,7 +12,7 @@ import "./tools.css";
 /** With Ctrl or Alt, so that it never is a letter that somebody writes. */
 const SHORTCUT = /^(Ctrl\+|Alt\+|Ctrl\+Alt\+)(Shift\+)?[A-Z0-9]$/;
 /** What the page uses itself. */
-const TAKEN = ["Ctrl+K"];
+const TAKEN = ["Ctrl+K", "Ctrl+Shift+F"];
 
 /** The tools that a shortcut opens, by its name. */
 export const shortcuts: ReadonlyMap<string, AnyClientPlugin> = given();

@@ -3,7 +3,7 @@ import { computed, signal } from "@preact/signals";
 import { keep, kept, keptList } from "./keep.ts";
 import { plugins } from "./registry.ts";
 
-export type DialogName = "switcher" | "account" | "link" | "shortcuts" | "logout";
+export type DialogName = "switcher" | "search" | "account" | "link" | "shortcuts" | "logout";
 export type Question = { text: string; label: string; run(): void };
 
 export const dialog = signal<DialogName | "">("");
