@@ -1,7 +1,7 @@
 /** What people read of the log: rooms joined, resumed and paged. Every read asks first whether this person may. */
 import * as v from "valibot";
 import type { Cluster } from "./cluster/cluster.ts";
-import { ORIGIN, placeOf } from "./envelope.ts";
+import { keyOf, ORIGIN, placeOf } from "./envelope.ts";
 import { Reject } from "./errors.ts";
 import { Gate } from "./gate.ts";
 import type { Holders } from "./holders.ts";
@@ -58,8 +58,8 @@ export const SearchRequest = v.object({
 
 export type Joined = { messages: Message[]; cursor: Cursor; last: LastIds; more: boolean; older: boolean };
 export type History = { messages: Message[]; older: boolean };
-/** `behind` counts envelopes that were not looked at, since so many have come lately. */
-export type Found = History & { behind: number };
+/** `behind` counts envelopes that are not in the index yet. */
+export type Hits = History & { behind: number };
 /** Messages that are unpacked in one turn of the loop. */
 const SLICE = 250;
 /** A page that was read is given to all who ask for the same within this time, unless something was committed since. */
@@ -160,11 +160,19 @@ export class Reading {
   }
 
   /** The newest rows with all words of the query, in one room or in all that this person may read. Throws `Reject`. */
-  async search(person: Person, { query, room, before, limit }: v.InferOutput<typeof SearchRequest>): Promise<Found> {
+  async search(person: Person, { query, room, before, limit }: v.InferOutput<typeof SearchRequest>): Promise<Hits> {
     const id = room === undefined ? undefined : this.#rooms.assertReadable(person, room).id;
-    const { envelopes, older, behind } = await this.#log.search({ text: query, room: id, before, limit });
-    const readable = envelopes.filter(({ room }) => this.#rooms.isReadable(person, room));
-    return { messages: await this.#read(person, readable), older, behind };
+    const hits: Stored[] = [];
+    for (let from = before; ; ) {
+      const page = await this.#log.search({ text: query, room: id, before: from, limit: limit - hits.length });
+      hits.unshift(...page.envelopes.filter(({ room }) => this.#rooms.isReadable(person, room)));
+      const [oldest] = page.envelopes;
+      if (!page.older || !oldest || hits.length > 0) {
+        const { older, behind } = page;
+        return { messages: await this.#read(person, hits), older, behind };
+      }
+      from = keyOf(oldest);
+    }
   }
 
   async #readReferring(room: string, ref: string): Promise<Stored[]> {

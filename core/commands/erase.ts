@@ -8,6 +8,7 @@ export async function erase(id: string, place: Place): Promise<string> {
   const lines = messages.map(
     ({ room, author, at }) => `emptied: ${room}, ${author.name} (${author.id}), ${new Date(at).toISOString()}`,
   );
-  if (!scrubbed) lines.push("its text leaves the files of this node when the backup that reads them is done");
+  if (!scrubbed)
+    lines.push("its text leaves the files of this node when the backup that reads them is done, or the disk takes it");
   return lines.map(printable).join("\n");
 }

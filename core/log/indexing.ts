@@ -16,7 +16,7 @@ const REST = 3;
 const REST_WHILE_BUSY = 19;
 const LONGEST_REST_MS = 1_000;
 /** A thread is 10 MB: it ends where nobody needed it for so long. */
-const IDLE_MS = 30_000;
+const IDLE_MS = 20_000;
 /** Searches at once: one thread does them all. */
 const SEARCHES = { atOnce: 1, waiting: 64 };
 
@@ -27,6 +27,7 @@ export class Indexing {
   readonly #time: Time;
   readonly #gate = new Gate(SEARCHES);
   #thread: Promise<SearchCaller> | undefined;
+  #ending: Promise<unknown> = Promise.resolve();
   #uses = 0;
   #stopIdling: Cancel = () => {};
   #due: Cancel | undefined;
@@ -35,8 +36,9 @@ export class Indexing {
   #isAsked = false;
   #isClosing = false;
   #isFailing = false;
-  /** Something that was erased may be in its files; true at first, for the run before this one. */
-  #isDirty = true;
+  /** Something that was erased may be in the files: by this run, or perhaps by the one before. */
+  #isDirty: boolean;
+  #hasErased = false;
   #committed = 0;
   /** Envelopes that are not in the index yet, as far as this side knows. */
   behind = 0;
@@ -48,6 +50,7 @@ export class Indexing {
   constructor(open: () => Promise<SearchCaller>, time: Time, pos: number) {
     this.#open = open;
     this.#time = time;
+    this.#isDirty = pos > 0;
     if (pos > 0) this.#ask(DELAY_MS);
   }
 
@@ -61,6 +64,7 @@ export class Indexing {
     this.#committed += envelopes;
     this.behind += envelopes;
     this.#isDirty ||= erases;
+    this.#hasErased ||= erases;
     this.#ask(erases ? 0 : DELAY_MS);
   }
 
@@ -76,8 +80,17 @@ export class Indexing {
 
   /** Resolves when nothing that was erased before is left in its files; false where that could not be done. */
   async scrub(): Promise<boolean> {
-    const { done } = await this.#use(thread => thread.call("scrub"));
-    this.#isDirty ||= !done;
+    return this.#use(thread => this.#scrubOn(thread));
+  }
+
+  async #scrubOn(thread: SearchCaller): Promise<boolean> {
+    this.#isDirty = false;
+    let done = false;
+    try {
+      done = (await thread.call("scrub")).done;
+    } finally {
+      this.#isDirty ||= !done;
+    }
     return done;
   }
 
@@ -98,7 +111,6 @@ export class Indexing {
       while (this.#isAsked && !this.#isClosing) {
         this.#isAsked = false;
         await this.#takeAll();
-        if (this.#isDirty && !this.#isClosing) this.#isDirty = !(await this.#use(thread => thread.call("scrub"))).done;
       }
       this.#isFailing = false;
     } catch (error) {
@@ -112,6 +124,8 @@ export class Indexing {
     let [since, before] = [this.#time.elapsed(), this.#committed];
     while (!this.#isClosing) {
       const from = this.#time.elapsed();
+      // Nobody finds what was erased, but its words are in the file until then.
+      if (this.#isDirty) await this.scrub();
       const { left } = await this.#use(thread => thread.call("index", SLICE));
       this.behind = left;
       if (left === 0) return;
@@ -119,7 +133,7 @@ export class Indexing {
       const perSecond = ((this.#committed - before) / Math.max(now - since, 1)) * 1_000;
       [since, before] = [now, this.#committed];
       const restMs = (now - from) * (perSecond > BUSY ? REST_WHILE_BUSY : REST);
-      await this.#rest(Math.min(restMs, LONGEST_REST_MS));
+      if (!this.#isClosing) await this.#rest(Math.min(restMs, LONGEST_REST_MS));
     }
   }
 
@@ -137,39 +151,53 @@ export class Indexing {
     if (this.#isClosing) throw new Reject("stopping");
     this.#stopIdling();
     this.#uses++;
-    this.#thread ??= this.#start();
     try {
-      const thread = await this.#thread;
-      // It is no reason to be without a search for good.
-      if (thread.hasEnded) this.#thread = this.#start();
-      return await work(await this.#thread);
+      return await work(await this.#running());
     } finally {
       if (--this.#uses === 0 && !this.#isClosing) this.#stopIdling = this.#time.after(IDLE_MS, () => void this.#end());
     }
   }
 
+  /** The thread, started where there is none; one that has ended is no reason to be without a search for good. */
+  async #running(): Promise<SearchCaller> {
+    const known = this.#start();
+    const thread = await known;
+    if (!thread.hasEnded || this.#isClosing) return thread;
+    if (this.#thread === known) this.#thread = undefined;
+    return this.#start();
+  }
+
   #start(): Promise<SearchCaller> {
+    if (this.#thread) return this.#thread;
     const started = this.#open();
+    this.#thread = started;
     started.catch(() => {
       if (this.#thread === started) this.#thread = undefined;
     });
     return started;
   }
 
-  async #end(): Promise<void> {
+  #end(): Promise<void> {
     const thread = this.#thread;
     this.#thread = undefined;
     // Where it could not even be opened, there is nothing to close.
-    await thread?.then(thread => thread.close()).catch(() => {});
+    const ended = (thread ?? Promise.resolve(undefined)).then(thread => thread?.close()).catch(() => {});
+    this.#ending = Promise.all([this.#ending, ended]);
+    return ended;
   }
 
-  /** Ends what is under way, and the thread. */
+  /** Ends what is under way, leaves nothing in the files of what was erased as far as that can be done, and ends the thread. */
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#due?.();
     this.#stopIdling();
     this.#wake();
-    await this.#end();
     await this.#run;
+    if (this.#isDirty && this.#hasErased)
+      await this.#running()
+        .then(thread => this.#scrubOn(thread))
+        .catch(() => {});
+    await this.#end();
+    await this.#ending;
   }
 }

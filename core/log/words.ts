@@ -5,13 +5,23 @@
  */
 
 const LETTERS = "[\\p{L}\\p{N}\\p{M}]";
-const UNSPACED = ["Han", "Hira", "Kana", "Hang", "Thai", "Laoo", "Khmr", "Mymr"]
+const UNSPACED = ["Han", "Hira", "Kana", "Bopo", "Hang", "Thai", "Laoo", "Khmr", "Mymr"]
   .map(script => `\\p{Script_Extensions=${script}}`)
   .join("");
 /** A stretch without spaces, a word, or a symbol such as an emoji. */
-const TOKEN = new RegExp(`([${LETTERS}&&[${UNSPACED}]]+)|[${LETTERS}--[${UNSPACED}]]+|\\p{So}`, "gv");
+const TOKEN = new RegExp(
+  `([${LETTERS}&&[${UNSPACED}]]+)|[[\\p{L}\\p{N}]--[${UNSPACED}]][${LETTERS}--[${UNSPACED}]]*|\\p{So}`,
+  "gv",
+);
 const ASCII = /^[\x20-\x7e]*$/;
-const ACCENTS = /[\u0300-\u036f]/g;
+/** Of letters, vowels of scripts that may do without them, and what only says how a sign is drawn or where a line may break. */
+const ACCENTS =
+  /[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff[\p{Mn}&&[\p{scx=Hebr}\p{scx=Arab}]]\ufe00-\ufe0e\u00ad\u200b-\u200d\u2060\u{e0100}-\u{e01ef}]/gv;
+/** What makes an emoji of a sign, and a key of a digit. */
+const DRESS = /[\ufe0f\u20e3]/g;
+/** Letters with a stroke, which Unicode does not take apart, and the sigma that stands only where a word ends. */
+const PLAIN: Record<string, string> = { đ: "d", ł: "l", ø: "o", ς: "σ" };
+const STROKED = /[đłøς]/g;
 /** A part of a query: in quotation marks, or up to the next space. */
 const PART = /"([^"]*)"|“([^”]*)”|[^\s"“]+/g;
 /** With fewer characters some word begins in nearly every message. The index has the beginnings of so many by themselves. */
@@ -47,7 +57,11 @@ function stretchesOf(text: string): Stretch[] {
 
 function fold(text: string): string {
   if (ASCII.test(text)) return text.toLowerCase();
-  return text.normalize("NFKD").replace(ACCENTS, "").normalize("NFKC").toUpperCase().toLowerCase();
+  const alike = text.normalize("NFKD").replace(ACCENTS, "").replace(DRESS, " ").normalize("NFKC");
+  return alike
+    .toUpperCase()
+    .toLowerCase()
+    .replace(STROKED, letter => PLAIN[letter] as string);
 }
 
 /** Of `一二三`: `一 一二 二 二三 三`. */

@@ -23,9 +23,10 @@ try {
       const method = Reflect.get(store, name) as (...args: unknown[]) => unknown;
       const value = method.apply(store, args);
       port.postMessage({ id, value }, packedIn(value));
-      if (name === "close") port.close();
     } catch (error) {
       port.postMessage({ id, refused: explain(error).toJSON() });
+    } finally {
+      if (name === "close") port.close();
     }
   });
   port.postMessage({ id: 0, value: null });

@@ -1,14 +1,15 @@
 /** What was written is found by its words, as long as it was not erased, and whatever became of the index. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import test, { type TestContext } from "node:test";
 import fc from "fast-check";
-import { keyOf } from "../../core/envelope.ts";
+import { encode, FACT, FACTS, keyOf } from "../../core/envelope.ts";
 import { asReject } from "../../core/errors.ts";
 import { Indexing } from "../../core/log/indexing.ts";
 import { Log, type Query } from "../../core/log/log.ts";
+import { Search } from "../../core/log/search.ts";
 import { matchOf, wordsOf } from "../../core/log/words.ts";
 import { realTime } from "../../core/time.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
@@ -29,6 +30,12 @@ async function find(log: Log, text: string, given: Partial<Query> = {}): Promise
   const { envelopes, behind } = await log.search({ text, limit: 20, ...given });
   assert.equal(behind, 0);
   return envelopes.map(({ alt }) => alt);
+}
+
+/** The files of a log that have these bytes. */
+function filesThatSay(directory: string, bytes: string): string[] {
+  const files = ["search.db", "search.db-wal", "log.db", "log.db-wal"].map(file => join(directory, file));
+  return files.filter(path => existsSync(path) && readFileSync(path).includes(bytes));
 }
 
 async function refusalOf(promise: Promise<unknown>): Promise<string> {
@@ -56,6 +63,33 @@ test("a text is found by its words, whatever their case, accents and width", asy
   assert.deepEqual(await find(log, "ship"), ["Shall we SHIP it? Ｆｕｌｌ width", "don't ship web-chat v1.2 👍"]);
   assert.deepEqual(await find(log, "ship brulee"), [], "all of the words are asked for");
   assert.deepEqual(await find(log, "chat-web"), [], "what is written together is found together");
+});
+
+test("signs of how something is drawn or spoken make no difference", async t => {
+  const log = await newLog(t);
+  await write(
+    log,
+    "I ❤️you",
+    "1️⃣first",
+    "Đà Nẵng",
+    "Οδυσσέας, οδος.gr",
+    "人\u200d民 soft\u00adhyphen",
+    "שָׁלוֹם أحمد",
+    "ㄅㄆㄇ",
+  );
+  for (const [query, found] of [
+    ["you", "I ❤️you"],
+    ["❤", "I ❤️you"],
+    ["❤️", "I ❤️you"],
+    ["first", "1️⃣first"],
+    ["da nang", "Đà Nẵng"],
+    ["οδυσ", "Οδυσσέας, οδος.gr"],
+    ["οδος", "Οδυσσέας, οδος.gr"],
+    ["人民 softhyphen", "人\u200d民 soft\u00adhyphen"],
+    ["שלום احمد", "שָׁלוֹם أحمد"],
+    ["ㄆ", "ㄅㄆㄇ"],
+  ])
+    assert.deepEqual(await find(log, query as string), [found], query);
 });
 
 test("a word may go on, unless it is in quotation marks or of two characters", async t => {
@@ -201,11 +235,73 @@ test("what was erased is not found, and is in no file", async t => {
   await log.append([draft({ role: "erase", ref: secret?.id ?? "" })]);
   assert.deepEqual(await find(log, "vanishingword"), []);
   assert.equal(await log.scrub(), true);
-  for (const file of ["search.db", "search.db-wal", "log.db", "log.db-wal"]) {
-    const path = join(directory, file);
-    assert.ok(!existsSync(path) || !readFileSync(path).includes("vanishing"), file);
-  }
+  assert.deepEqual(filesThatSay(directory, "vanishing"), []);
   assert.deepEqual(await find(log, "test"), ["another of this test"]);
+});
+
+test("a node that ends right after an erasure leaves nothing of it", async t => {
+  const directory = temporaryDirectory(t);
+  const log = await newLog(t, directory);
+  const [secret] = await write(log, "vanishingword of this test");
+  await find(log, "vanishingword");
+  await log.append([draft({ role: "erase", ref: secret?.id ?? "" })]);
+  await log.close();
+  assert.deepEqual(filesThatSay(directory, "vanishing"), []);
+});
+
+test("an erased message leaves nothing of a twin on a branch that was cut off", async t => {
+  const directory = temporaryDirectory(t);
+  const log = await newLog(t, directory);
+  const row = draft({ alt: "vanishingword of this test" });
+  const [twin, ...rest] = written({ ...row, hlc: row.hlc + 5 }, draft({ alt: "unrelated" }));
+  await log.append([row, twin, ...rest] as typeof rest);
+  await find(log, "vanishingword");
+  const origin = twin?.origin as string;
+  const chain = (await log.chainsAt({ [origin]: 1 }))[origin] as string;
+  const body = encode({ origin, seq: 1, chain, rooms: [] });
+  await log.append([draft({ role: FACT, room: FACTS, type: "chat:fork", alt: "", body })]);
+  assert.ok(!Object.hasOwn(await log.heads(), origin), "the branch is cut off");
+  await log.append([draft({ role: "erase", ref: row.id })]);
+  assert.deepEqual(await find(log, "vanishingword"), []);
+  assert.equal(await log.scrub(), true);
+  assert.deepEqual(filesThatSay(directory, "vanishing"), []);
+  assert.deepEqual(await find(log, "unrelated"), ["unrelated"]);
+});
+
+test("no page of the index begins with a word that was erased", async t => {
+  const directory = temporaryDirectory(t);
+  const log = await newLog(t, directory);
+  // So alike that each page has to begin with a whole one.
+  const words = Array.from({ length: 3_000 }, (_, index) => `secretnumber${1_000_000 + index * 7}`);
+  const rows = await write(log, ...words);
+  while ((await log.search({ text: "secretnumber", limit: 1 })).behind > 0);
+  await log.append(rows.map(({ id }) => draft({ role: "erase", ref: id, alt: "gone" })));
+  assert.equal(await log.scrub(), true);
+  assert.deepEqual(
+    words.filter(word => readFileSync(join(directory, "search.db")).includes(word)),
+    [],
+  );
+});
+
+test("what was erased is scrubbed however far the index is behind", async t => {
+  const directory = temporaryDirectory(t);
+  const log = await newLog(t, directory);
+  const [secret] = await write(log, "vanishingword of this test");
+  await find(log, "vanishingword");
+  for (let group = 0; group < 3; group++) await write(log, ...Array.from({ length: 2_000 }, () => "something else"));
+  await log.append([draft({ role: "erase", ref: secret?.id ?? "" })]);
+  assert.equal(await log.scrub(), true);
+  assert.deepEqual(filesThatSay(directory, "vanishing"), []);
+});
+
+test("an index that cannot be written leaves messages erasable", async t => {
+  const directory = temporaryDirectory(t);
+  mkdirSync(join(directory, "search.db"));
+  const log = await newLog(t, directory);
+  const [row] = await write(log, "word");
+  assert.equal(await refusalOf(log.search({ text: "word", limit: 1 })), "data-dir");
+  await log.append([draft({ role: "erase", ref: row?.id ?? "" })]);
+  assert.equal(await log.scrub(), false);
 });
 
 test("what somebody else would erase is found as before", async t => {
@@ -219,26 +315,57 @@ test("what somebody else would erase is found as before", async t => {
 for (const [how, spoil] of [
   ["is gone", (path: string) => rmSync(path)],
   ["is no database", (path: string) => writeFileSync(path, "junk of another program")],
-  [
-    "is damaged",
-    (path: string) => {
-      const bytes = readFileSync(path);
-      writeFileSync(path, bytes.fill(0xff, bytes.length >> 1));
-    },
-  ],
+  ["is another database", (path: string) => withDatabase(path, db => db.exec("DROP TABLE reached"))],
+  ["does not say how far it goes", (path: string) => withDatabase(path, db => db.exec("DELETE FROM reached"))],
+  ["is of another version", (path: string) => withDatabase(path, db => db.exec("PRAGMA user_version = 9"))],
 ] as const)
   test(`an index that ${how} is made anew`, async t => {
-    const directory = temporaryDirectory(t);
-    const log = await newLog(t, directory);
-    await write(log, ...Array.from({ length: 500 }, (_, index) => `word ${index}`));
-    assert.deepEqual(await find(log, "401"), ["word 401"]);
-    await log.close();
+    const { directory, isFound } = await newIndexed(t);
     spoil(join(directory, "search.db"));
-    const again = await newLog(t, directory);
-    assert.deepEqual(await find(again, "401"), ["word 401"]);
-    await write(again, "word after");
-    assert.deepEqual(await find(again, "after"), ["word after"]);
+    await isFound();
   });
+
+test("an index that is damaged is made anew, wherever that is, and again when it happens again", async t => {
+  const { directory, isFound } = await newIndexed(t);
+  const path = join(directory, "search.db");
+  const good = readFileSync(path);
+  const pages = good.length / PAGE_BYTES;
+  assert.ok(pages > 10, `${pages} pages`);
+  for (let page = 0; page < pages; page++) {
+    // The first page begins with what says that it is a database.
+    const from = page === 0 ? 100 : page * PAGE_BYTES;
+    writeFileSync(path, Buffer.from(good).fill(page % 2 ? 0xff : 0, from, (page + 1) * PAGE_BYTES));
+    await isFound();
+  }
+});
+
+const PAGE_BYTES = 4_096;
+
+function withDatabase(path: string, change: (db: DatabaseSync) => void): void {
+  const db = new DatabaseSync(path);
+  change(db);
+  db.close();
+}
+
+/** A directory with a log that is closed, and its index. */
+async function newIndexed(t: TestContext) {
+  const directory = temporaryDirectory(t);
+  const log = await newLog(t, directory);
+  await write(log, ...Array.from({ length: 500 }, (_, index) => `word ${index}`));
+  assert.deepEqual(await find(log, "401"), ["word 401"]);
+  await log.close();
+  return {
+    directory,
+    async isFound() {
+      const search = new Search(join(directory, "log.db"));
+      for (let time = 0; time < 2; time++) {
+        const { envelopes, behind } = search.search({ text: "401", limit: 5 });
+        assert.deepEqual([envelopes.map(({ alt }) => alt), behind], [["word 401"], 0]);
+      }
+      search.close();
+    },
+  };
+}
 
 test("an index of another log is made anew: that one was put back to an earlier state, say", async t => {
   const [one, other] = [temporaryDirectory(t), temporaryDirectory(t)];
@@ -254,6 +381,19 @@ test("an index of another log is made anew: that one was put back to an earlier 
   const again = await newLog(t, one);
   assert.deepEqual(await find(again, "word"), []);
   assert.deepEqual(await find(again, "text"), ["text one", "text two", "text three"]);
+});
+
+test("an index of the same messages in another order is made anew: other nodes filled an empty log, say", async t => {
+  const directory = temporaryDirectory(t);
+  const log = await newLog(t, directory);
+  const [a, b] = ["apple", "banana"].map(fruit => written(...[1, 2, 3].map(n => draft({ alt: `${fruit} ${n}` }))));
+  for (const n of [0, 1, 2]) for (const stream of [a, b]) await log.append([at(stream ?? [], n)]);
+  await find(log, "apple");
+  await log.close();
+  for (const file of ["log.db", "log.db-wal"]) rmSync(join(directory, file), { force: true });
+  const again = await newLog(t, directory);
+  for (const stream of [a, b]) await again.append(stream ?? []);
+  assert.deepEqual(await find(again, "apple"), ["apple 1", "apple 2", "apple 3"]);
 });
 
 test("whoever searches waits for what came lately, and is told of what is left", async t => {
@@ -280,9 +420,12 @@ test("so many search at once, and no more", async t => {
   assert.equal(log.searching.searches, 0);
 });
 
-/** An index under a clock that the test holds, and a thread that says what it is called. */
-function newIndexing(lefts: number[] = []) {
+type Thread = { hasEnded: boolean; isClosed: boolean };
+
+/** An index under a clock that the test holds, and threads that say what they are called. */
+function newIndexing({ lefts = [], pos = 0, called = () => {} }: Scripted = {}) {
   const calls: string[] = [];
+  const threads: Thread[] = [];
   const timers = new Map<() => void, number>();
   let now = 0;
   const time = {
@@ -293,28 +436,30 @@ function newIndexing(lefts: number[] = []) {
       return () => timers.delete(run);
     },
   };
-  const thread = {
-    hasEnded: false,
-    async call(name: string) {
-      calls.push(name);
-      now += 5;
-      return { left: lefts.shift() ?? 0, done: true, behind: 0, envelopes: [], older: false };
-    },
-    async close() {
-      calls.push("close");
-    },
-  };
-  let opened = 0;
   const open = async () => {
-    opened++;
+    const thread = {
+      hasEnded: false,
+      isClosed: false,
+      async call(name: string) {
+        calls.push(name);
+        called(name);
+        now += 5;
+        return { left: lefts.shift() ?? 0, done: true, behind: 0, envelopes: [], older: false };
+      },
+      async close() {
+        calls.push("close");
+        thread.isClosed = true;
+      },
+    };
+    threads.push(thread);
     return thread as never;
   };
-  const indexing = new Indexing(open, time, 0);
+  const indexing = new Indexing(open, time, pos);
   const settled = () => new Promise<void>(resolve => setImmediate(resolve));
   return {
     indexing,
     calls,
-    opened: () => opened,
+    threads,
     /** Runs what is due by then, in order. */
     async pass(ms: number) {
       for (const until = now + ms; ; ) {
@@ -332,21 +477,23 @@ function newIndexing(lefts: number[] = []) {
   };
 }
 
+type Scripted = { lefts?: number[]; pos?: number; called?: (name: string) => void };
+
 test("what was committed is taken in some seconds later; the thread ends when nobody needs it", async () => {
-  const { indexing, calls, opened, pass } = newIndexing([250, 0]);
+  const { indexing, calls, threads, pass } = newIndexing({ lefts: [250, 0] });
   await pass(60_000);
-  assert.equal(opened(), 0);
+  assert.equal(threads.length, 0);
   indexing.committed(500, false);
   await pass(9_900);
   assert.deepEqual(calls, []);
   await pass(1_000);
-  assert.deepEqual(calls.splice(0), ["index", "index", "scrub"], "what the run before this one erased is scrubbed");
+  assert.deepEqual(calls.splice(0), ["index", "index"]);
   await pass(40_000);
   assert.deepEqual(calls.splice(0), ["close"]);
   indexing.committed(1, false);
   await pass(15_000);
   assert.deepEqual(calls, ["index"]);
-  assert.equal(opened(), 2);
+  assert.equal(threads.length, 2);
   await indexing.close();
 });
 
@@ -354,13 +501,75 @@ test("an erasure is taken in at once, and its traces scrubbed", async () => {
   const { indexing, calls, pass } = newIndexing();
   indexing.committed(1, true);
   await pass(0);
-  assert.deepEqual(calls, ["index", "scrub"]);
+  assert.deepEqual(calls, ["scrub", "index"]);
+  await indexing.close();
+});
+
+test("what the run before this one may have erased is scrubbed", async () => {
+  const { indexing, calls, pass } = newIndexing({ pos: 1 });
+  await pass(10_000);
+  assert.deepEqual(calls, ["scrub", "index"]);
+  await indexing.close();
+});
+
+test("an erasure during a scrub has its own", async () => {
+  const { indexing, calls, pass } = newIndexing({
+    called: name => {
+      if (name === "scrub" && calls.length === 1) indexing.committed(1, true);
+    },
+  });
+  indexing.committed(1, true);
+  await pass(0);
+  assert.deepEqual(calls, ["scrub", "index", "scrub", "index"]);
+  await indexing.close();
+});
+
+test("a thread that has died is replaced, once", async () => {
+  const { indexing, threads } = newIndexing();
+  await indexing.search({ text: "word", limit: 1 });
+  at(threads, 0).hasEnded = true;
+  await Promise.all([indexing.search({ text: "word", limit: 1 }), indexing.scrub()]);
+  assert.equal(threads.length, 2);
+  await indexing.close();
+  assert.ok(at(threads, 1).isClosed);
+});
+
+test("closing waits for what is under way, also for the thread that is just being started", async () => {
+  const { indexing, threads } = newIndexing();
+  const search = indexing.search({ text: "word", limit: 1 });
+  await indexing.close();
+  await search;
+  assert.deepEqual(
+    threads.map(({ isClosed }) => isClosed),
+    [true],
+  );
+  assert.equal(await refusalOf(indexing.search({ text: "word", limit: 1 })), "stopping");
+});
+
+test("where the disk refuses, it is told once, and tried again until it works", async () => {
+  let isBroken = true;
+  const { indexing, calls, pass } = newIndexing({
+    called: () => {
+      if (isBroken) throw new Error("the disk is full");
+    },
+  });
+  const failures: unknown[] = [];
+  indexing.failed = error => failures.push(error);
+  indexing.committed(1, false);
+  await pass(35_000);
+  assert.deepEqual([calls.length, failures.length], [3, 1]);
+  isBroken = false;
+  await pass(10_000);
+  isBroken = true;
+  indexing.committed(1, false);
+  await pass(10_000);
+  assert.equal(failures.length, 2);
   await indexing.close();
 });
 
 test("while much is being written the index rests for most of the time", async () => {
-  const busy = newIndexing(Array.from({ length: 1_000 }, () => 250));
-  const idle = newIndexing(Array.from({ length: 1_000 }, () => 250));
+  const busy = newIndexing({ lefts: Array.from({ length: 1_000 }, () => 250) });
+  const idle = newIndexing({ lefts: Array.from({ length: 1_000 }, () => 250) });
   for (const { indexing, pass } of [busy, idle]) {
     indexing.committed(500, false);
     await pass(10_500);

@@ -25,6 +25,11 @@ async function works(t: TestContext, node: NodeProcess): Promise<void> {
   await ana.join("lobby");
   const { id } = await ana.say("from a bare system");
   await ana.until(() => ana.messages().find(message => message.id === id));
+  const { messages } = await ana.ask("search", { query: "bare system" });
+  assert.ok(
+    (messages as { id: string }[]).some(message => message.id === id),
+    "it is not found",
+  );
 }
 
 const starts: { where: string; options: BareOptions; environment: Environment; program?: string; in: string }[] = [
