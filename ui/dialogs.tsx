@@ -1,10 +1,18 @@
 /** The dialog that is open, if any. */
+import { useEffect } from "preact/hooks";
 import { lazy } from "./lazy.tsx";
 import type { menus } from "./menus.ts";
-import { dialog, question } from "./view.ts";
+import { closeDialog, dialog, question } from "./view.ts";
 
-const menu = (name: keyof typeof menus) => lazy(() => import("./menus.ts").then(({ menus }) => menus[name]));
-const Confirmation = lazy(() => import("./dialog.tsx").then(({ Confirmation }) => Confirmation));
+const menu = (name: keyof typeof menus) =>
+  lazy(() => import("./menus.ts").then(({ menus }) => menus[name]), closeDialog);
+const loadConfirmation = () => import("./dialog.tsx").then(({ Confirmation }) => Confirmation);
+const Confirmation = lazy(loadConfirmation, closeQuestion);
+
+function closeQuestion(): void {
+  question.value = undefined;
+}
+
 const DIALOGS = {
   switcher: menu("switcher"),
   search: menu("search"),
@@ -15,6 +23,8 @@ const DIALOGS = {
 };
 
 export function Dialogs() {
+  // What is asked has to be asked without a connection, too.
+  useEffect(() => void loadConfirmation().catch(() => {}), []);
   const Open = dialog.value && DIALOGS[dialog.value];
   return (
     <>
@@ -27,11 +37,8 @@ export function Dialogs() {
 function Confirm() {
   const asked = question.value;
   if (!asked) return null;
-  const close = () => {
-    question.value = undefined;
-  };
   return (
-    <Confirmation title={asked.label} onClose={close} run={asked.run}>
+    <Confirmation title={asked.label} onClose={closeQuestion} run={asked.run}>
       <p>{asked.text}</p>
     </Confirmation>
   );

@@ -1,10 +1,13 @@
-/** A component whose code is loaded when it is first shown. */
+/** A component whose code is loaded when it is first shown; `failed` is called where that cannot be done. */
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { t } from "./i18n.ts";
 import { toast } from "./toasts.tsx";
 
-export function lazy<Props extends object>(load: () => Promise<ComponentType<Props>>): ComponentType<Props> {
+export function lazy<Props extends object>(
+  load: () => Promise<ComponentType<Props>>,
+  failed = () => {},
+): ComponentType<Props> {
   let Loaded: ComponentType<Props> | undefined;
   return function Lazy(props: Props) {
     const [, loaded] = useState(false);
@@ -15,7 +18,10 @@ export function lazy<Props extends object>(load: () => Promise<ComponentType<Pro
           Loaded = component;
           loaded(true);
         },
-        () => toast(t("chunkFailed")),
+        () => {
+          toast(t("chunkFailed"));
+          failed();
+        },
       );
     }, []);
     return Loaded ? <Loaded {...props} /> : null;

@@ -8,6 +8,7 @@ export const en = {
   searchBehind: "{n} messages have just come, and were not searched yet.",
   allRooms: "All rooms",
   messagesFound: "Messages that were found",
+  foundCount: "{n} messages found",
   nothingFound: "No message has “{query}”.",
   olderFound: "Show older ones",
   linkDevice: "Link another device",

@@ -100,7 +100,9 @@ export const history = (room: Room, from: { before?: string; after?: string }) =
 export async function loadOlder(room: Room): Promise<boolean> {
   const before = room.timeline.oldest?.key;
   if (!before) return true;
+  const { era } = room;
   const answer = await history(room, { before });
+  if (room.era !== era) return true;
   if (!answer.ok) return false;
   room.prepend(answer.messages);
   // A page without a row would otherwise be asked for again and again.
@@ -112,7 +114,9 @@ export async function loadOlder(room: Room): Promise<boolean> {
 export async function loadNewer(room: Room): Promise<boolean> {
   const after = room.timeline.newest?.key;
   if (!after) return loadNewest(room);
+  const { era } = room;
   const answer = await history(room, { after });
+  if (room.era !== era) return true;
   if (answer.ok) room.append(answer.messages);
   return answer.ok;
 }
@@ -122,7 +126,9 @@ export async function loadNewest(room: Room): Promise<boolean> {
   const end = room.timeline.newest?.key ?? "";
   // What comes from now on is in that page, or follows it.
   room.newer.value = false;
+  const { era } = room;
   const answer = await history(room, {});
+  if (room.era !== era) return true;
   if (answer.ok) room.renew(answer.messages, answer.older);
   else room.cut(end);
   return answer.ok;

@@ -33,7 +33,9 @@ export class Room {
   readonly line = signal("");
   /** The people who wrote what is loaded. */
   readonly people = signal<readonly Person[]>([]);
-  /** The key of the row that is to be shown next; "" for none. */
+  /** How often what is here was replaced by something else: what was asked for before that does not fit any more. */
+  era = 0;
+  /** The key of a row that is to be shown as soon as it is here, or no key while that is not known; "" for none. */
   readonly goal = signal("");
   /** The end of the timeline is in sight. */
   readonly atEnd = signal(true);
@@ -81,6 +83,9 @@ export class Room {
 
   /** Those that follow what is here. The others would leave a gap, or be too many for a reader who is not there. */
   #near(rows: readonly Message[]): readonly Message[] {
+    // Older pages are asked for from the oldest row on: one before it would hide what lies between.
+    const start = (this.older.peek() && this.timeline.oldest?.key) || "";
+    rows = rows.filter(({ key }) => key >= start);
     if (!this.newer.peek() && (this.atEnd.peek() || this.timeline.size + rows.length <= MAX_ROWS)) return rows;
     const end = this.timeline.newest?.key ?? "";
     for (const { key } of rows) if (key > end) this.#leave(key);
@@ -113,6 +118,7 @@ export class Room {
 
   /** Takes the newest page in place of all before it. */
   renew(messages: readonly Message[], older: boolean): void {
+    this.era++;
     const from = messages[0]?.key ?? "";
     this.timeline.keep(key => key >= from);
     this.prepend(messages);
@@ -122,9 +128,14 @@ export class Room {
 
   /** Takes rows somewhere in its history in place of all that is here. */
   turnTo(messages: readonly Message[], older: boolean): void {
+    this.era++;
     this.#leave(this.timeline.newest?.key ?? "");
-    this.timeline.clear();
+    const rows = messages.filter(({ role = "row" }) => role === "row");
+    const [from, to] = [rows[0]?.key ?? "", rows.at(-1)?.key ?? ""];
+    // What has come within it since it was read stays.
+    this.timeline.keep(key => from <= key && key <= to);
     this.prepend(messages);
+    this.atEnd.value = false;
     this.older.value = older;
     this.newer.value = (this.timeline.newest?.key ?? "") < this.#beyond;
   }
@@ -177,6 +188,7 @@ export class Room {
 
   /** What it holds no longer counts; a first page comes. */
   startAnew(older: boolean): void {
+    this.era++;
     this.timeline.clear();
     this.unread.value = 0;
     this.older.value = older;

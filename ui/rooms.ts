@@ -53,7 +53,7 @@ export function heldRoom(id: string): Room | undefined {
 }
 
 function isViewed(room: Room): boolean {
-  return visible.peek() && room.id === currentId.peek() && room.atEnd.peek();
+  return visible.peek() && room.id === currentId.peek() && room.atEnd.peek() && room.goal.peek() === "";
 }
 
 /** The end of it is on the screen, so what is there was read. */
@@ -147,5 +147,5 @@ effect(() => {
 
 effect(() => {
   const room = current.value;
-  if (visible.value && room.atEnd.value) room.markRead();
+  if (visible.value && room.atEnd.value && room.goal.value === "") room.markRead();
 });

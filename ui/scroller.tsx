@@ -149,7 +149,7 @@ function useShowUnread(room: Room, box: { current: HTMLElement | null }): void {
   }, [ready]);
 }
 
-/** What somebody came for has the focus, in the middle. */
+/** What somebody came for stands in the middle, and has the focus. */
 function useShowGoal(room: Room, box: { current: HTMLElement | null }): void {
   const goal = room.goal.value;
   useLayoutEffect(() => {

@@ -1,18 +1,20 @@
 /** Finds messages by their words, in this room or in all, and goes to the one that is picked. */
 import { signal } from "@preact/signals";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Message } from "../core/plugin.ts";
 import { Choice, Choices } from "./choices.tsx";
 import { type Answer, request } from "./connection.ts";
 import { dayName, dayOf, time } from "./dates.ts";
 import { Dialog } from "./dialog.tsx";
 import { excerptOf } from "./excerpt.ts";
-import { show } from "./goto.ts";
+import { goTo } from "./goto.ts";
 import { t } from "./i18n.ts";
+import { isComposing } from "./ime.ts";
 import { useLong } from "./long.ts";
 import { reason } from "./reason.ts";
 import { lineOf } from "./registry.ts";
 import { current, heldRoom } from "./rooms.ts";
+import { me } from "./session.ts";
 import { identity } from "./timeline.ts";
 import { closeDialog } from "./view.ts";
 
@@ -20,42 +22,53 @@ const MAX_QUERY = 100;
 /** Whoever types on does not want to know of half a word. */
 const PAUSE_MS = 150;
 
-/** What was looked for last: whoever comes back from one message may want the next. */
+/** What was looked for last, and by whom: whoever comes back from one message may want the next. */
 const typed = signal("");
 const isEverywhere = signal(true);
+let whose = "";
 
 type Page = { messages: Message[]; older: boolean; behind: number };
-/** The newest first; `refusal` where the last page could not be had. */
-type Found = { query: string; messages: Message[]; older: boolean; behind: number; refusal: string };
-type Searching = { found: Found | undefined; isBusy: boolean; more(): void };
+/** What was asked for, and came: the newest first. `refusal` says why nothing more did. */
+type Found = { query: string; room: string | undefined; refusal: string } & Page;
 
 export function Search() {
+  useState(forgetOthers);
+  const field = useRef<HTMLInputElement>(null);
   const [at, setAt] = useState(0);
-  const room = current.value;
-  const { found, isBusy, more } = useSearch(typed.value.trim(), isEverywhere.value ? undefined : room.id);
+  const here = current.value;
+  const query = typed.value.trim();
+  const room = isEverywhere.value ? undefined : here.id;
+  const { found, isBusy, more } = useSearch(query, room);
+  useLayoutEffect(() => field.current?.select(), []);
+  useEffect(() => setAt(0), [query, room]);
   const messages = found?.messages ?? [];
-  const chosen = messages[Math.min(at, messages.length - 1)];
-  const pick = (message: Message) => {
+  const chosen = Math.max(0, Math.min(at, messages.length - 1));
+  useEffect(() => document.getElementById(idOf(chosen))?.scrollIntoView({ block: "nearest" }), [chosen, found?.query]);
+  const isStale = found !== undefined && (found.query !== query || found.room !== room);
+  const pick = (message: Message | undefined) => {
+    // Of words that are no longer there nobody wants the first.
+    if (!message || isStale) return;
     closeDialog();
-    show(message);
+    goTo(message);
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.isComposing) return;
-    if (event.key === "Enter" && chosen) pick(chosen);
-    else if (event.key === "ArrowDown") setAt(Math.min(at + 1, messages.length - 1));
-    else if (event.key === "ArrowUp") setAt(Math.max(at - 1, 0));
+    if (isComposing(event)) return;
+    if (event.key === "Enter") pick(messages[chosen]);
+    else if (event.key === "ArrowDown") setAt(chosen + 1);
+    else if (event.key === "ArrowUp") setAt(chosen - 1);
     else return;
     event.preventDefault();
   };
   return (
     <Dialog title={t("search")} kind="search" onClose={closeDialog}>
       <input
+        ref={field}
         class="field"
         role="combobox"
         aria-label={t("searchFor")}
         aria-expanded={messages.length > 0}
-        aria-controls="found"
-        aria-activedescendant={chosen ? "found-chosen" : undefined}
+        aria-controls={messages.length > 0 ? "found" : undefined}
+        aria-activedescendant={messages.length > 0 ? idOf(chosen) : undefined}
         aria-autocomplete="list"
         autocomplete="off"
         autofocus
@@ -64,32 +77,54 @@ export function Search() {
         value={typed.value}
         onInput={event => {
           typed.value = event.currentTarget.value;
-          setAt(0);
         }}
         onKeyDown={onKeyDown}
       />
-      <Where room={`#${room.name.value}`} />
+      <Where room={`#${here.name.value}`} />
+      <Note found={found} isBusy={isBusy} />
       {messages.length > 0 && (
-        <div id="found" class="found" role="listbox" aria-label={t("messagesFound")}>
-          {messages.map(message => (
+        <div id="found" class={isStale ? "found stale" : "found"} role="listbox" aria-label={t("messagesFound")}>
+          {messages.map((message, index) => (
             <Hit
               key={identity(message)}
+              id={idOf(index)}
               message={message}
               query={found?.query ?? ""}
-              isChosen={message === chosen}
+              isChosen={index === chosen}
               pick={pick}
             />
           ))}
         </div>
       )}
-      <Note found={found} isBusy={isBusy} />
-      {found?.older && (
-        <button type="button" class="button" disabled={isBusy} onClick={more}>
+      {found?.older && !isStale && (
+        <button
+          type="button"
+          class="button"
+          onClick={async () => {
+            // The first of those that come, from where the keyboard goes on.
+            if (!(await more())) return;
+            setAt(messages.length);
+            field.current?.focus();
+          }}
+        >
           {t("olderFound")}
         </button>
       )}
     </Dialog>
   );
+}
+
+function idOf(index: number): string {
+  return `hit-${index}`;
+}
+
+/** Another person may have come since. */
+function forgetOthers(): void {
+  if (whose !== me.peek().id) {
+    typed.value = "";
+    isEverywhere.value = true;
+  }
+  whose = me.peek().id;
 }
 
 function Where({ room }: { room: string }) {
@@ -104,23 +139,14 @@ function Where({ room }: { room: string }) {
   );
 }
 
-type HitProps = { message: Message; query: string; isChosen: boolean; pick(message: Message): void };
+type HitProps = { id: string; message: Message; query: string; isChosen: boolean; pick(message: Message): void };
 
-function Hit({ message, query, isChosen, pick }: HitProps) {
+function Hit({ id, message, query, isChosen, pick }: HitProps) {
   const { author, at, room } = message;
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the keyboard works in the field, which points here
     // biome-ignore lint/a11y/useFocusableInteractive: as above
-    <div
-      id={isChosen ? "found-chosen" : undefined}
-      ref={row => {
-        if (isChosen) row?.scrollIntoView({ block: "nearest" });
-      }}
-      class="hit"
-      role="option"
-      aria-selected={isChosen}
-      onClick={() => pick(message)}
-    >
+    <div id={id} class="hit" role="option" aria-selected={isChosen} onClick={() => pick(message)}>
       <span class="hit-head">
         <strong>{author.name}</strong>
         <span>
@@ -137,67 +163,59 @@ function Hit({ message, query, isChosen, pick }: HitProps) {
   );
 }
 
-/** What there is to say where no message is. */
+/** How it stands, for the eye where no message shows it. */
 function Note({ found, isBusy }: { found: Found | undefined; isBusy: boolean }) {
   const isLong = useLong(isBusy);
-  const note = noteOf(found, isLong);
+  const note = isLong ? t("searching") : noteOf(found);
+  const count = found?.messages.length ?? 0;
   return (
-    <p class="note" role="status">
-      {note}
+    <p class={note === "" ? "hidden" : "note"} role="status">
+      {note || t("foundCount", { n: count })}
     </p>
   );
 }
 
-function noteOf(found: Found | undefined, isLong: boolean): string {
-  if (isLong) return t("searching");
-  if (!found) return t("searchHint");
+function noteOf(found: Found | undefined): string {
+  if (!found || !/[\p{L}\p{N}\p{S}]/u.test(found.query)) return t("searchHint");
   if (found.refusal !== "") return found.refusal;
   if (found.behind > 0) return t("searchBehind", { n: found.behind });
   return found.messages.length === 0 ? t("nothingFound", { query: found.query }) : "";
 }
 
-/** Searches when the typing pauses. What was found for other words stays until there is something for these. */
-function useSearch(query: string, room: string | undefined): Searching {
+/** Asks when the typing pauses. What was found for other words stays until there is something for these. */
+function useSearch(query: string, room: string | undefined) {
   const [found, setFound] = useState<Found | undefined>(undefined);
   const [isBusy, setBusy] = useState(false);
-  const ask = async (before?: Found): Promise<Found> => {
+  const asked = useRef(0);
+  const ask = async (before: Found | undefined): Promise<boolean> => {
+    const mine = ++asked.current;
+    setBusy(true);
     const oldest = before?.messages.at(-1)?.key;
     const answer = await request<Page>("search", {
       query,
       ...(room !== undefined && { room }),
       ...(oldest !== undefined && { before: oldest }),
     });
-    return foundOf(query, before?.messages ?? [], answer);
+    if (asked.current !== mine) return false;
+    setFound({ query, room, ...joinedTo(before, answer) });
+    setBusy(false);
+    return answer.ok;
   };
   useEffect(() => {
-    let isOver = false;
-    setBusy(query !== "");
-    if (query === "") setFound(undefined);
-    const timer = setTimeout(async () => {
-      if (query === "") return;
-      const answer = await ask();
-      if (isOver) return;
-      setFound(answer);
-      setBusy(false);
-    }, PAUSE_MS);
-    return () => {
-      isOver = true;
-      clearTimeout(timer);
-    };
-  }, [query, room]);
-  const more = async () => {
-    setBusy(true);
-    const answer = await ask(found);
-    setFound(now => (now === found ? answer : now));
+    // What is under way is of other words.
+    asked.current++;
     setBusy(false);
-  };
-  return { found, isBusy, more };
+    if (query === "") setFound(undefined);
+    const timer = setTimeout(() => query !== "" && ask(undefined), PAUSE_MS);
+    return () => clearTimeout(timer);
+  }, [query, room]);
+  return { found, isBusy, more: () => ask(found) };
 }
 
-function foundOf(query: string, before: readonly Message[], answer: Answer<Page>): Found {
-  const none = { query, messages: [...before], older: before.length > 0, behind: 0, refusal: "" };
-  // Nothing but signs is no fault: there is more to come.
-  if (!answer.ok) return { ...none, refusal: answer.code === "invalid" ? "" : reason(answer.code, answer.message) };
-  const { messages, older, behind } = answer;
-  return { ...none, messages: [...before, ...messages.toReversed()], older, behind };
+function joinedTo(before: Page | undefined, answer: Answer<Page>): Page & { refusal: string } {
+  const { messages, older } = before ?? { messages: [], older: false };
+  // Signs without a word are no fault: there is more to come.
+  if (!answer.ok && answer.code === "invalid") return { messages: [], older: false, behind: 0, refusal: "" };
+  if (!answer.ok) return { messages, older, behind: 0, refusal: reason(answer.code, answer.message) };
+  return { ...answer, messages: [...messages, ...answer.messages.toReversed()], refusal: "" };
 }

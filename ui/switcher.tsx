@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { createRoom } from "./chat.ts";
 import { Dialog } from "./dialog.tsx";
 import { t } from "./i18n.ts";
+import { isComposing } from "./ime.ts";
 import { reason } from "./reason.ts";
 import type { Room } from "./room.ts";
 import { open, rooms, visited } from "./rooms.ts";
@@ -21,7 +22,7 @@ export function Switcher() {
   const chosen = choices[Math.min(at, choices.length - 1)];
   const pick = async (choice: Choice | undefined) => setFault((await choice?.pick()) ?? "");
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.isComposing) return;
+    if (isComposing(event)) return;
     if (event.key === "Enter") pick(chosen);
     else if (event.key === "ArrowDown") setAt((at + 1) % choices.length);
     else if (event.key === "ArrowUp") setAt((at + choices.length - 1) % choices.length);

@@ -64,6 +64,7 @@ export const zh: Record<Key, string> = {
   searchBehind: "刚收到的 {n} 条消息尚未搜索。",
   allRooms: "所有房间",
   messagesFound: "找到的消息",
+  foundCount: "找到 {n} 条消息",
   nothingFound: "没有包含“{query}”的消息。",
   olderFound: "显示更早的",
   linkDevice: "关联另一台设备",
