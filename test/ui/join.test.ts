@@ -3,19 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
 import { newPage } from "../helpers/browser.ts";
-import { composer, join, row, say } from "../helpers/chat.ts";
+import { composer, join, logOut, row, say } from "../helpers/chat.ts";
 import { connect } from "../helpers/client.ts";
 import { newNode } from "../helpers/node.ts";
 
 const nameField = (page: Page) => page.getByLabel("What shall people call you?");
 const account = (page: Page) => page.getByRole("button", { name: /Account and settings/ });
-
-async function logOut(page: Page): Promise<void> {
-  await account(page).click();
-  await page.getByRole("button", { name: "Log out" }).click();
-  await page.getByRole("dialog", { name: "Log out" }).getByRole("button", { name: "Log out" }).click();
-  await page.getByText("You have logged out.").waitFor();
-}
 
 test("whoever was here stays signed in, and after logging out is asked under the name of last time", async t => {
   const node = await newNode(t);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
 import { inspect } from "../helpers/axe.ts";
-import { composer, join, row, rows, say } from "../helpers/chat.ts";
+import { composer, enter, join, logOut, row, rows, say } from "../helpers/chat.ts";
 import { type Client, connect } from "../helpers/client.ts";
 import { newNode } from "../helpers/node.ts";
 
@@ -208,12 +208,8 @@ test("whoever comes back types over the old words, and nobody else sees them", a
   await page.keyboard.type("beta");
   assert.equal(await field(page).inputValue(), "beta");
   await page.keyboard.press("Escape");
-  await page.getByRole("button", { name: "Account and settings" }).click();
-  await page.getByRole("button", { name: "Log out" }).click();
-  await page.getByRole("dialog").getByRole("button", { name: "Log out" }).click();
-  await page.getByRole("textbox").fill("Bo");
-  await page.keyboard.press("Enter");
-  await page.getByRole("log").waitFor();
+  await logOut(page);
+  await enter(page, "Bo");
   await page.keyboard.press("Control+Shift+F");
   await field(page).waitFor();
   assert.equal(await field(page).inputValue(), "");

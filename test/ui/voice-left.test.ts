@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
-import { composer, row, say } from "../helpers/chat.ts";
+import { composer, logOut, row, say } from "../helpers/chat.ts";
 import { connect } from "../helpers/client.ts";
 import { newNode, spawnNode } from "../helpers/node.ts";
 import {
@@ -213,15 +213,6 @@ async function leaveOne(page: Page): Promise<Page> {
   const tab = await page.context().newPage();
   await page.close();
   return tab;
-}
-
-async function logOut(page: Page): Promise<void> {
-  // What is behind another tab is drawn once a second, and so clicked as slowly.
-  await page.bringToFront();
-  await page.getByRole("button", { name: /Account and settings/ }).click();
-  await page.getByText("Log out").click();
-  await page.getByRole("dialog").getByRole("button", { name: "Log out" }).click();
-  await page.getByText("You have logged out.").waitFor();
 }
 
 async function joinAgain(page: Page, name: string): Promise<void> {

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
 import { inspect } from "../helpers/axe.ts";
-import { composer, join, row, say } from "../helpers/chat.ts";
+import { composer, join, logOut, row, say } from "../helpers/chat.ts";
 import { connect } from "../helpers/client.ts";
 import { newNode, peer, spawnNode } from "../helpers/node.ts";
 import {
@@ -158,10 +158,7 @@ test("what cannot be played says so, and is played when it can; logging out ends
   await play.click();
   await sounding(voices(page)).waitFor();
   await voices(page).getByText("It cannot be played").waitFor({ state: "detached" });
-  await page.getByRole("button", { name: /Account and settings/ }).click();
-  await page.getByText("Log out").click();
-  await page.getByRole("dialog").getByRole("button", { name: "Log out" }).click();
-  await page.getByText("You have logged out.").waitFor();
+  await logOut(page);
   assert.equal(await page.evaluate(() => navigator.mediaSession.metadata), null);
 });
 
