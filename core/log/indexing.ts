@@ -5,8 +5,12 @@ import type { Cancel, Time } from "../time.ts";
 import type { Found, Query, Search } from "./search.ts";
 import type { StoreThread } from "./thread.ts";
 
-/** What was committed is taken in so much later, all at once; whoever searches before has it taken in at once. */
-const DELAY_MS = 10_000;
+/** Envelopes that are worth waking the thread for, some 30 ms: whoever searches before has them taken in at once. */
+const WORTH_A_RUN = 1_000;
+/** Those that come close upon another are one run's. */
+const SOON_MS = 1_000;
+/** After a start, which has more to do, and after a failure. */
+const LATER_MS = 10_000;
 /** Envelopes, some 5 ms. */
 const SLICE = 250;
 /** Envelopes a second from which on the node has better to do than this. */
@@ -16,7 +20,7 @@ const REST = 3;
 const REST_WHILE_BUSY = 19;
 const LONGEST_REST_MS = 1_000;
 /** A thread is 10 MB: it ends where nobody needed it for so long. */
-const IDLE_MS = 20_000;
+const IDLE_MS = 60_000;
 /** Searches at once: one thread does them all. */
 const SEARCHES = { atOnce: 1, waiting: 64 };
 
@@ -51,7 +55,7 @@ export class Indexing {
     this.#open = open;
     this.#time = time;
     this.#isDirty = pos > 0;
-    if (pos > 0) this.#ask(DELAY_MS);
+    if (pos > 0) this.#ask(LATER_MS);
   }
 
   /** Searches that are under way, or wait. */
@@ -65,7 +69,8 @@ export class Indexing {
     this.behind += envelopes;
     this.#isDirty ||= erases;
     this.#hasErased ||= erases;
-    this.#ask(erases ? 0 : DELAY_MS);
+    if (erases) this.#ask(0);
+    else if (this.behind >= WORTH_A_RUN) this.#ask(SOON_MS);
   }
 
   /** Rejects with `Reject` where there is nothing to look for, too many are searching, or the disk fails. */
@@ -116,7 +121,7 @@ export class Indexing {
     } catch (error) {
       if (!this.#isFailing && !this.#isClosing) this.failed(error);
       this.#isFailing = true;
-      this.#ask(DELAY_MS);
+      this.#ask(LATER_MS);
     }
   }
 
