@@ -20,7 +20,7 @@ const REST = 3;
 const REST_WHILE_BUSY = 19;
 const LONGEST_REST_MS = 1_000;
 /** A thread is 10 MB: it ends where nobody needed it for so long. */
-const IDLE_MS = 60_000;
+const IDLE_MS = 30_000;
 /** Searches at once: one thread does them all. */
 const SEARCHES = { atOnce: 1, waiting: 64 };
 
