@@ -16,8 +16,8 @@ type Watch = {
   moved(abovePx: number, belowPx: number): void;
 };
 
-/** Watches until the returned function is called. */
-export function anchor(box: HTMLElement, content: HTMLElement, watch: Watch): () => void {
+/** Watches until `stop`; `look` tells once more what is there. */
+export function anchor(box: HTMLElement, content: HTMLElement, watch: Watch): { look(): void; stop(): void } {
   let row: Element | undefined;
   let offsetPx = 0;
   let positionPx = 0;
@@ -47,9 +47,14 @@ export function anchor(box: HTMLElement, content: HTMLElement, watch: Watch): ()
   observer.observe(box);
   observer.observe(content);
   box.addEventListener("scroll", settle, { passive: true });
-  return () => {
-    observer.disconnect();
-    box.removeEventListener("scroll", settle);
+  let isWatched = true;
+  return {
+    look: () => void (isWatched && settle()),
+    stop() {
+      isWatched = false;
+      observer.disconnect();
+      box.removeEventListener("scroll", settle);
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 /** The timeline of a room, as people scroll through it. */
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { anchor } from "./anchor.ts";
 import { ChunkView } from "./chunk.tsx";
@@ -113,11 +113,14 @@ function watchScrolling(
   const load = async (page: (room: Room) => Promise<boolean>) => {
     if (loading || !room.joined.peek()) return;
     loading = true;
+    const { era } = room;
     failed(!(await page(room)));
     loading = false;
+    // The reader may stand at an end that had to wait for a page of what is no longer here.
+    if (room.era !== era) look();
   };
   const heightOf = ({ id }: Chunk) => content.querySelector<HTMLElement>(`[data-chunk="${id}"]`)?.offsetHeight;
-  const stop = anchor(box, content, {
+  const { look, stop } = anchor(box, content, {
     isWhole: () => reach.drawn.isEnd && !room.newer.peek(),
     atEnd(atEnd) {
       room.atEnd.value = atEnd;
@@ -129,7 +132,12 @@ function watchScrolling(
       else if (isEnd && belowPx < FETCH_PX && room.newer.peek()) load(loadNewer);
     },
   });
+  // Or at one that was reached while there was no connection.
+  const stopJoined = effect(() => {
+    if (room.joined.value) queueMicrotask(look);
+  });
   return () => {
+    stopJoined();
     stop();
     room.atEnd.value = true;
     if (room.newer.peek()) loadNewest(room);

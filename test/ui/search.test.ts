@@ -1,6 +1,7 @@
 /** Finding a message by its words, and going to where it stands. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import type { Page } from "playwright-core";
 import { inspect } from "../helpers/axe.ts";
 import { composer, enter, join, logOut, row, rows, say } from "../helpers/chat.ts";
@@ -70,7 +71,9 @@ test("an old message is shown in the middle of its neighbours, and from there on
 
 /** Scrolls down from one numbered message to another; fails where one between them is passed over. */
 async function readOn(page: Page, from: number, to: number): Promise<void> {
+  const until = performance.now() + 60_000;
   for (let seen = from; seen < to; ) {
+    assert(performance.now() < until, `nothing follows ${seen}`);
     await page.getByRole("log").evaluate(element => element.scrollBy({ top: 400 }));
     const texts = await rows(page);
     const numbers = texts.flatMap(text => /message (\d+)/.exec(text)?.[1] ?? []).map(Number);
@@ -86,11 +89,18 @@ async function readOn(page: Page, from: number, to: number): Promise<void> {
 const isFocused = (page: Page, text: string) =>
   page.waitForFunction(text => document.activeElement?.closest("article")?.textContent?.includes(text), text);
 
-/** Holds back what the page asks for, as it says of each frame, in milliseconds. */
-async function slowDown(page: Page, delayOf: (frame: string) => number): Promise<void> {
+/** Holds back what the page asks for, each frame for as long as is said of it; `cut` ends the connection. */
+async function holdBack(
+  page: Page,
+  until: (frame: string, cut: () => Promise<void>) => Promise<unknown> | undefined,
+): Promise<void> {
   await page.context().routeWebSocket(/socket\.io/, socket => {
     const server = socket.connectToServer();
-    socket.onMessage(frame => void setTimeout(() => server.send(frame), delayOf(String(frame))));
+    socket.onMessage(async frame => {
+      const held = until(String(frame), () => socket.close());
+      if (held) await held;
+      server.send(frame);
+    });
   });
   await page.reload();
   await page.getByRole("log").waitFor();
@@ -102,7 +112,9 @@ test("pages that are under way when one goes to a message leave no hole", async 
   await fill(raj, 400, "ops");
   const page = await join(t, node.url, "Ana");
   // As long as a busy line takes; the newest page most of all.
-  await slowDown(page, frame => (frame.includes('"history"') ? (/before|after/.test(frame) ? 100 : 400) : 0));
+  await holdBack(page, frame => {
+    if (frame.includes('"history"')) return setTimeout(/before|after/.test(frame) ? 100 : 400);
+  });
   await look(page, '"message 57"');
   await hits(page).first().click();
   await isFocused(page, "message 57 of");
@@ -116,28 +128,85 @@ test("pages that are under way when one goes to a message leave no hole", async 
   await readOn(page, 101, 399);
 });
 
+test("at the end of what is here more comes, though the page asked for before does not count any more", async t => {
+  const node = await newNode(t);
+  const raj = await connect(t, node, { name: "Raj" });
+  await fill(raj, 400);
+  const page = await join(t, node.url, "Ana");
+  const asked = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  let isHeld = false;
+  await holdBack(page, frame => {
+    if (!isHeld || !frame.includes('"after"')) return;
+    isHeld = false;
+    asked.resolve();
+    return released.promise;
+  });
+  await look(page, '"message 57"');
+  await hits(page).first().click();
+  await isFocused(page, "message 57 of");
+  isHeld = true;
+  await toLast(page);
+  await asked.promise;
+  await look(page, '"message 200"');
+  await hits(page).filter({ hasText: "message 200" }).click();
+  await isFocused(page, "message 200 of");
+  await toLast(page);
+  released.resolve();
+  await readOn(page, 200, 399);
+});
+
+test("at the end of what is here more comes, though the connection broke when it was asked for", async t => {
+  const node = await newNode(t);
+  const raj = await connect(t, node, { name: "Raj" });
+  await fill(raj, 400);
+  const page = await join(t, node.url, "Ana");
+  const asked = Promise.withResolvers<void>();
+  let isCut = true;
+  await holdBack(page, (frame, cut) => {
+    if (isCut || !frame.includes('"after"')) return;
+    isCut = true;
+    cut();
+    asked.resolve();
+    return new Promise(() => {});
+  });
+  await look(page, '"message 57"');
+  await hits(page).first().click();
+  await isFocused(page, "message 57 of");
+  isCut = false;
+  await toLast(page);
+  await asked.promise;
+  await readOn(page, 57, 399);
+});
+
+/** Scrolls down as far as there is anything. */
+async function toLast(page: Page): Promise<void> {
+  await page.getByRole("log").evaluate(async box => {
+    for (let lastPx = Number.NaN; box.scrollTop !== lastPx; ) {
+      lastPx = box.scrollTop;
+      box.scrollBy({ top: 400 });
+      await new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    }
+  });
+}
+
 test("of two picks the last counts, whichever is answered first", async t => {
   const node = await newNode(t);
   const raj = await connect(t, node, { name: "Raj" });
   await fill(raj, 400);
   const page = await join(t, node.url, "Ana");
-  let isFirst = true;
-  let answered = () => {};
-  const isAnswered = new Promise<void>(resolve => {
-    answered = resolve;
-  });
-  await slowDown(page, frame => {
-    if (!frame.includes('"after"') || !isFirst) return 0;
-    isFirst = false;
-    setTimeout(answered, 1_600);
-    return 1_500;
+  let first: Promise<unknown> | undefined;
+  await holdBack(page, frame => {
+    if (first || !frame.includes('"after"')) return;
+    first = setTimeout(1_500);
+    return first;
   });
   await look(page, '"message 57"');
   await hits(page).first().click();
   await look(page, '"message 200"');
   await hits(page).filter({ hasText: "message 200" }).click();
   await isFocused(page, "message 200 of");
-  await isAnswered;
+  await first;
   await raj.say("said at last");
   await page.getByRole("button", { name: "1 new" }).waitFor();
   assert.equal(await row(page, "message 200 of").count(), 1);
