@@ -16,11 +16,12 @@ type Watch = {
   moved(abovePx: number, belowPx: number): void;
 };
 
-/** Watches until `stop`; `look` tells once more what is there. */
-export function anchor(box: HTMLElement, content: HTMLElement, watch: Watch): { look(): void; stop(): void } {
+/** Watches until `stop`; `settle` looks once more, where nothing has scrolled or grown. */
+export function anchor(box: HTMLElement, content: HTMLElement, watch: Watch): { settle(): void; stop(): void } {
   let row: Element | undefined;
   let offsetPx = 0;
   let positionPx = 0;
+  let isWatched = true;
 
   const isAtEnd = () => box.scrollTop > -END_PX && watch.isWhole();
 
@@ -34,6 +35,7 @@ export function anchor(box: HTMLElement, content: HTMLElement, watch: Watch): { 
   }
 
   function settle() {
+    if (!isWatched) return;
     if (row?.isConnected && !isAtEnd()) {
       // Both may have happened since the last look: the reader scrolled, and something below came or grew.
       const scrolledPx = box.scrollTop - positionPx;
@@ -47,9 +49,8 @@ export function anchor(box: HTMLElement, content: HTMLElement, watch: Watch): { 
   observer.observe(box);
   observer.observe(content);
   box.addEventListener("scroll", settle, { passive: true });
-  let isWatched = true;
   return {
-    look: () => void (isWatched && settle()),
+    settle,
     stop() {
       isWatched = false;
       observer.disconnect();

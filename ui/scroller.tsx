@@ -117,10 +117,10 @@ function watchScrolling(
     failed(!(await page(room)));
     loading = false;
     // The reader may stand at an end that had to wait for a page of what is no longer here.
-    if (room.era !== era) look();
+    if (room.era !== era) settle();
   };
   const heightOf = ({ id }: Chunk) => content.querySelector<HTMLElement>(`[data-chunk="${id}"]`)?.offsetHeight;
-  const { look, stop } = anchor(box, content, {
+  const { settle, stop } = anchor(box, content, {
     isWhole: () => reach.drawn.isEnd && !room.newer.peek(),
     atEnd(atEnd) {
       room.atEnd.value = atEnd;
@@ -134,7 +134,7 @@ function watchScrolling(
   });
   // Or at one that was reached while there was no connection.
   const stopJoined = effect(() => {
-    if (room.joined.value) queueMicrotask(look);
+    if (room.joined.value) queueMicrotask(settle);
   });
   return () => {
     stopJoined();
