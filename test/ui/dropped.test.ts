@@ -12,7 +12,7 @@ import { type TestContext, test } from "node:test";
 import { type AnyServerPlugin, defineMessage, defineServer, type NodeFigures } from "../../core/plugin.ts";
 import builtIn from "../../plugins/server.ts";
 import { newPage } from "../helpers/browser.ts";
-import { composer, join, row, say } from "../helpers/chat.ts";
+import { composer, enter, join, row, say } from "../helpers/chat.ts";
 import { cleanUp } from "../helpers/cleanup.ts";
 import { connect } from "../helpers/client.ts";
 import { converged, newNode, peer, type TestNode } from "../helpers/node.ts";
@@ -152,8 +152,7 @@ for (const [what, script, says] of BROKEN)
     page.on("console", message => said.push(message.text()));
     await page.goto(url);
     await page.getByText("The plugin broken could not be loaded.").waitFor();
-    await page.getByRole("textbox").fill("Ana");
-    await page.keyboard.press("Enter");
+    await enter(page, "Ana");
     await page.getByRole("button", { name: "send a note" }).click();
     await page.locator("b.drawn").getByText("from the page").waitFor();
     await say(page, "as ever");
@@ -255,8 +254,7 @@ test("a page that its node has another one of by now offers a reload, which keep
     });
   });
   await tab.goto(url);
-  await tab.getByRole("textbox").fill("Ana");
-  await tab.keyboard.press("Enter");
+  await enter(tab, "Ana");
   await composer(tab).fill("half a sentence");
   const offer = tab.getByText("The chat has been updated.");
   assert.equal(await offer.count(), 0, "nothing has changed yet");

@@ -1,6 +1,6 @@
 /** Finding a message by its words, and going to where it stands. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import type { Page } from "playwright-core";
 import { inspect } from "../helpers/axe.ts";
@@ -16,11 +16,33 @@ async function look(page: Page, query: string): Promise<void> {
   await field(page).fill(query);
 }
 
+/** Looks for a message that `fill` wrote, and picks it. */
+async function pick(page: Page, number: number): Promise<void> {
+  await look(page, `"message ${number}"`);
+  await hits(page)
+    .filter({ hasText: `message ${number} of many` })
+    .click();
+}
+
+/** Resolves when the message that was picked is shown. */
+async function goTo(page: Page, number: number): Promise<void> {
+  await pick(page, number);
+  await isFocused(page, `message ${number} of many`);
+}
+
 /** Writes so many messages, one after the other. */
 async function fill(client: Client, count: number, room = "lobby"): Promise<void> {
   if (room !== "lobby") await client.ask("chat:room", { name: room });
   await client.join(room);
   await Promise.all(Array.from({ length: count }, (_, index) => client.say(`message ${index} of many`, room)));
+}
+
+/** Ana's page, of a chat in which Raj has filled a room. */
+async function newReader(t: TestContext, room?: string): Promise<{ page: Page; raj: Client }> {
+  const node = await newNode(t);
+  const raj = await connect(t, node, { name: "Raj" });
+  await fill(raj, 400, room);
+  return { raj, page: await join(t, node.url, "Ana") };
 }
 
 test("a message of another room is found as it is typed, and gone to", async t => {
@@ -47,14 +69,9 @@ test("a message of another room is found as it is typed, and gone to", async t =
 });
 
 test("an old message is shown in the middle of its neighbours, and from there one reads on to the newest", async t => {
-  const node = await newNode(t);
-  const raj = await connect(t, node, { name: "Raj" });
-  await fill(raj, 400);
-  const page = await join(t, node.url, "Ana");
+  const { page, raj } = await newReader(t);
   await row(page, "message 399 of many").waitFor();
-  await look(page, '"message 57"');
-  await hits(page).filter({ hasText: "message 57 of many" }).click();
-  await isFocused(page, "message 57 of many");
+  await goTo(page, 57);
   await page.waitForFunction(() => {
     const { top, bottom } = document.activeElement?.getBoundingClientRect() ?? new DOMRect();
     return top > innerHeight / 4 && bottom < (innerHeight * 3) / 4;
@@ -89,11 +106,11 @@ async function readOn(page: Page, from: number, to: number): Promise<void> {
 const isFocused = (page: Page, text: string) =>
   page.waitForFunction(text => document.activeElement?.closest("article")?.textContent?.includes(text), text);
 
-/** Holds back what the page asks for, each frame for as long as is said of it; `cut` ends the connection. */
-async function holdBack(
-  page: Page,
-  until: (frame: string, cut: () => Promise<void>) => Promise<unknown> | undefined,
-): Promise<void> {
+/** Ends the connection. */
+type Cut = () => Promise<void>;
+
+/** Holds back what the page asks for, each frame for as long as is said of it. */
+async function holdBack(page: Page, until: (frame: string, cut: Cut) => Promise<void> | undefined): Promise<void> {
   await page.context().routeWebSocket(/socket\.io/, socket => {
     const server = socket.connectToServer();
     socket.onMessage(async frame => {
@@ -107,77 +124,52 @@ async function holdBack(
 }
 
 test("pages that are under way when one goes to a message leave no hole", async t => {
-  const node = await newNode(t);
-  const raj = await connect(t, node, { name: "Raj" });
-  await fill(raj, 400, "ops");
-  const page = await join(t, node.url, "Ana");
+  const { page } = await newReader(t, "ops");
   // As long as a busy line takes; the newest page most of all.
   await holdBack(page, frame => {
     if (frame.includes('"history"')) return setTimeout(/before|after/.test(frame) ? 100 : 400);
   });
-  await look(page, '"message 57"');
-  await hits(page).first().click();
-  await isFocused(page, "message 57 of");
-  await look(page, '"message 200"');
-  await hits(page).filter({ hasText: "message 200" }).click();
-  await isFocused(page, "message 200 of");
+  await goTo(page, 57);
+  await goTo(page, 200);
   await page.getByRole("log").press("End");
-  await look(page, '"message 101"');
-  await hits(page).filter({ hasText: "message 101" }).click();
-  await isFocused(page, "message 101 of");
+  await goTo(page, 101);
   await readOn(page, 101, 399);
 });
 
 test("at the end of what is here more comes, though the page asked for before does not count any more", async t => {
-  const node = await newNode(t);
-  const raj = await connect(t, node, { name: "Raj" });
-  await fill(raj, 400);
-  const page = await join(t, node.url, "Ana");
-  const asked = Promise.withResolvers<void>();
+  const { page } = await newReader(t);
   const released = Promise.withResolvers<void>();
-  let isHeld = false;
-  await holdBack(page, frame => {
-    if (!isHeld || !frame.includes('"after"')) return;
-    isHeld = false;
-    asked.resolve();
-    return released.promise;
-  });
-  await look(page, '"message 57"');
-  await hits(page).first().click();
-  await isFocused(page, "message 57 of");
-  isHeld = true;
-  await toLast(page);
-  await asked.promise;
-  await look(page, '"message 200"');
-  await hits(page).filter({ hasText: "message 200" }).click();
-  await isFocused(page, "message 200 of");
+  await goToEnd(page, 57, () => released.promise);
+  await goTo(page, 200);
   await toLast(page);
   released.resolve();
   await readOn(page, 200, 399);
 });
 
 test("at the end of what is here more comes, though the connection broke when it was asked for", async t => {
-  const node = await newNode(t);
-  const raj = await connect(t, node, { name: "Raj" });
-  await fill(raj, 400);
-  const page = await join(t, node.url, "Ana");
-  const asked = Promise.withResolvers<void>();
-  let isCut = true;
-  await holdBack(page, (frame, cut) => {
-    if (isCut || !frame.includes('"after"')) return;
-    isCut = true;
-    cut();
-    asked.resolve();
-    return new Promise(() => {});
+  const { page } = await newReader(t);
+  await goToEnd(page, 57, async cut => {
+    await cut();
+    await new Promise(() => {});
   });
-  await look(page, '"message 57"');
-  await hits(page).first().click();
-  await isFocused(page, "message 57 of");
-  isCut = false;
-  await toLast(page);
-  await asked.promise;
   await readOn(page, 57, 399);
 });
+
+/** Goes to a message and down to the end of what was loaded with it; what the page asks for there is sent after `meet`. */
+async function goToEnd(page: Page, number: number, meet: (cut: Cut) => Promise<void>): Promise<void> {
+  const asked = Promise.withResolvers<void>();
+  let isAwaited = false;
+  await holdBack(page, (frame, cut) => {
+    if (!isAwaited || !frame.includes('"after"')) return;
+    isAwaited = false;
+    asked.resolve();
+    return meet(cut);
+  });
+  await goTo(page, number);
+  isAwaited = true;
+  await toLast(page);
+  await asked.promise;
+}
 
 /** Scrolls down as far as there is anything. */
 async function toLast(page: Page): Promise<void> {
@@ -191,21 +183,15 @@ async function toLast(page: Page): Promise<void> {
 }
 
 test("of two picks the last counts, whichever is answered first", async t => {
-  const node = await newNode(t);
-  const raj = await connect(t, node, { name: "Raj" });
-  await fill(raj, 400);
-  const page = await join(t, node.url, "Ana");
-  let first: Promise<unknown> | undefined;
+  const { page, raj } = await newReader(t);
+  let first: Promise<void> | undefined;
   await holdBack(page, frame => {
     if (first || !frame.includes('"after"')) return;
     first = setTimeout(1_500);
     return first;
   });
-  await look(page, '"message 57"');
-  await hits(page).first().click();
-  await look(page, '"message 200"');
-  await hits(page).filter({ hasText: "message 200" }).click();
-  await isFocused(page, "message 200 of");
+  await pick(page, 57);
+  await goTo(page, 200);
   await first;
   await raj.say("said at last");
   await page.getByRole("button", { name: "1 new" }).waitFor();
@@ -229,10 +215,7 @@ test("what was erased since it was found is not shown", async t => {
 });
 
 test("what is unread stays so when one goes to an old message of that room", async t => {
-  const node = await newNode(t);
-  const raj = await connect(t, node, { name: "Raj" });
-  await fill(raj, 400, "ops");
-  const page = await join(t, node.url, "Ana");
+  const { page, raj } = await newReader(t, "ops");
   const room = (name: string) => page.getByRole("navigation", { name: "Rooms" }).getByRole("link", { name });
   await room("ops").click();
   await row(page, "message 399 of").waitFor();
@@ -240,9 +223,7 @@ test("what is unread stays so when one goes to an old message of that room", asy
   await page.getByRole("textbox", { name: "Message #lobby" }).waitFor();
   await raj.say("important", "ops");
   await page.waitForFunction(() => document.title.startsWith("(1)"));
-  await look(page, '"message 57"');
-  await hits(page).first().click();
-  await isFocused(page, "message 57 of");
+  await goTo(page, 57);
   await page.getByRole("button", { name: "1 new" }).click();
   await row(page, "important").waitFor();
   await page.waitForFunction(() => document.title.startsWith("#ops"));

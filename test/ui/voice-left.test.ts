@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
-import { composer, logOut, row, say } from "../helpers/chat.ts";
+import { composer, enter, logOut, row, say } from "../helpers/chat.ts";
 import { connect } from "../helpers/client.ts";
 import { newNode, spawnNode } from "../helpers/node.ts";
 import {
@@ -215,12 +215,6 @@ async function leaveOne(page: Page): Promise<Page> {
   return tab;
 }
 
-async function joinAgain(page: Page, name: string): Promise<void> {
-  await page.getByRole("textbox").fill(name);
-  await page.keyboard.press("Enter");
-  await record(page).waitFor();
-}
-
 test("logging out clears what was left, what is in review, and what another tab records", async t => {
   const node = await newNode(t);
   const page = await joinWithMicrophone(t, node.url);
@@ -235,7 +229,7 @@ test("logging out clears what was left, what is in review, and what another tab 
   await logOut(page);
   await other.getByRole("button", { name: "Join" }).waitFor();
   await nothingStored(page);
-  await joinAgain(page, "Mia");
+  await enter(page, "Mia");
   await page.reload();
   await record(page).waitFor();
   await recordUntil(page, "0:01");
@@ -256,8 +250,7 @@ test("who joins on the same browser after somebody else never sees what that one
   await tab.getByRole("button", { name: "Join" }).waitFor();
   assert.equal((await stored(tab)).drafts, 1);
   await tab.unroute(/parts-/);
-  await tab.getByRole("textbox").fill("Mia");
-  await tab.keyboard.press("Enter");
+  await enter(tab, "Mia");
   await record(tab).waitFor();
   await nothingStored(tab);
   assert.equal(await panel(tab).count(), 0);
